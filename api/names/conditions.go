@@ -1,0 +1,67 @@
+package names
+
+// Conditions of a Cluster.
+const (
+	ConditionClusterReady           = "Ready"
+	ReasonClusterReady              = "ClusterReady"
+	ReasonClusterNotReady           = "ClusterNotReady"
+	ReasonClusterNotReachable       = "ClusterNotReachable"
+	ReasonStatusCollectionFailed    = "StatusCollectionFailed"
+	ReasonClusterStatusNeverUpdated = "ClusterStatusNeverUpdated"
+	ReasonClusterStatusUnknown      = "ClusterStatusUnknown"
+
+	ConditionCompleteAPIEnablements = "CompleteAPIEnablements"
+	ReasonAPIEnablementsComplete    = "Complete"
+	ReasonAPIEnablementsPartial     = "Partial"
+	ReasonAPIEnablementsEmpty       = "Empty"
+
+	ConditionServiceDomainNameResolutionReady = "ServiceDomainNameResolutionReady"
+)
+
+// Conditions of a ResourceBinding or ClusterResourceBinding.
+const (
+	ConditionScheduled     = "Scheduled"
+	ReasonScheduled        = "Success"
+	ReasonNoClusterFit     = "NoClusterFit"
+	ReasonUnschedulable    = "Unschedulable"
+	ReasonQuotaExceeded    = "QuotaExceeded"
+	ReasonSchedulerError   = "SchedulerError"
+	ConditionFullyApplied  = "FullyApplied"
+	ReasonFullyApplied     = "FullyAppliedSuccess"
+	ReasonFullyApplyFailed = "FullyAppliedFailed"
+)
+
+// Conditions of a Work. Progressing, Available and Degraded are reserved: the control plane does not write them.
+const (
+	ConditionWorkApplied      = "Applied"
+	ReasonWorkApplied         = "AppliedSuccessful"
+	ReasonWorkApplyFailed     = "AppliedFailed"
+	ConditionWorkDispatching  = "Dispatching"
+	ReasonWorkDispatching     = "Dispatching"
+	ReasonWorkSuspendDispatch = "SuspendDispatching"
+	ConditionWorkProgressing  = "Progressing"
+	ConditionWorkAvailable    = "Available"
+	ConditionWorkDegraded     = "Degraded"
+)
+
+// ReasonRebalanceBindingGone explains a failed entry of a WorkloadRebalancer.
+const ReasonRebalanceBindingGone = "ReferencedBindingNotFound"
+
+// Reasons and producers of graceful eviction tasks.
+const (
+	EvictionReasonTaint         = "TaintUntolerated"
+	EvictionReasonApplication   = "ApplicationFailure"
+	EvictionProducerTaint       = "TaintManager"
+	EvictionProducerBinding     = "resource-binding-application-failover-controller"
+	EvictionProducerClusterWide = "cluster-resource-binding-application-failover-controller"
+)
+
+// Conditions of a MultiClusterService.
+const (
+	ConditionServiceApplied            = "ServiceApplied"
+	ReasonServiceApplied               = "ServiceAppliedSucceed"
+	ReasonServiceApplyFailed           = "ServiceAppliedFailed"
+	ConditionEndpointSliceDispatched   = "EndpointSliceDispatched"
+	ReasonEndpointSliceDispatched      = "EndpointSliceDispatchedSucceed"
+	ReasonEndpointSliceDispatchedError = "EndpointSliceDispatchedFailed"
+)
