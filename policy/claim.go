@@ -3,78 +3,83 @@ package policy
 import (
 	"maps"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/seatrial/seatrial/api/names"
 )
 
-// Claim is how a template or a binding names the policy it belongs to.
+// Claim names the policy that a template or a binding belongs to.
 type Claim struct {
-	// Policy is the claimer; the namespace of a ClusterPropagationPolicy is empty.
+	// Policy has no namespace for a ClusterPropagationPolicy.
 	Policy types.NamespacedName
-	ID     string
+	// ID is the permanent identity of the policy, which outlives its name.
+	ID string
 }
 
-// ClusterScoped tells a claim by a ClusterPropagationPolicy.
+// ClusterScoped tells the claim of a ClusterPropagationPolicy.
 func (c Claim) ClusterScoped() bool { return c.Policy.Namespace == "" }
 
-// ClaimOf reads the claim on an object. A namespaced claim wins over a cluster-scoped one; ok is false without any.
-func ClaimOf(object client.Object) (claim Claim, ok bool) {
-	labels, annotations := object.GetLabels(), object.GetAnnotations()
-	if id, found := labels[names.LabelPropagationPolicyID]; found {
-		return Claim{ID: id, Policy: types.NamespacedName{
-			Namespace: annotations[names.AnnotationPropagationPolicyNamespace],
-			Name:      annotations[names.AnnotationPropagationPolicyName],
-		}}, true
-	}
-	if id, found := labels[names.LabelClusterPropagationPolicyID]; found {
-		return Claim{ID: id, Policy: types.NamespacedName{Name: annotations[names.AnnotationClusterPropagationPolicyName]}}, true
-	}
-	return Claim{}, false
-}
-
-// Claim is what the policy writes on what belongs to it.
+// Claim is the claim the policy makes.
 func (p Policy) Claim() Claim { return Claim{Policy: p.NamespacedName(), ID: p.ID()} }
 
-// SetClaim makes an object belong to the claimer alone. It says whether that changed the object.
-func SetClaim(object client.Object, claim Claim) (changed bool) {
-	labels, annotations := unclaimed(object)
-	if claim.Policy.Namespace != "" {
+// ClaimOf reads the claim on an object; claimed is false without one. With claims of both scopes the namespaced one counts.
+func ClaimOf(object metav1.Object) (claim Claim, claimed bool) {
+	labels, annotations := object.GetLabels(), object.GetAnnotations()
+	claim.Policy.Name = annotations[names.AnnotationPropagationPolicyName]
+	if claim.Policy.Name != "" {
+		claim.Policy.Namespace = annotations[names.AnnotationPropagationPolicyNamespace]
+		claim.ID = labels[names.LabelPropagationPolicyID]
+		return claim, true
+	}
+	claim.Policy.Name = annotations[names.AnnotationClusterPropagationPolicyName]
+	claim.ID = labels[names.LabelClusterPropagationPolicyID]
+	return claim, claim.Policy.Name != ""
+}
+
+// SetClaim puts a claim on an object in place of any other, and tells whether that changed the object. Maps that the object
+// shares with others stay as they are.
+func SetClaim(object metav1.Object, claim Claim) bool {
+	labels, annotations := map[string]string{}, map[string]string{}
+	if claim.ClusterScoped() {
+		labels[names.LabelClusterPropagationPolicyID] = claim.ID
+		annotations[names.AnnotationClusterPropagationPolicyName] = claim.Policy.Name
+	} else {
 		labels[names.LabelPropagationPolicyID] = claim.ID
 		annotations[names.AnnotationPropagationPolicyNamespace] = claim.Policy.Namespace
 		annotations[names.AnnotationPropagationPolicyName] = claim.Policy.Name
-	} else {
-		labels[names.LabelClusterPropagationPolicyID] = claim.ID
-		annotations[names.AnnotationClusterPropagationPolicyName] = claim.Policy.Name
 	}
-	return replace(object, labels, annotations)
+	return replaceClaims(object, labels, annotations)
 }
 
-// Unclaim takes every claim off an object. It says whether that changed the object.
-func Unclaim(object client.Object) (changed bool) {
-	labels, annotations := unclaimed(object)
-	return replace(object, labels, annotations)
+// Unclaim takes every claim off an object, and tells whether there was one.
+func Unclaim(object metav1.Object) bool { return replaceClaims(object, nil, nil) }
+
+// replaceClaims leaves an object with just these labels and annotations of claims.
+func replaceClaims(object metav1.Object, labels, annotations map[string]string) bool {
+	newLabels := replaced(object.GetLabels(), labels,
+		names.LabelPropagationPolicyID, names.LabelClusterPropagationPolicyID)
+	newAnnotations := replaced(object.GetAnnotations(), annotations, names.AnnotationPropagationPolicyNamespace,
+		names.AnnotationPropagationPolicyName, names.AnnotationClusterPropagationPolicyName)
+	changed := false
+	if !maps.Equal(newLabels, object.GetLabels()) {
+		object.SetLabels(newLabels)
+		changed = true
+	}
+	if !maps.Equal(newAnnotations, object.GetAnnotations()) {
+		object.SetAnnotations(newAnnotations)
+		changed = true
+	}
+	return changed
 }
 
-func unclaimed(object client.Object) (labels, annotations map[string]string) {
-	labels, annotations = map[string]string{}, map[string]string{}
-	maps.Copy(labels, object.GetLabels())
-	maps.Copy(annotations, object.GetAnnotations())
-	for _, key := range []string{names.LabelPropagationPolicyID, names.LabelClusterPropagationPolicyID} {
-		delete(labels, key)
+// replaced is a copy of have without the keys, and with more.
+func replaced(have, more map[string]string, keys ...string) map[string]string {
+	merged := make(map[string]string, len(have)+len(more))
+	maps.Copy(merged, have)
+	for _, key := range keys {
+		delete(merged, key)
 	}
-	for _, key := range []string{names.AnnotationPropagationPolicyNamespace, names.AnnotationPropagationPolicyName, names.AnnotationClusterPropagationPolicyName} {
-		delete(annotations, key)
-	}
-	return labels, annotations
-}
-
-func replace(object client.Object, labels, annotations map[string]string) (changed bool) {
-	if maps.Equal(labels, object.GetLabels()) && maps.Equal(annotations, object.GetAnnotations()) {
-		return false
-	}
-	object.SetLabels(labels)
-	object.SetAnnotations(annotations)
-	return true
+	maps.Copy(merged, more)
+	return merged
 }

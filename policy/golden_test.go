@@ -1,136 +1,134 @@
-package policy_test
+package policy
 
 import (
 	"encoding/json"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	"github.com/seatrial/seatrial/internal/golden"
-	"github.com/seatrial/seatrial/policy"
 )
 
-type matchInput struct {
-	Op                         string                                    `json:"op"`
-	Template                   map[string]any                            `json:"template"`
-	PropagationPolicies        []policyv1alpha1.PropagationPolicy        `json:"propagationPolicies"`
-	ClusterPropagationPolicies []policyv1alpha1.ClusterPropagationPolicy `json:"clusterPropagationPolicies"`
-	ReconciledPolicy           string                                    `json:"reconciledPolicy"`
-	FeatureGates               map[string]bool                           `json:"featureGates"`
+type goldenInput struct {
+	Op           string                                    `json:"op"`
+	Template     *unstructured.Unstructured                `json:"template"`
+	Policies     []policyv1alpha1.PropagationPolicy        `json:"propagationPolicies"`
+	Cluster      []policyv1alpha1.ClusterPropagationPolicy `json:"clusterPropagationPolicies"`
+	Reconciled   string                                    `json:"reconciledPolicy"`
+	FeatureGates map[string]bool                           `json:"featureGates"`
 }
 
-func (in *matchInput) policies() (all, namespaced, clusterScoped []policy.Policy) {
-	for i := range in.PropagationPolicies {
-		view, _ := policy.Of(&in.PropagationPolicies[i])
-		namespaced = append(namespaced, view)
+func (in *goldenInput) views() []Policy {
+	var views []Policy
+	for i := range in.Policies {
+		view, _ := Of(&in.Policies[i])
+		views = append(views, view)
 	}
-	for i := range in.ClusterPropagationPolicies {
-		view, _ := policy.Of(&in.ClusterPropagationPolicies[i])
-		clusterScoped = append(clusterScoped, view)
+	for i := range in.Cluster {
+		view, _ := Of(&in.Cluster[i])
+		views = append(views, view)
 	}
-	return append(append(all, namespaced...), clusterScoped...), namespaced, clusterScoped
+	return views
 }
 
-func TestGoldenPolicyMatch(t *testing.T) {
+// title names a policy like the vectors do.
+func title(policy Policy) string {
+	if policy.ClusterScoped() {
+		return "ClusterPropagationPolicy/" + policy.GetName()
+	}
+	return "PropagationPolicy/" + policy.GetNamespace() + "/" + policy.GetName()
+}
+
+func TestGolden(t *testing.T) {
 	for _, c := range golden.Load(t, "policy-match") {
-		in := &matchInput{}
-		if err := json.Unmarshal(c.In, in); err != nil {
-			t.Fatalf("%s: %v", c.ID, err)
+		var in goldenInput
+		var want map[string]any
+		mustDecode(t, c.In, &in)
+		mustDecode(t, c.Out, &want)
+		policies := in.views()
+		got := run(&in, policies)
+		slices.Reverse(policies)
+		if again := run(&in, policies); !reflect.DeepEqual(got, again) {
+			t.Errorf("%s: the order of the policies matters: %v, %v", c.ID, got, again)
 		}
-		template := &unstructured.Unstructured{Object: in.Template}
-		if in.Op == "match" {
-			checkMatch(t, c, in, template)
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s (%s):\n got %v\nwant %v", c.ID, strings.Join(c.Classes, ", "), got, want)
+		}
+	}
+}
+
+func run(in *goldenInput, policies []Policy) map[string]any {
+	if in.Op == "match" {
+		return match(in, policies)
+	}
+	template, failed := in.Template.DeepCopy(), false
+	claim, claimed := ClaimOf(template)
+	for _, policy := range policies {
+		if title(policy) != in.Reconciled || !in.FeatureGates["PropagationPolicyPreemption"] || !claimed {
+			continue
+		}
+		switch policy.Contend(template, claim, holder(policies, claim)) {
+		case ContendUnknown:
+			failed = true
+		case ContendWins:
+			SetClaim(template, policy.Claim())
+		}
+	}
+	left := map[string]any{}
+	for _, key := range []string{names.LabelPropagationPolicyID, names.LabelClusterPropagationPolicyID} {
+		if value, found := template.GetLabels()[key]; found {
+			left["label:"+key] = value
+		}
+	}
+	for _, key := range []string{names.AnnotationPropagationPolicyNamespace, names.AnnotationPropagationPolicyName,
+		names.AnnotationClusterPropagationPolicyName} {
+		if value, found := template.GetAnnotations()[key]; found {
+			left["annotation:"+key] = value
+		}
+	}
+	return map[string]any{"claim": left, "error": failed}
+}
+
+// match runs each scope alone and both together.
+func match(in *goldenInput, policies []Policy) map[string]any {
+	out := map[string]any{"propagationPolicy": nil, "clusterPropagationPolicy": nil, "winner": nil}
+	var namespaced, cluster []Policy
+	for _, policy := range policies {
+		if policy.ClusterScoped() {
+			cluster = append(cluster, policy)
 		} else {
-			checkPreempt(t, c, in, template)
+			namespaced = append(namespaced, policy)
 		}
 	}
+	if best, ok := Best(namespaced, in.Template); ok {
+		out["propagationPolicy"] = best.GetName()
+	}
+	if best, ok := Best(cluster, in.Template); ok {
+		out["clusterPropagationPolicy"] = best.GetName()
+	}
+	if best, ok := Best(policies, in.Template); ok {
+		out["winner"] = title(best)
+	}
+	return out
 }
 
-func checkMatch(t *testing.T, c golden.Case, in *matchInput, template *unstructured.Unstructured) {
-	type outcome struct {
-		PropagationPolicy        *string `json:"propagationPolicy"`
-		ClusterPropagationPolicy *string `json:"clusterPropagationPolicy"`
-		Winner                   *string `json:"winner"`
-	}
-	var want, got outcome
-	if err := json.Unmarshal(c.Out, &want); err != nil {
-		t.Fatalf("%s: %v", c.ID, err)
-	}
-	all, namespaced, clusterScoped := in.policies()
-	name := func(policies []policy.Policy, format func(policy.Policy) string) *string {
-		best, ok := policy.Best(policies, template)
-		if !ok {
-			return nil
+func holder(policies []Policy, claim Claim) *Policy {
+	for i := range policies {
+		if policies[i].NamespacedName() == claim.Policy {
+			return &policies[i]
 		}
-		formatted := format(best)
-		return &formatted
 	}
-	got.PropagationPolicy = name(namespaced, func(p policy.Policy) string { return p.GetName() })
-	got.ClusterPropagationPolicy = name(clusterScoped, func(p policy.Policy) string { return p.GetName() })
-	got.Winner = name(all, func(p policy.Policy) string { return strings.Replace(p.String(), " ", "/", 1) })
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s: (-want +got)\n%s", c.ID, diff)
-	}
+	return nil
 }
 
-func checkPreempt(t *testing.T, c golden.Case, in *matchInput, template *unstructured.Unstructured) {
-	var want struct {
-		Claim map[string]string `json:"claim"`
-		Error bool              `json:"error"`
-	}
-	if err := json.Unmarshal(c.Out, &want); err != nil {
-		t.Fatalf("%s: %v", c.ID, err)
-	}
-	all, _, _ := in.policies()
-	find := func(name types.NamespacedName) (policy.Policy, bool) {
-		for _, p := range all {
-			if p.NamespacedName() == name {
-				return p, true
-			}
-		}
-		return policy.Policy{}, false
-	}
-	parts := strings.Split(in.ReconciledPolicy, "/")
-	name := types.NamespacedName{Name: parts[len(parts)-1]}
-	if len(parts) == 3 {
-		name.Namespace = parts[1]
-	}
-	reconciled, found := find(name)
-	if !found {
-		t.Fatalf("%s: reconciled policy %s is not in the input", c.ID, in.ReconciledPolicy)
-	}
-	failed := false
-	claim, claimed := policy.ClaimOf(template)
-	if claimed && in.FeatureGates["PropagationPolicyPreemption"] {
-		var claimer *policy.Policy
-		if known, found := find(claim.Policy); found {
-			claimer = &known
-		}
-		outcome := reconciled.Contend(template, claim, claimer)
-		failed = outcome == policy.ContendUnknownClaimer
-		if outcome == policy.ContendWins {
-			policy.SetClaim(template, reconciled.Claim())
-		}
-	}
-	got := map[string]string{}
-	for key, value := range template.GetLabels() {
-		if strings.Contains(key, "propagationpolicy.karmada.io/") {
-			got["label:"+key] = value
-		}
-	}
-	for key, value := range template.GetAnnotations() {
-		if strings.Contains(key, "propagationpolicy.karmada.io/") {
-			got["annotation:"+key] = value
-		}
-	}
-	if failed != want.Error {
-		t.Errorf("%s: error %v, want %v", c.ID, failed, want.Error)
-	}
-	if diff := cmp.Diff(want.Claim, got); diff != "" && len(want.Claim)+len(got) > 0 {
-		t.Errorf("%s %v: (-want +got)\n%s", c.ID, c.Classes, diff)
+func mustDecode(t *testing.T, raw []byte, into any) {
+	t.Helper()
+	if err := json.Unmarshal(raw, into); err != nil {
+		t.Fatalf("decoding %s: %v", raw, err)
 	}
 }

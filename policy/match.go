@@ -1,124 +1,85 @@
 package policy
 
 import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"cmp"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 )
 
-// fit is the implicit priority of a policy for one template: the closest of its selectors counts.
-type fit int
+// Matches tells whether the policy selects the template. A namespaced policy serves its own namespace only.
+func (p Policy) Matches(template *unstructured.Unstructured) bool { return p.rank(template) != Misses }
 
-const (
-	misfit fit = iota
-	fitsAll
-	fitsLabels
-	fitsName
-)
-
-// Selects tells whether a selector picks a template. A malformed label selector picks nothing.
-func Selects(selector policyv1alpha1.ResourceSelector, template client.Object) bool {
-	return closeness(selector, template) != misfit
-}
-
-// Matches tells whether any selector of the policy picks the template.
-func (p Policy) Matches(template client.Object) bool { return p.fit(template) != misfit }
-
-func (p Policy) fit(template client.Object) fit {
-	best := misfit
+func (p Policy) rank(template *unstructured.Unstructured) Rank {
 	if !p.ClusterScoped() && p.GetNamespace() != template.GetNamespace() {
-		return best
+		return Misses
 	}
-	for _, selector := range p.Spec.ResourceSelectors {
-		best = max(best, closeness(selector, template))
-	}
-	return best
+	return RankOf(template, p.Spec.ResourceSelectors)
 }
 
-func closeness(selector policyv1alpha1.ResourceSelector, template client.Object) fit {
-	apiVersion, kind := template.GetObjectKind().GroupVersionKind().ToAPIVersionAndKind()
-	if selector.APIVersion != apiVersion || selector.Kind != kind ||
-		selector.Namespace != "" && selector.Namespace != template.GetNamespace() {
-		return misfit
-	}
-	if selector.Name != "" {
-		if selector.Name == template.GetName() {
-			return fitsName
-		}
-		return misfit
-	}
-	if selector.LabelSelector == nil {
-		return fitsAll
-	}
-	wanted, err := metav1.LabelSelectorAsSelector(selector.LabelSelector)
-	if err != nil || !wanted.Matches(labels.Set(template.GetLabels())) {
-		return misfit
-	}
-	return fitsLabels
-}
-
-// Best is the policy an unclaimed template gets: namespaced before cluster-scoped, then the higher priority, then the closer
-// selector, then the first name. Policies on their way out get nothing. ok is false when none selects the template.
-func Best(policies []Policy, template client.Object) (best Policy, ok bool) {
-	closest := misfit
+// Best is the policy that an unclaimed template gets; ok is false when none matches. Namespaced policies come before
+// cluster-scoped ones; within a scope the explicit priority counts, then how closely the selectors describe the template, then
+// the name. Policies on their way out do not count. The order of the policies does not matter.
+func Best(policies []Policy, template *unstructured.Unstructured) (best Policy, ok bool) {
+	bestRank := Misses
 	for _, candidate := range policies {
-		if !candidate.GetDeletionTimestamp().IsZero() {
+		rank := candidate.rank(template)
+		if rank == Misses || !candidate.GetDeletionTimestamp().IsZero() {
 			continue
 		}
-		candidateFit := candidate.fit(template)
-		if candidateFit == misfit {
-			continue
-		}
-		if !ok || precedes(candidate, candidateFit, best, closest) {
-			best, closest, ok = candidate, candidateFit, true
+		if !ok || beats(candidate, rank, best, bestRank) {
+			best, bestRank, ok = candidate, rank, true
 		}
 	}
 	return best, ok
 }
 
-func precedes(a Policy, aFit fit, b Policy, bFit fit) bool {
-	switch {
-	case a.ClusterScoped() != b.ClusterScoped():
+func beats(a Policy, rankA Rank, b Policy, rankB Rank) bool {
+	if a.ClusterScoped() != b.ClusterScoped() {
 		return b.ClusterScoped()
-	case a.Priority() != b.Priority():
-		return a.Priority() > b.Priority()
-	case aFit != bFit:
-		return aFit > bFit
 	}
-	return a.GetName() < b.GetName()
+	return cmp.Or(
+		cmp.Compare(b.Priority(), a.Priority()),
+		cmp.Compare(rankB, rankA),
+		cmp.Compare(a.GetName(), b.GetName()),
+	) < 0
 }
 
-// Outcome is how a policy fares against the one that claims a template now.
-type Outcome int
+// Contention is the outcome of a policy's attempt to take over a template that another policy claims.
+type Contention int
 
+// Outcomes of Contend.
 const (
-	// ContendLoses leaves the claim as it is.
-	ContendLoses Outcome = iota
+	// ContendLoses leaves the template where it is.
+	ContendLoses Contention = iota
 	// ContendWins gives the template to the contender.
 	ContendWins
-	// ContendUnknownClaimer cannot be decided, since the claiming policy is gone and its priority with it.
-	ContendUnknownClaimer
+	// ContendUnknown means that the claiming policy is gone, so that the priorities cannot be compared.
+	ContendUnknown
 )
 
-// Contend tells whether a policy with preemption Always takes a claimed template away: namespaced policies take it from
-// cluster-scoped ones, and within a scope the higher priority takes it. Only a selector that names the template contends.
-// claimer is nil when the policy that the claim names does not exist.
-func (p Policy) Contend(template client.Object, claim Claim, claimer *Policy) Outcome {
-	if p.Spec.Preemption != policyv1alpha1.PreemptAlways || p.fit(template) != fitsName {
+// Contend decides between the policy and the one that claims the template, which is nil when it is gone. Only policies that
+// preempt contend, and only for templates that they select by name. A namespaced policy wins over a cluster-scoped one, never
+// the other way round; within a scope the higher explicit priority wins. Policies on their way out contend like others: the
+// choice between winners, Best, leaves them out.
+func (p Policy) Contend(template *unstructured.Unstructured, claim Claim, holder *Policy) Contention {
+	if p.Spec.Preemption != policyv1alpha1.PreemptAlways {
+		return ContendLoses
+	}
+	if p.rank(template) != MatchesName || claim.Policy == p.NamespacedName() {
 		return ContendLoses
 	}
 	if claim.ClusterScoped() != p.ClusterScoped() {
-		if claim.ClusterScoped() {
-			return ContendWins
+		if p.ClusterScoped() {
+			return ContendLoses
 		}
-		return ContendLoses
+		return ContendWins
 	}
-	switch {
-	case claimer == nil:
-		return ContendUnknownClaimer
-	case p.Priority() > claimer.Priority():
+	if holder == nil {
+		return ContendUnknown
+	}
+	if p.Priority() > holder.Priority() {
 		return ContendWins
 	}
 	return ContendLoses

@@ -41,6 +41,9 @@ func removeAnnotations(object *unstructured.Unstructured, keys ...string) {
 	for _, key := range keys {
 		delete(annotations, key)
 	}
+	if len(annotations) == 0 {
+		annotations = nil
+	}
 	object.SetAnnotations(annotations)
 }
 

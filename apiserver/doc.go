@@ -1,0 +1,3 @@
+// Package apiserver is the aggregated API server of the control plane. It serves cluster.karmada.io/v1alpha1 from etcd, next to
+// the kube-apiserver that forwards to it, and asks that kube-apiserver who a caller is and what the caller may do.
+package apiserver

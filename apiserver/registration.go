@@ -1,0 +1,181 @@
+package apiserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/api/names"
+)
+
+const (
+	// ServiceName is the Service in namespace karmada-system that the control plane reaches the server through.
+	ServiceName = "karmada-aggregated-apiserver"
+	// ServingName is the DNS name that the server's certificate must be good for.
+	ServingName = ServiceName + "." + names.NamespaceSystem + ".svc"
+
+	// The standing of the group among others in discovery; the values decide nothing while no other group serves these kinds.
+	groupPriorityMinimum = 2000
+	versionPriority      = 10
+
+	availabilityPeriod = 200 * time.Millisecond
+)
+
+// Register makes the control plane behind config forward cluster.karmada.io/v1alpha1 to the server at address, a host:port that
+// the kube-apiserver can reach. The host stands in an ExternalName Service, so it is a DNS name or an IPv4 address. caBundle (PEM)
+// verifies the server's certificate, which must name ServingName. Registering again changes only what differs.
+func Register(ctx context.Context, config *rest.Config, address string, caBundle []byte) error {
+	host, port, err := splitAddress(address)
+	if err != nil {
+		return fmt.Errorf("registering the API server at %q: %w", address, err)
+	}
+	if len(caBundle) == 0 {
+		return fmt.Errorf("registering the API server at %q: no CA bundle to verify it with", address)
+	}
+	controlPlane, err := registrationClient(config)
+	if err != nil {
+		return err
+	}
+	if err := ensureNamespace(ctx, controlPlane); err != nil {
+		return err
+	}
+	if err := ensureService(ctx, controlPlane, host); err != nil {
+		return err
+	}
+	return ensureAPIService(ctx, controlPlane, port, caBundle)
+}
+
+// WaitAvailable returns once the control plane reaches the registered server. When ctx ends first, the error says what stood in the
+// way last.
+func WaitAvailable(ctx context.Context, config *rest.Config) error {
+	controlPlane, err := registrationClient(config)
+	if err != nil {
+		return err
+	}
+	discovered, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return fmt.Errorf("making a discovery client of the control plane: %w", err)
+	}
+	var last error
+	err = wait.PollUntilContextCancel(ctx, availabilityPeriod, true, func(ctx context.Context) (bool, error) {
+		if last = reportedAvailable(ctx, controlPlane); last == nil {
+			// The report may be older than a restart of the server, so ask the server itself.
+			_, last = discovered.ServerResourcesForGroupVersion(clusterv1alpha1.GroupVersion.String())
+		}
+		return last == nil, nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for APIService %s to become available: %w; last: %w", apiServiceName(), err, last)
+	}
+	return nil
+}
+
+func apiServiceName() string {
+	return clusterv1alpha1.GroupVersion.Version + "." + clusterv1alpha1.GroupVersion.Group
+}
+
+func splitAddress(address string) (host string, port int32, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, err
+	}
+	number, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || number == 0 {
+		return "", 0, fmt.Errorf("%q is no port", text)
+	}
+	return host, int32(number), nil
+}
+
+func registrationClient(config *rest.Config) (client.Client, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(corev1.AddToScheme(scheme), apiregistrationv1.AddToScheme(scheme)); err != nil {
+		return nil, fmt.Errorf("registering the kinds of a registration: %w", err)
+	}
+	controlPlane, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, fmt.Errorf("making a client of the control plane: %w", err)
+	}
+	return controlPlane, nil
+}
+
+func ensureNamespace(ctx context.Context, controlPlane client.Client) error {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: names.NamespaceSystem}}
+	if _, err := controllerutil.CreateOrUpdate(ctx, controlPlane, namespace, func() error { return nil }); err != nil {
+		return fmt.Errorf("ensuring namespace %s: %w", namespace.Name, err)
+	}
+	return nil
+}
+
+func ensureService(ctx context.Context, controlPlane client.Client, host string) error {
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: names.NamespaceSystem, Name: ServiceName}}
+	_, err := controllerutil.CreateOrUpdate(ctx, controlPlane, service, func() error {
+		service.Spec.Type = corev1.ServiceTypeExternalName
+		service.Spec.ExternalName = host
+		service.Spec.ClusterIP, service.Spec.ClusterIPs = "", nil
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("pointing Service %s/%s at %s: %w", service.Namespace, service.Name, host, err)
+	}
+	return nil
+}
+
+func ensureAPIService(ctx context.Context, controlPlane client.Client, port int32, caBundle []byte) error {
+	registration := &apiregistrationv1.APIService{ObjectMeta: metav1.ObjectMeta{Name: apiServiceName()}}
+	_, err := controllerutil.CreateOrUpdate(ctx, controlPlane, registration, func() error {
+		if registration.Labels == nil {
+			registration.Labels = map[string]string{}
+		}
+		registration.Labels["app"] = ServiceName
+		registration.Labels["apiserver"] = "true"
+		registration.Spec = apiregistrationv1.APIServiceSpec{
+			Group:                clusterv1alpha1.GroupVersion.Group,
+			Version:              clusterv1alpha1.GroupVersion.Version,
+			GroupPriorityMinimum: groupPriorityMinimum,
+			VersionPriority:      versionPriority,
+			CABundle:             caBundle,
+			Service: &apiregistrationv1.ServiceReference{
+				Namespace: names.NamespaceSystem,
+				Name:      ServiceName,
+				Port:      &port,
+			},
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("registering APIService %s: %w", registration.Name, err)
+	}
+	return nil
+}
+
+// reportedAvailable is nil when the control plane reports that it reaches the server, and else its report.
+func reportedAvailable(ctx context.Context, controlPlane client.Client) error {
+	registration := &apiregistrationv1.APIService{}
+	if err := controlPlane.Get(ctx, client.ObjectKey{Name: apiServiceName()}, registration); err != nil {
+		return err
+	}
+	for _, condition := range registration.Status.Conditions {
+		if condition.Type != apiregistrationv1.Available {
+			continue
+		}
+		if condition.Status == apiregistrationv1.ConditionTrue {
+			return nil
+		}
+		return fmt.Errorf("%s: %s", condition.Reason, condition.Message)
+	}
+	return errors.New("no availability reported")
+}

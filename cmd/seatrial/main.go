@@ -1,0 +1,62 @@
+// Command seatrial is a control plane for fleets of Kubernetes clusters: its components, and the tools to run and ask them.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	// Once stopping, a second signal ends the process at once.
+	context.AfterFunc(ctx, stop)
+	if err := newRootCommand().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func newRootCommand() *cobra.Command {
+	const (
+		fleetGroup     = "fleet"
+		memberGroup    = "members"
+		componentGroup = "components"
+	)
+	root := &cobra.Command{
+		Use:   "seatrial",
+		Short: "A Karmada-compatible control plane for fleets of Kubernetes clusters",
+		Long: `Seatrial propagates Kubernetes resources to the clusters of a fleet, through the API of Karmada.
+
+Start a fleet of real clusters on this machine with "seatrial up".`,
+		Example: `  # A control plane, three member clusters and nginx on all of them
+  seatrial up
+
+  # What runs, and how it is
+  seatrial status`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddGroup(
+		&cobra.Group{ID: fleetGroup, Title: "A fleet on this machine:"},
+		&cobra.Group{ID: memberGroup, Title: "Member clusters:"},
+		&cobra.Group{ID: componentGroup, Title: "Components of a control plane:"},
+	)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, command := range commands {
+			command.GroupID = group
+			root.AddCommand(command)
+		}
+	}
+	add(fleetGroup, newUpCommand(), newStatusCommand(), newDownCommand())
+	add(memberGroup, newJoinCommand(), newUnjoinCommand())
+	add(componentGroup, newAPIServerCommand(), newControllerManagerCommand(), newSchedulerCommand())
+	root.AddCommand(newVersionCommand())
+	return root
+}

@@ -1,0 +1,203 @@
+// Package cluster keeps what every Cluster needs in the control plane: its execution space, and the taints that follow its
+// Ready condition. It takes both away when the Cluster goes.
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/api/names"
+	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
+	"github.com/seatrial/seatrial/control"
+)
+
+// removalCheck is how often a deletion in progress is looked at, should no watch event tell.
+const removalCheck = 5 * time.Second
+
+// New is the controller named "cluster". Its keys are Cluster names.
+func New(workers int) control.Controller {
+	return control.Controller{
+		Name: "cluster",
+		Watches: []control.Watch{
+			{Object: &clusterv1alpha1.Cluster{}, Keys: control.Self},
+			{Object: &corev1.Namespace{}, Keys: ofExecutionSpace},
+			{Object: &workv1alpha1.Work{}, Keys: ofRemovedWork},
+		},
+		Workers:   workers,
+		Reconcile: reconcile,
+	}
+}
+
+func ofExecutionSpace(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+	cluster, err := names.ClusterOfExecutionSpace(event.Object().GetName())
+	if err != nil {
+		return nil
+	}
+	return []control.Key{{Name: cluster}}
+}
+
+// ofRemovedWork wakes a cluster when one of its Works is gone: it may be the last one a removal waits for.
+func ofRemovedWork(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+	cluster, err := names.ClusterOfExecutionSpace(event.Object().GetNamespace())
+	if err != nil || event.New != nil {
+		return nil
+	}
+	return []control.Key{{Name: cluster}}
+}
+
+func reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
+	cluster := &clusterv1alpha1.Cluster{}
+	if err := deps.Client.Get(ctx, key.NamespacedName(), cluster); err != nil {
+		return control.Result{}, client.IgnoreNotFound(err)
+	}
+	if !cluster.DeletionTimestamp.IsZero() {
+		return remove(ctx, deps, cluster)
+	}
+	if err := ensureFinalizer(ctx, deps, cluster); err != nil {
+		return control.Result{}, err
+	}
+	if err := ensureExecutionSpace(ctx, deps, cluster); err != nil {
+		return control.Result{}, err
+	}
+	return control.Result{}, syncTaints(ctx, deps, cluster)
+}
+
+func ensureFinalizer(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster) error {
+	before := cluster.DeepCopy()
+	if !controllerutil.AddFinalizer(cluster, names.FinalizerCluster) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := deps.Client.Patch(ctx, cluster, patch); err != nil {
+		return fmt.Errorf("adding the finalizer to cluster %s: %w", cluster.Name, err)
+	}
+	return nil
+}
+
+func ensureExecutionSpace(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster) error {
+	space := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name:   names.ExecutionSpace(cluster.Name),
+		Labels: map[string]string{names.LabelSystem: names.LabelSystemValue},
+	}}
+	err := deps.Client.Get(ctx, types.NamespacedName{Name: space.Name}, &corev1.Namespace{})
+	if err == nil {
+		return nil
+	}
+	if !apierrors.IsNotFound(err) {
+		return fmt.Errorf("reading the execution space of cluster %s: %w", cluster.Name, err)
+	}
+	if err := deps.Client.Create(ctx, space); err != nil && !apierrors.IsAlreadyExists(err) {
+		deps.Events.Eventf(cluster, corev1.EventTypeWarning, names.EventCreateExecutionSpaceFailed, "creating namespace %s: %v", space.Name, err)
+		return fmt.Errorf("creating the execution space of cluster %s: %w", cluster.Name, err)
+	}
+	deps.Events.Eventf(cluster, corev1.EventTypeNormal, names.EventCreateExecutionSpaceSucceed, "created namespace %s", space.Name)
+	return nil
+}
+
+// syncTaints makes the two automatic taints say what the Ready condition says, and leaves all others alone.
+func syncTaints(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster) error {
+	before := cluster.DeepCopy()
+	cluster.Spec.Taints = withReadinessTaint(cluster.Spec.Taints, readinessTaint(cluster.Status.Conditions))
+	if slices.EqualFunc(before.Spec.Taints, cluster.Spec.Taints, sameTaint) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := deps.Client.Patch(ctx, cluster, patch); err != nil {
+		if !apierrors.IsConflict(err) {
+			deps.Events.Eventf(cluster, corev1.EventTypeWarning, names.EventTaintClusterFailed, "updating taints: %v", err)
+		}
+		return fmt.Errorf("updating the taints of cluster %s: %w", cluster.Name, err)
+	}
+	deps.Events.Eventf(cluster, corev1.EventTypeNormal, names.EventTaintClusterSucceed, "taints follow the Ready condition")
+	return nil
+}
+
+// readinessTaint is the key of the taint that fits the conditions; empty for a ready cluster.
+func readinessTaint(conditions []metav1.Condition) string {
+	ready := meta.FindStatusCondition(conditions, names.ConditionClusterReady)
+	switch {
+	case ready == nil || ready.Status == metav1.ConditionFalse:
+		return names.TaintNotReady
+	case ready.Status == metav1.ConditionUnknown:
+		return names.TaintUnreachable
+	}
+	return ""
+}
+
+// withReadinessTaint keeps the taints of others in order and the wanted automatic one, where it stood before if it did.
+func withReadinessTaint(taints []corev1.Taint, wanted string) []corev1.Taint {
+	var kept []corev1.Taint
+	found := wanted == ""
+	for _, taint := range taints {
+		automatic := taint.Effect == corev1.TaintEffectNoSchedule && (taint.Key == names.TaintNotReady || taint.Key == names.TaintUnreachable)
+		if automatic && (taint.Key != wanted || found) {
+			continue
+		}
+		found = found || automatic
+		kept = append(kept, taint)
+	}
+	if !found {
+		kept = append(kept, corev1.Taint{Key: wanted, Effect: corev1.TaintEffectNoSchedule})
+	}
+	return kept
+}
+
+func sameTaint(a, b corev1.Taint) bool {
+	return a.MatchTaint(&b) && a.Value == b.Value
+}
+
+// remove empties the execution space, takes it away and then lets the Cluster go. Works leave through the execution
+// controller, which needs the Cluster for as long as it takes member objects away.
+func remove(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster) (control.Result, error) {
+	if !controllerutil.ContainsFinalizer(cluster, names.FinalizerCluster) {
+		return control.Result{}, nil
+	}
+	works := &workv1alpha1.WorkList{}
+	space := names.ExecutionSpace(cluster.Name)
+	if err := deps.Client.List(ctx, works, client.InNamespace(space)); err != nil {
+		return control.Result{}, fmt.Errorf("listing the Works of cluster %s: %w", cluster.Name, err)
+	}
+	for i := range works.Items {
+		if !works.Items[i].DeletionTimestamp.IsZero() {
+			continue
+		}
+		if err := deps.Client.Delete(ctx, &works.Items[i]); client.IgnoreNotFound(err) != nil {
+			return control.Result{}, fmt.Errorf("deleting Work %s/%s of cluster %s: %w", space, works.Items[i].Name, cluster.Name, err)
+		}
+	}
+	if len(works.Items) > 0 {
+		return control.Result{RequeueAfter: removalCheck}, nil
+	}
+	namespace := &corev1.Namespace{}
+	err := deps.Client.Get(ctx, types.NamespacedName{Name: space}, namespace)
+	if client.IgnoreNotFound(err) != nil {
+		return control.Result{}, fmt.Errorf("reading the execution space of cluster %s: %w", cluster.Name, err)
+	}
+	if err == nil {
+		if namespace.DeletionTimestamp.IsZero() {
+			if err := deps.Client.Delete(ctx, namespace); client.IgnoreNotFound(err) != nil {
+				deps.Events.Eventf(cluster, corev1.EventTypeWarning, names.EventRemoveExecutionSpaceFailed, "deleting namespace %s: %v", space, err)
+				return control.Result{}, fmt.Errorf("deleting the execution space of cluster %s: %w", cluster.Name, err)
+			}
+		}
+		return control.Result{RequeueAfter: removalCheck}, nil
+	}
+	before := cluster.DeepCopy()
+	controllerutil.RemoveFinalizer(cluster, names.FinalizerCluster)
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := deps.Client.Patch(ctx, cluster, patch); client.IgnoreNotFound(err) != nil {
+		return control.Result{}, fmt.Errorf("releasing cluster %s: %w", cluster.Name, err)
+	}
+	return control.Result{}, nil
+}

@@ -1,0 +1,224 @@
+// Package clusterstatus reports how member clusters are: reachable, healthy, what they serve and how much they hold.
+package clusterstatus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/api/names"
+	"github.com/seatrial/seatrial/control"
+)
+
+// Options are the reference's flags of the same names.
+type Options struct {
+	// UpdateFrequency is the interval between two looks at a cluster.
+	UpdateFrequency time.Duration
+	// FailureThreshold is how long a ready cluster must fail before it counts as not ready, SuccessThreshold how long a
+	// failed one must answer before it counts as ready again.
+	FailureThreshold, SuccessThreshold time.Duration
+	// ResourceModeling counts nodes by the grades of spec.resourceModels.
+	ResourceModeling bool
+	Workers          int
+}
+
+// Defaults are the reference's.
+func Defaults() Options {
+	return Options{
+		UpdateFrequency: 10 * time.Second, FailureThreshold: 30 * time.Second, SuccessThreshold: 30 * time.Second,
+		ResourceModeling: true, Workers: 5,
+	}
+}
+
+// retryFrequency is the interval while a change of readiness waits for its threshold, so that a threshold is met within a
+// second and not within another full interval.
+const retryFrequency = time.Second
+
+// New is the controller named "clusterStatus". Its keys are Cluster names; clusters in Pull mode are left to their agents.
+func New(options Options) control.Controller {
+	collector := &collector{options: options, pending: map[string]observation{}}
+	return control.Controller{
+		Name:    "clusterStatus",
+		Watches: []control.Watch{{Object: &clusterv1alpha1.Cluster{}, Keys: onSpecChange}},
+		// Node and pod events wake nobody: the summary is as old as the interval, as it is in the reference.
+		SourceKeys: func(context.Context, client.Reader, control.Event) []control.Key { return nil },
+		Workers:    options.Workers,
+		Reconcile:  collector.reconcile,
+	}
+}
+
+// onSpecChange keeps the controller's own status writes from waking it.
+func onSpecChange(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+	if event.Old != nil && event.New != nil && event.Old.GetGeneration() == event.New.GetGeneration() {
+		return nil
+	}
+	return []control.Key{control.KeyOf(event.Object())}
+}
+
+type collector struct {
+	options Options
+
+	// mu guards pending, which is lost with the process: a threshold then starts anew, from the written condition.
+	mu      sync.Mutex
+	pending map[string]observation
+}
+
+// observation is a readiness that differs from the written one, and when it was first seen.
+type observation struct {
+	status metav1.ConditionStatus
+	since  time.Time
+}
+
+func (c *collector) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
+	cluster := &clusterv1alpha1.Cluster{}
+	if err := deps.Client.Get(ctx, key.NamespacedName(), cluster); err != nil {
+		c.settle(key.Name)
+		return control.Result{}, client.IgnoreNotFound(err)
+	}
+	if cluster.Spec.SyncMode == clusterv1alpha1.Pull {
+		return control.Result{}, nil
+	}
+	member, err := deps.Members.Member(ctx, cluster.Name)
+	if err != nil && !errors.Is(err, control.ErrNoMember) {
+		return control.Result{}, err
+	}
+	status := cluster.Status.DeepCopy()
+	var found error
+	if err != nil {
+		found = c.setReady(cluster.Name, status, readiness(names.ReasonStatusCollectionFailed, err.Error()), deps)
+	} else {
+		found = c.collect(ctx, deps, cluster, member, status)
+	}
+	result := control.Result{RequeueAfter: c.options.UpdateFrequency}
+	if err == nil {
+		result.Sources = inventorySources(cluster.Name)
+	}
+	if errors.Is(found, errThreshold) {
+		result.RequeueAfter = min(retryFrequency, c.options.UpdateFrequency)
+	}
+	return result, write(ctx, deps, cluster, status)
+}
+
+// errThreshold says that a change of readiness has not lasted long enough to be written.
+var errThreshold = errors.New("readiness change not yet confirmed")
+
+// collect fills the status from what the member answers now. While the member does not answer, what it last said stands.
+func (c *collector) collect(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster, member control.Member, status *clusterv1alpha1.ClusterStatus) error {
+	healthy, err := member.Health(ctx)
+	if err != nil {
+		return c.setReady(cluster.Name, status, readiness(names.ReasonClusterNotReachable, "the API server did not answer: "+err.Error()), deps)
+	}
+	if !healthy {
+		return c.setReady(cluster.Name, status, readiness(names.ReasonClusterNotReady, "the API server answers that it is not healthy"), deps)
+	}
+	discovery, err := member.Discover(ctx)
+	if err != nil {
+		return c.setReady(cluster.Name, status, readiness(names.ReasonStatusCollectionFailed, err.Error()), deps)
+	}
+	nodes, pods := &corev1.NodeList{}, &corev1.PodList{}
+	if err := errors.Join(member.Inventory().List(ctx, nodes), member.Inventory().List(ctx, pods)); err != nil {
+		return c.setReady(cluster.Name, status, readiness(names.ReasonStatusCollectionFailed, err.Error()), deps)
+	}
+	status.KubernetesVersion = discovery.Version
+	setEnablements(status, discovery, deps)
+	status.NodeSummary = summariseNodes(nodes.Items)
+	status.ResourceSummary = summariseResources(nodes.Items, pods.Items)
+	if c.options.ResourceModeling {
+		status.ResourceSummary.AllocatableModelings = countGrades(cluster.Spec.ResourceModels, nodes.Items, pods.Items)
+	}
+	return c.setReady(cluster.Name, status, readiness(names.ReasonClusterReady, "the API server answers that it is healthy"), deps)
+}
+
+func readiness(reason, message string) metav1.Condition {
+	status := metav1.ConditionFalse
+	if reason == names.ReasonClusterReady {
+		status = metav1.ConditionTrue
+	}
+	return metav1.Condition{Type: names.ConditionClusterReady, Status: status, Reason: reason, Message: message}
+}
+
+// setReady writes the observed readiness once it has lasted for its threshold. The first observation of a cluster, and one
+// that agrees with what is written, count at once.
+func (c *collector) setReady(cluster string, status *clusterv1alpha1.ClusterStatus, observed metav1.Condition, deps control.Deps) error {
+	written := meta.FindStatusCondition(status.Conditions, observed.Type)
+	if written != nil && written.Status != observed.Status && !c.confirmed(cluster, observed.Status, deps.Clock.Now()) {
+		return errThreshold
+	}
+	c.settle(cluster)
+	setCondition(status, observed, deps)
+	return nil
+}
+
+// confirmed tells whether a readiness that differs from the written one has lasted long enough.
+func (c *collector) confirmed(cluster string, observed metav1.ConditionStatus, now time.Time) bool {
+	threshold := c.options.FailureThreshold
+	if observed == metav1.ConditionTrue {
+		threshold = c.options.SuccessThreshold
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen, known := c.pending[cluster]
+	if !known || seen.status != observed {
+		seen = observation{status: observed, since: now}
+		c.pending[cluster] = seen
+	}
+	return now.Sub(seen.since) >= threshold
+}
+
+func (c *collector) settle(cluster string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.pending, cluster)
+}
+
+// setEnablements takes over what discovery found. A partial answer keeps what was known before: a group that could not be
+// listed for a moment must not make its workloads leave.
+func setEnablements(status *clusterv1alpha1.ClusterStatus, discovery control.Discovery, deps control.Deps) {
+	condition := metav1.Condition{Type: names.ConditionCompleteAPIEnablements, Status: metav1.ConditionTrue, Reason: names.ReasonAPIEnablementsComplete,
+		Message: "every served group was listed"}
+	switch {
+	case len(discovery.APIs) == 0:
+		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, names.ReasonAPIEnablementsEmpty, "discovery returned nothing"
+	case !discovery.Complete:
+		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, names.ReasonAPIEnablementsPartial, "some served groups could not be listed"
+	}
+	if discovery.Complete || len(status.APIEnablements) == 0 {
+		status.APIEnablements = discovery.APIs
+	}
+	setCondition(status, condition, deps)
+}
+
+func setCondition(status *clusterv1alpha1.ClusterStatus, condition metav1.Condition, deps control.Deps) {
+	condition.LastTransitionTime = metav1.NewTime(deps.Clock.Now())
+	meta.SetStatusCondition(&status.Conditions, condition)
+}
+
+func inventorySources(cluster string) []control.Source {
+	core := func(kind string) schema.GroupVersionKind { return corev1.SchemeGroupVersion.WithKind(kind) }
+	return []control.Source{
+		{Cluster: cluster, GVK: core("Node"), View: control.Inventory},
+		{Cluster: cluster, GVK: core("Pod"), View: control.Inventory},
+	}
+}
+
+func write(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster, status *clusterv1alpha1.ClusterStatus) error {
+	if equality.Semantic.DeepEqual(&cluster.Status, status) {
+		return nil
+	}
+	changed := cluster.DeepCopy()
+	changed.Status = *status
+	if err := deps.Client.Status().Patch(ctx, changed, client.MergeFrom(cluster)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("writing the status of cluster %s: %w", cluster.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,51 @@
+package execute
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/seatrial/seatrial/api/names"
+	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
+	"github.com/seatrial/seatrial/control"
+)
+
+func dispatching(suspended bool) metav1.Condition {
+	if suspended {
+		return metav1.Condition{Type: names.ConditionWorkDispatching, Status: metav1.ConditionFalse,
+			Reason: names.ReasonWorkSuspendDispatch, Message: "spec.suspendDispatching is set"}
+	}
+	return metav1.Condition{Type: names.ConditionWorkDispatching, Status: metav1.ConditionTrue,
+		Reason: names.ReasonWorkDispatching, Message: "changes are sent to the member cluster"}
+}
+
+// applied says how many of the manifests were written, and what went wrong with the others.
+func applied(written, total int, failure error) metav1.Condition {
+	if failure != nil {
+		return metav1.Condition{Type: names.ConditionWorkApplied, Status: metav1.ConditionFalse,
+			Reason: names.ReasonWorkApplyFailed, Message: fmt.Sprintf("%d of %d manifests applied: %v", written, total, failure)}
+	}
+	return metav1.Condition{Type: names.ConditionWorkApplied, Status: metav1.ConditionTrue,
+		Reason: names.ReasonWorkApplied, Message: fmt.Sprintf("%d of %d manifests applied", written, total)}
+}
+
+// writeConditions writes those that changed, in one patch. No one else writes the conditions of a Work.
+func writeConditions(ctx context.Context, deps control.Deps, work *workv1alpha1.Work, conditions ...metav1.Condition) error {
+	changed := work.DeepCopy()
+	for _, condition := range conditions {
+		condition.LastTransitionTime = metav1.NewTime(deps.Clock.Now())
+		condition.ObservedGeneration = work.Generation
+		meta.SetStatusCondition(&changed.Status.Conditions, condition)
+	}
+	if equality.Semantic.DeepEqual(work.Status.Conditions, changed.Status.Conditions) {
+		return nil
+	}
+	if err := deps.Client.Status().Patch(ctx, changed, client.MergeFrom(work)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("writing the conditions of Work %s/%s: %w", work.Namespace, work.Name, err)
+	}
+	return nil
+}

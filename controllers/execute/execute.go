@@ -1,0 +1,286 @@
+// Package execute makes member clusters hold what their Works carry.
+package execute
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	configv1alpha1 "github.com/seatrial/seatrial/api/config/v1alpha1"
+	"github.com/seatrial/seatrial/api/names"
+	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
+	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/workload"
+)
+
+// New is the controller named "execution". Its keys are Works.
+func New(workers int) control.Controller {
+	executor := &executor{applied: newRecord()}
+	return control.Controller{
+		Name: "execution",
+		Watches: []control.Watch{
+			{Object: &workv1alpha1.Work{}, Keys: onWork},
+			{Object: &clusterv1alpha1.Cluster{}, Keys: onClusterReady},
+		},
+		SourceKeys: onMember,
+		Workers:    workers,
+		Reconcile:  executor.reconcile,
+	}
+}
+
+// onWork leaves out the status writes that follow from this controller's own work.
+func onWork(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+	old, current := event.Old, event.New
+	if old != nil && current != nil && old.GetGeneration() == current.GetGeneration() &&
+		old.GetDeletionTimestamp().IsZero() == current.GetDeletionTimestamp().IsZero() {
+		return nil
+	}
+	return []control.Key{control.KeyOf(event.Object())}
+}
+
+// onClusterReady wakes all Works of a cluster that can be written to again, or that is on its way out.
+func onClusterReady(ctx context.Context, reader client.Reader, event control.Event) []control.Key {
+	if before, ok := event.Old.(*clusterv1alpha1.Cluster); ok && event.New != nil {
+		now := event.New.(*clusterv1alpha1.Cluster)
+		if ready(before) == ready(now) && before.DeletionTimestamp.IsZero() == now.DeletionTimestamp.IsZero() {
+			return nil
+		}
+	}
+	works := &workv1alpha1.WorkList{}
+	if err := reader.List(ctx, works, client.InNamespace(names.ExecutionSpace(event.Object().GetName()))); err != nil {
+		return nil
+	}
+	keys := make([]control.Key, 0, len(works.Items))
+	for i := range works.Items {
+		keys = append(keys, control.KeyOf(&works.Items[i]))
+	}
+	return keys
+}
+
+// onMember leaves out status changes: the generation tells when a spec drifts, for kinds that count it.
+func onMember(ctx context.Context, reader client.Reader, event control.Event) []control.Key {
+	if old, current := event.Old, event.New; old != nil && current != nil && current.GetGeneration() != 0 &&
+		old.GetGeneration() == current.GetGeneration() &&
+		old.GetDeletionTimestamp().IsZero() == current.GetDeletionTimestamp().IsZero() &&
+		sameKeys(old.GetLabels(), current.GetLabels()) && sameKeys(old.GetAnnotations(), current.GetAnnotations()) {
+		return nil
+	}
+	return workload.OfMember(ctx, reader, event)
+}
+
+func ready(cluster *clusterv1alpha1.Cluster) bool {
+	return meta.IsStatusConditionTrue(cluster.Status.Conditions, names.ConditionClusterReady)
+}
+
+type executor struct {
+	applied *record
+}
+
+func (e *executor) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
+	work := &workv1alpha1.Work{}
+	if err := deps.Client.Get(ctx, key.NamespacedName(), work); err != nil {
+		return control.Result{}, client.IgnoreNotFound(err)
+	}
+	name, err := names.ClusterOfExecutionSpace(work.Namespace)
+	if err != nil {
+		return control.Result{}, nil
+	}
+	cluster := &clusterv1alpha1.Cluster{}
+	err = deps.Client.Get(ctx, types.NamespacedName{Name: name}, cluster)
+	if client.IgnoreNotFound(err) != nil {
+		return control.Result{}, fmt.Errorf("reading cluster %s of Work %s: %w", name, key, err)
+	}
+	gone := err != nil
+	if !work.DeletionTimestamp.IsZero() {
+		return e.remove(ctx, deps, work, cluster, gone)
+	}
+	if gone {
+		return control.Result{}, nil
+	}
+	if ptr.Deref(work.Spec.SuspendDispatching, false) {
+		return control.Result{}, writeConditions(ctx, deps, work, dispatching(true))
+	}
+	if !ready(cluster) {
+		// The Ready condition wakes this Work again; asking a dead cluster would only hold a worker.
+		return control.Result{}, writeConditions(ctx, deps, work, dispatching(false))
+	}
+	return e.apply(ctx, deps, work, cluster.Name)
+}
+
+// apply writes every manifest and reports on all of them, so that one bad manifest does not hide the others.
+func (e *executor) apply(ctx context.Context, deps control.Deps, work *workv1alpha1.Work, cluster string) (control.Result, error) {
+	manifests, failure := workload.Manifests(work)
+	written := 0
+	if failure == nil {
+		written, failure = e.syncAll(ctx, deps, cluster, manifests)
+	}
+	if apierrors.IsConflict(failure) {
+		// Written from a stale read: the next turn settles it, and there is nothing to report.
+		return control.Result{}, failure
+	}
+	if failure != nil {
+		deps.Events.Eventf(work, corev1.EventTypeWarning, names.EventSyncFailed, "%v", failure)
+	}
+	err := writeConditions(ctx, deps, work, dispatching(false), applied(written, len(work.Spec.Workload.Manifests), failure))
+	if err := errors.Join(failure, err); err != nil {
+		return control.Result{}, err
+	}
+	if !meta.IsStatusConditionTrue(work.Status.Conditions, names.ConditionWorkApplied) {
+		deps.Events.Eventf(work, corev1.EventTypeNormal, names.EventSyncSucceed, "%d manifests applied", written)
+	}
+	return control.Result{Sources: workload.Sources(cluster, manifests)}, nil
+}
+
+func (e *executor) syncAll(ctx context.Context, deps control.Deps, cluster string, manifests []*unstructured.Unstructured) (written int, err error) {
+	member, err := deps.Members.Member(ctx, cluster)
+	if err != nil {
+		return 0, err
+	}
+	var failures []error
+	for _, manifest := range manifests {
+		if err := e.sync(ctx, deps, member, cluster, manifest); err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		written++
+	}
+	if len(failures) == 1 {
+		return written, failures[0]
+	}
+	return written, errors.Join(failures...)
+}
+
+// sync brings one member object in line with its manifest.
+func (e *executor) sync(ctx context.Context, deps control.Deps, member control.Member, cluster string, manifest *unstructured.Unstructured) error {
+	observed := &unstructured.Unstructured{}
+	observed.SetGroupVersionKind(manifest.GroupVersionKind())
+	err := member.Get(ctx, client.ObjectKeyFromObject(manifest), observed)
+	if apierrors.IsNotFound(err) {
+		created := manifest.DeepCopy()
+		err = member.Create(ctx, created)
+		if err == nil {
+			e.applied.put(cluster, manifest, created)
+			return nil
+		}
+		if !apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("creating %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+		}
+		err = member.Live().Get(ctx, client.ObjectKeyFromObject(manifest), observed)
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+	}
+	return e.update(ctx, deps, member, cluster, manifest, observed)
+}
+
+func (e *executor) update(ctx context.Context, deps control.Deps, member control.Member, cluster string, manifest, observed *unstructured.Unstructured) error {
+	if !observed.GetDeletionTimestamp().IsZero() {
+		// Its removal wakes the Work, and it is made anew then.
+		return nil
+	}
+	if !workload.Managed(observed) && manifest.GetAnnotations()[names.AnnotationConflictResolution] != names.ConflictOverwrite {
+		return fmt.Errorf("%s exists in cluster %s and is not managed by this control plane; set conflictResolution: Overwrite in the policy to take it over",
+			workload.Describe(manifest), cluster)
+	}
+	if e.applied.current(cluster, manifest, observed) {
+		return nil
+	}
+	desired := workload.Merge(manifest, observed)
+	if deps.Interpreter.Supports(manifest.GroupVersionKind(), configv1alpha1.InterpreterOperationRetain) {
+		retained, err := deps.Interpreter.Retain(ctx, desired, observed)
+		if err != nil {
+			return fmt.Errorf("retaining fields of %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+		}
+		desired = retained.DeepCopy()
+	}
+	if err := member.Update(ctx, desired); err != nil {
+		return fmt.Errorf("updating %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+	}
+	e.applied.put(cluster, manifest, desired)
+	return nil
+}
+
+// remove takes the member objects away and lets the Work go. It does not wait for a member that cannot be reached any more
+// because its cluster is leaving: the user said so.
+func (e *executor) remove(ctx context.Context, deps control.Deps, work *workv1alpha1.Work, cluster *clusterv1alpha1.Cluster, gone bool) (control.Result, error) {
+	if !controllerutil.ContainsFinalizer(work, names.FinalizerExecution) {
+		return control.Result{}, nil
+	}
+	leaving := gone || !cluster.DeletionTimestamp.IsZero()
+	if !leaving && !ready(cluster) {
+		return control.Result{}, nil
+	}
+	if !gone && ready(cluster) {
+		if err := e.clear(ctx, deps, work, cluster.Name); err != nil && !(leaving && errors.Is(err, control.ErrNoMember)) {
+			deps.Events.Eventf(work, corev1.EventTypeWarning, names.EventSyncFailed, "%v", err)
+			return control.Result{}, err
+		}
+	}
+	before := work.DeepCopy()
+	controllerutil.RemoveFinalizer(work, names.FinalizerExecution)
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := deps.Client.Patch(ctx, work, patch); client.IgnoreNotFound(err) != nil {
+		return control.Result{}, fmt.Errorf("releasing Work %s/%s: %w", work.Namespace, work.Name, err)
+	}
+	return control.Result{}, nil
+}
+
+func (e *executor) clear(ctx context.Context, deps control.Deps, work *workv1alpha1.Work, cluster string) error {
+	manifests, err := workload.Manifests(work)
+	if err != nil {
+		// It was never applied, so there is nothing to take away.
+		return nil
+	}
+	member, err := deps.Members.Member(ctx, cluster)
+	if err != nil {
+		return err
+	}
+	for _, manifest := range manifests {
+		if err := clearOne(ctx, member, cluster, work, manifest); err != nil {
+			return err
+		}
+		e.applied.forget(cluster, manifest)
+	}
+	return nil
+}
+
+// clearOne deletes one member object, or hands it over to the member when the Work says to preserve it. An object that is
+// not this Work's is left alone.
+func clearOne(ctx context.Context, member control.Member, cluster string, work *workv1alpha1.Work, manifest *unstructured.Unstructured) error {
+	observed := &unstructured.Unstructured{}
+	observed.SetGroupVersionKind(manifest.GroupVersionKind())
+	err := member.Live().Get(ctx, client.ObjectKeyFromObject(manifest), observed)
+	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+	}
+	owner, owned := workload.Owner(observed)
+	if !workload.Managed(observed) || !owned || owner != client.ObjectKeyFromObject(work) {
+		return nil
+	}
+	if ptr.Deref(work.Spec.PreserveResourcesOnDeletion, false) {
+		if err := member.Update(ctx, workload.HandOver(observed)); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("handing %s over to cluster %s: %w", workload.Describe(manifest), cluster, err)
+		}
+		return nil
+	}
+	uid := observed.GetUID()
+	options := []client.DeleteOption{client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground)}
+	if err := member.Delete(ctx, observed, options...); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+	}
+	return nil
+}

@@ -1,0 +1,212 @@
+package live
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/api/names"
+	"github.com/seatrial/seatrial/control"
+)
+
+// connectionVersion tells whether a connection still fits its Cluster object.
+type connectionVersion struct {
+	uid        types.UID
+	generation int64
+}
+
+// connection implements control.Member over a real API server.
+type connection struct {
+	client.Client
+	version   connectionVersion
+	live      client.Client
+	discovery discovery.DiscoveryInterface
+	managed   *view
+	inventory *view
+	stop      context.CancelFunc
+	// rejected is set when the member refused the credentials: the next use reads them again.
+	rejected atomic.Bool
+}
+
+func newConnection(ctx context.Context, version connectionVersion, config *rest.Config, scheme *runtime.Scheme) (*connection, error) {
+	// Watches last for hours, so only the configuration for single requests carries a timeout.
+	single := rest.CopyConfig(config)
+	single.Timeout = memberTimeout
+	singleHTTP, err := rest.HTTPClientFor(single)
+	if err != nil {
+		return nil, err
+	}
+	mapper, err := apiutil.NewDynamicRESTMapper(single, singleHTTP)
+	if err != nil {
+		return nil, err
+	}
+	direct, err := client.New(single, client.Options{HTTPClient: singleHTTP, Scheme: scheme, Mapper: mapper})
+	if err != nil {
+		return nil, err
+	}
+	found, err := discovery.NewDiscoveryClientForConfigAndClient(single, singleHTTP)
+	if err != nil {
+		return nil, err
+	}
+	managedOnly := labels.SelectorFromSet(labels.Set{names.LabelManaged: names.LabelManagedValue})
+	managed, err := cache.New(config, cache.Options{Scheme: scheme, Mapper: mapper, DefaultLabelSelector: managedOnly, ReaderFailOnMissingInformer: true})
+	if err != nil {
+		return nil, err
+	}
+	inventory, err := cache.New(config, cache.Options{Scheme: scheme, Mapper: mapper, DefaultTransform: trimInventory, ReaderFailOnMissingInformer: true})
+	if err != nil {
+		return nil, err
+	}
+	running, stop := context.WithCancel(ctx)
+	made := &connection{
+		version: version, live: direct, discovery: found, stop: stop,
+		managed:   &view{cache: managed},
+		inventory: &view{cache: inventory, typed: true},
+	}
+	made.Client = &synchronised{Client: direct, view: made.managed}
+	for _, started := range []cache.Cache{managed, inventory} {
+		go func() {
+			// Start only returns an error when it is called twice.
+			_ = started.Start(running)
+		}()
+	}
+	return made, nil
+}
+
+// Live implements control.Member.
+func (c *connection) Live() client.Reader { return c.live }
+
+// Inventory implements control.Member.
+func (c *connection) Inventory() client.Reader {
+	return &synchronised{Client: c.live, view: c.inventory}
+}
+
+// Health implements control.Member.
+func (c *connection) Health(ctx context.Context) (bool, error) {
+	status, err := c.probe(ctx, "/readyz")
+	if err == nil && status == http.StatusNotFound {
+		status, err = c.probe(ctx, "/healthz")
+	}
+	if err != nil {
+		return false, err
+	}
+	return status == http.StatusOK, nil
+}
+
+// probe returns the HTTP status a path answers with; an error means that no answer came or that it was refused.
+func (c *connection) probe(ctx context.Context, path string) (int, error) {
+	var status int
+	result := c.discovery.RESTClient().Get().AbsPath(path).Do(ctx).StatusCode(&status)
+	if err := result.Error(); status == 0 && err != nil {
+		return 0, fmt.Errorf("asking %s: %w", path, err)
+	} else if apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) {
+		c.rejected.Store(true)
+		return 0, fmt.Errorf("asking %s: %w", path, err)
+	}
+	return status, nil
+}
+
+// Discover implements control.Member.
+func (c *connection) Discover(context.Context) (control.Discovery, error) {
+	version, err := c.discovery.ServerVersion()
+	if err != nil {
+		return control.Discovery{}, fmt.Errorf("asking for the version: %w", err)
+	}
+	_, lists, err := c.discovery.ServerGroupsAndResources()
+	var partial *discovery.ErrGroupDiscoveryFailed
+	if err != nil && !errors.As(err, &partial) {
+		return control.Discovery{}, fmt.Errorf("listing the served kinds: %w", err)
+	}
+	return control.Discovery{Version: version.GitVersion, APIs: enablements(lists), Complete: err == nil}, nil
+}
+
+// enablements sorts what discovery returned and leaves subresources out.
+func enablements(lists []*metav1.APIResourceList) []clusterv1alpha1.APIEnablement {
+	var served []clusterv1alpha1.APIEnablement
+	for _, list := range lists {
+		group := clusterv1alpha1.APIEnablement{GroupVersion: list.GroupVersion}
+		for _, resource := range list.APIResources {
+			if !strings.Contains(resource.Name, "/") {
+				group.Resources = append(group.Resources, clusterv1alpha1.APIResource{Name: resource.Name, Kind: resource.Kind})
+			}
+		}
+		if len(group.Resources) == 0 {
+			continue
+		}
+		slices.SortFunc(group.Resources, func(a, b clusterv1alpha1.APIResource) int { return cmp.Compare(a.Name, b.Name) })
+		served = append(served, group)
+	}
+	slices.SortFunc(served, func(a, b clusterv1alpha1.APIEnablement) int { return cmp.Compare(a.GroupVersion, b.GroupVersion) })
+	return served
+}
+
+// trimInventory keeps of nodes and pods what capacity and readiness need; a large member has 100,000 pods.
+func trimInventory(object any) (any, error) {
+	switch full := object.(type) {
+	case *corev1.Node:
+		return &corev1.Node{
+			ObjectMeta: trimMeta(full.ObjectMeta),
+			Spec:       corev1.NodeSpec{Unschedulable: full.Spec.Unschedulable, Taints: full.Spec.Taints},
+			Status:     corev1.NodeStatus{Allocatable: full.Status.Allocatable, Conditions: readyOnly(full.Status.Conditions)},
+		}, nil
+	case *corev1.Pod:
+		return trimPod(full), nil
+	}
+	return object, nil
+}
+
+func trimPod(full *corev1.Pod) *corev1.Pod {
+	trimmed := &corev1.Pod{
+		ObjectMeta: trimMeta(full.ObjectMeta),
+		Spec:       corev1.PodSpec{NodeName: full.Spec.NodeName, Overhead: full.Spec.Overhead},
+		Status:     corev1.PodStatus{Phase: full.Status.Phase},
+	}
+	trimmed.Spec.Containers = trimContainers(full.Spec.Containers)
+	trimmed.Spec.InitContainers = trimContainers(full.Spec.InitContainers)
+	return trimmed
+}
+
+func trimContainers(full []corev1.Container) []corev1.Container {
+	trimmed := make([]corev1.Container, len(full))
+	for i := range full {
+		trimmed[i] = corev1.Container{
+			Resources:     corev1.ResourceRequirements{Requests: full[i].Resources.Requests},
+			RestartPolicy: full[i].RestartPolicy,
+		}
+	}
+	return trimmed
+}
+
+func trimMeta(full metav1.ObjectMeta) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Namespace: full.Namespace, Name: full.Name, UID: full.UID, Labels: full.Labels,
+		ResourceVersion: full.ResourceVersion, DeletionTimestamp: full.DeletionTimestamp,
+	}
+}
+
+func readyOnly(conditions []corev1.NodeCondition) []corev1.NodeCondition {
+	for _, condition := range conditions {
+		if condition.Type == corev1.NodeReady {
+			return []corev1.NodeCondition{condition}
+		}
+	}
+	return nil
+}

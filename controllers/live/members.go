@@ -1,0 +1,207 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/control"
+)
+
+// memberTimeout bounds one request to a member: long enough for a large list over a slow link, short enough that a
+// cluster which swallows packets does not hold a worker for long.
+const memberTimeout = 10 * time.Second
+
+// Keys of the secret that holds the credentials of a member.
+const (
+	secretToken = "token"
+	secretCA    = "caBundle"
+)
+
+// Limits bound the requests of one process to one API server; QPS below 0 means no limit on the client's side.
+type Limits struct {
+	QPS   float32
+	Burst int
+}
+
+// members keeps one connection a member, made on first use and replaced when the Cluster changes how it is reached.
+type members struct {
+	informers cache.Informers
+	clusters  client.Reader
+	secrets   client.Reader
+	scheme    *runtime.Scheme
+	limits    Limits
+
+	mu          sync.Mutex
+	running     context.Context
+	connections map[string]*connection
+}
+
+func newMembers(manager ctrl.Manager, limits Limits) *members {
+	return &members{
+		informers: manager.GetCache(), clusters: manager.GetClient(), secrets: manager.GetAPIReader(),
+		scheme: manager.GetScheme(), limits: limits, connections: map[string]*connection{},
+	}
+}
+
+// Start implements manager.Runnable: connections live as long as the manager.
+func (m *members) Start(ctx context.Context) error {
+	m.mu.Lock()
+	m.running = ctx
+	m.mu.Unlock()
+	clusters, err := m.informers.GetInformer(ctx, &clusterv1alpha1.Cluster{})
+	if err != nil {
+		return fmt.Errorf("watching clusters: %w", err)
+	}
+	if _, err := clusters.AddEventHandler(toolscache.ResourceEventHandlerFuncs{DeleteFunc: m.onClusterGone}); err != nil {
+		return fmt.Errorf("watching clusters: %w", err)
+	}
+	<-ctx.Done()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name := range m.connections {
+		m.drop(name)
+	}
+	return nil
+}
+
+func (m *members) onClusterGone(object any) {
+	if last, missed := object.(toolscache.DeletedFinalStateUnknown); missed {
+		object = last.Obj
+	}
+	if cluster, known := object.(*clusterv1alpha1.Cluster); known {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.drop(cluster.Name)
+	}
+}
+
+// NeedLeaderElection is false, since followers keep no turns that could use a connection.
+func (m *members) NeedLeaderElection() bool { return false }
+
+// Member implements control.Members.
+func (m *members) Member(ctx context.Context, cluster string) (control.Member, error) {
+	connection, err := m.connect(ctx, cluster)
+	if err != nil {
+		return nil, err
+	}
+	return connection, nil
+}
+
+func (m *members) connect(ctx context.Context, name string) (*connection, error) {
+	cluster := &clusterv1alpha1.Cluster{}
+	if err := m.clusters.Get(ctx, types.NamespacedName{Name: name}, cluster); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("cluster %s does not exist: %w", name, control.ErrNoMember)
+		}
+		return nil, fmt.Errorf("reading cluster %s: %w", name, err)
+	}
+	version := connectionVersion{uid: cluster.UID, generation: cluster.Generation}
+	m.mu.Lock()
+	known := m.connections[name]
+	m.mu.Unlock()
+	if known != nil && known.version == version && !known.rejected.Load() {
+		return known, nil
+	}
+	config, err := m.config(ctx, cluster)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if current := m.connections[name]; current != known {
+		return current, nil
+	}
+	if m.running == nil {
+		return nil, fmt.Errorf("connecting to cluster %s: the manager does not run yet", name)
+	}
+	m.drop(name)
+	made, err := newConnection(m.running, version, config, m.scheme)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to cluster %s: %w", name, err)
+	}
+	m.connections[name] = made
+	return made, nil
+}
+
+// drop closes a connection, if there is one. The caller holds mu.
+func (m *members) drop(name string) {
+	if known := m.connections[name]; known != nil {
+		known.stop()
+		delete(m.connections, name)
+	}
+}
+
+// config says how to reach a member: the endpoint and proxy of the Cluster, the credentials of its secret.
+func (m *members) config(ctx context.Context, cluster *clusterv1alpha1.Cluster) (*rest.Config, error) {
+	if cluster.Spec.APIEndpoint == "" || cluster.Spec.SecretRef == nil {
+		return nil, fmt.Errorf("cluster %s has no apiEndpoint or no secretRef: %w", cluster.Name, control.ErrNoMember)
+	}
+	secret := &corev1.Secret{}
+	secretName := types.NamespacedName{Namespace: cluster.Spec.SecretRef.Namespace, Name: cluster.Spec.SecretRef.Name}
+	if err := m.secrets.Get(ctx, secretName, secret); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("secret %s of cluster %s does not exist: %w", secretName, cluster.Name, control.ErrNoMember)
+		}
+		return nil, fmt.Errorf("reading secret %s of cluster %s: %w", secretName, cluster.Name, err)
+	}
+	token, found := secret.Data[secretToken]
+	if !found || len(token) == 0 {
+		return nil, fmt.Errorf("secret %s of cluster %s has no key %q: %w", secretName, cluster.Name, secretToken, control.ErrNoMember)
+	}
+	config := &rest.Config{
+		Host:        cluster.Spec.APIEndpoint,
+		BearerToken: string(token),
+		QPS:         m.limits.QPS,
+		Burst:       m.limits.Burst,
+		UserAgent:   rest.DefaultKubernetesUserAgent(),
+	}
+	if cluster.Spec.InsecureSkipTLSVerification {
+		config.Insecure = true
+	} else {
+		config.CAData = secret.Data[secretCA]
+	}
+	if cluster.Spec.ProxyURL != "" {
+		proxy, err := url.Parse(cluster.Spec.ProxyURL)
+		if err != nil {
+			return nil, fmt.Errorf("spec.proxyURL of cluster %s: %w", cluster.Name, err)
+		}
+		config.Proxy = http.ProxyURL(proxy)
+		config.WrapTransport = withHeaders(cluster.Spec.ProxyHeader)
+	}
+	return config, nil
+}
+
+// withHeaders adds the headers a proxy asks for to every request.
+func withHeaders(headers map[string]string) func(http.RoundTripper) http.RoundTripper {
+	return func(next http.RoundTripper) http.RoundTripper {
+		if len(headers) == 0 {
+			return next
+		}
+		return roundTripper(func(request *http.Request) (*http.Response, error) {
+			request = request.Clone(request.Context())
+			for name, value := range headers {
+				request.Header.Set(name, value)
+			}
+			return next.RoundTrip(request)
+		})
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }

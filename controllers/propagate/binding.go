@@ -1,0 +1,130 @@
+package propagate
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	configv1alpha1 "github.com/seatrial/seatrial/api/config/v1alpha1"
+	"github.com/seatrial/seatrial/api/names"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/policy"
+	"github.com/seatrial/seatrial/workload"
+)
+
+// defaultScheduler serves policies that name no scheduler.
+const defaultScheduler = "default-scheduler"
+
+// syncBinding makes the binding of a template say what the template and its policy say now. What others write on the
+// binding, above all where it is scheduled, stays.
+func syncBinding(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, claimer policy.Policy) error {
+	desired, err := describe(ctx, deps, template, claimer)
+	if err != nil {
+		return err
+	}
+	current, err := binding.Get(ctx, deps.Client, desired.NamespacedName())
+	if apierrors.IsNotFound(err) {
+		desired.SetLabels(merged(desired.GetLabels(), map[string]string{desired.IDLabel(): deps.IDs.NewID()}))
+		controllerutil.AddFinalizer(desired.Object, desired.Finalizer())
+		if err := deps.Client.Create(ctx, desired.Object); err != nil {
+			return fmt.Errorf("creating the binding of %s: %w", workload.Describe(template), err)
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the binding of %s: %w", workload.Describe(template), err)
+	}
+	if !current.GetDeletionTimestamp().IsZero() {
+		// It belongs to an earlier template of this name; its end wakes this one again.
+		return nil
+	}
+	changed := current.Clone()
+	adopt(changed, desired, claimer)
+	if !differs(current, changed) {
+		return nil
+	}
+	if err := deps.Client.Update(ctx, changed.Object); err != nil {
+		return fmt.Errorf("updating the binding of %s: %w", workload.Describe(template), err)
+	}
+	return nil
+}
+
+// describe is the binding as the template and its policy want it, without what others write.
+func describe(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, claimer policy.Policy) (binding.Binding, error) {
+	desired := binding.New(template.GetNamespace(), names.Binding(template.GetKind(), template.GetName()))
+	policy.SetClaim(desired.Object, claimer.Claim())
+	desired.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(template, template.GroupVersionKind())})
+	spec := claimer.Spec
+	*desired.Spec = workv1alpha2.ResourceBindingSpec{
+		Resource: workv1alpha2.ObjectReference{
+			APIVersion: template.GetAPIVersion(), Kind: template.GetKind(), Namespace: template.GetNamespace(), Name: template.GetName(),
+			UID: template.GetUID(), ResourceVersion: template.GetResourceVersion(),
+		},
+		PropagateDeps:               spec.PropagateDeps,
+		SchedulerName:               spec.SchedulerName,
+		Placement:                   spec.Placement.DeepCopy(),
+		Failover:                    spec.Failover.DeepCopy(),
+		ConflictResolution:          spec.ConflictResolution,
+		PreserveResourcesOnDeletion: spec.PreserveResourcesOnDeletion,
+	}
+	if desired.Spec.SchedulerName == "" {
+		desired.Spec.SchedulerName = defaultScheduler
+	}
+	if spec.Suspension != nil {
+		desired.Spec.Suspension = &workv1alpha2.Suspension{Suspension: *spec.Suspension.DeepCopy()}
+	}
+	if !deps.Interpreter.Supports(template.GroupVersionKind(), configv1alpha1.InterpreterOperationInterpretReplica) {
+		return desired, nil
+	}
+	replicas, requirements, err := deps.Interpreter.Replicas(ctx, template)
+	if err != nil {
+		err = fmt.Errorf("reading the replicas of %s: %w", workload.Describe(template), err)
+		deps.Events.Eventf(template, corev1.EventTypeWarning, names.EventGetReplicasFailed, "%v", err)
+		return desired, err
+	}
+	desired.Spec.Replicas, desired.Spec.ReplicaRequirements = replicas, requirements
+	return desired, nil
+}
+
+// adopt writes into a binding what this controller owns of it.
+func adopt(changed, desired binding.Binding, claimer policy.Policy) {
+	policy.SetClaim(changed.Object, claimer.Claim())
+	changed.SetOwnerReferences(desired.GetOwnerReferences())
+	controllerutil.AddFinalizer(changed.Object, changed.Finalizer())
+	kept := *changed.Spec
+	*changed.Spec = *desired.Spec
+	changed.Spec.Clusters = kept.Clusters
+	changed.Spec.GracefulEvictionTasks = kept.GracefulEvictionTasks
+	changed.Spec.RequiredBy = kept.RequiredBy
+	changed.Spec.RescheduleTriggeredAt = kept.RescheduleTriggeredAt
+	changed.Spec.SchedulePriority = kept.SchedulePriority
+	changed.Spec.WorkloadAffinityGroups = kept.WorkloadAffinityGroups
+	changed.Spec.Components = kept.Components
+	if kept.Suspension != nil && kept.Suspension.Scheduling != nil {
+		suspension := ptr.Deref(changed.Spec.Suspension, workv1alpha2.Suspension{})
+		suspension.Scheduling = kept.Suspension.Scheduling
+		changed.Spec.Suspension = &suspension
+	}
+}
+
+// differs tells whether a binding has to be written.
+func differs(current, changed binding.Binding) bool {
+	return !maps.Equal(current.GetLabels(), changed.GetLabels()) || !maps.Equal(current.GetAnnotations(), changed.GetAnnotations()) ||
+		!workload.Equal(current.GetOwnerReferences(), changed.GetOwnerReferences()) ||
+		!workload.Equal(current.GetFinalizers(), changed.GetFinalizers()) || !workload.Equal(*current.Spec, *changed.Spec)
+}
+
+func merged(base, more map[string]string) map[string]string {
+	all := maps.Clone(base)
+	maps.Copy(all, more)
+	return all
+}

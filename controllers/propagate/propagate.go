@@ -1,0 +1,249 @@
+// Package propagate finds the templates that policies select, claims them, and keeps a binding for each.
+//
+// Its keys are of two shapes: a policy (its GVK is one of the two policy kinds) and a template (any other GVK). A policy's
+// turn subscribes to the kinds it selects and wakes the templates it touches; a template's turn does the rest.
+package propagate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/seatrial/seatrial/api/names"
+	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
+	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/policy"
+)
+
+// Options say what is left alone and who may take templates over.
+type Options struct {
+	// SkippedNamespaces are never propagated from, besides the reserved ones.
+	SkippedNamespaces []*regexp.Regexp
+	// Preemption lets policies with preemption Always take templates from others.
+	Preemption bool
+	Workers    int
+}
+
+// New is the controller named "detector".
+func New(options Options) control.Controller {
+	detector := &detector{options: options}
+	var watches []control.Watch
+	for _, kind := range policy.Kinds() {
+		watches = append(watches, control.Watch{Object: kind, Keys: onPolicy})
+	}
+	for _, kind := range binding.Kinds() {
+		watches = append(watches, control.Watch{Object: kind, Keys: onBindingGone})
+	}
+	return control.Controller{
+		Name:       "detector",
+		Watches:    watches,
+		SourceKeys: onTemplate,
+		Workers:    options.Workers,
+		Reconcile:  detector.reconcile,
+	}
+}
+
+// policyKind is the kind of a policy key.
+func policyKind(p policy.Policy) schema.GroupVersionKind {
+	if p.ClusterScoped() {
+		return policyv1alpha1.GroupVersion.WithKind(policyv1alpha1.ResourceKindClusterPropagationPolicy)
+	}
+	return policyv1alpha1.GroupVersion.WithKind(policyv1alpha1.ResourceKindPropagationPolicy)
+}
+
+func onPolicy(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+	changed, ok := policy.Of(event.Object())
+	if !ok {
+		return nil
+	}
+	return []control.Key{control.KindKeyOf(policyKind(changed), changed)}
+}
+
+// onBindingGone wakes the template of a binding that was deleted: a live template gets another.
+func onBindingGone(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+	gone, ok := binding.Of(event.Object())
+	if !ok || event.New != nil {
+		return nil
+	}
+	resource := gone.Spec.Resource
+	return []control.Key{{
+		GVK:       schema.FromAPIVersionAndKind(resource.APIVersion, resource.Kind),
+		Namespace: resource.Namespace,
+		Name:      resource.Name,
+	}}
+}
+
+// onTemplate leaves out what neither a policy nor a member could notice: status and bookkeeping.
+func onTemplate(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+	old, _ := event.Old.(*unstructured.Unstructured)
+	current, _ := event.New.(*unstructured.Unstructured)
+	if old != nil && current != nil && sameSpecification(old, current) {
+		return nil
+	}
+	return []control.Key{control.KindKeyOf(event.GVK, event.Object())}
+}
+
+type detector struct {
+	options Options
+}
+
+func (d *detector) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
+	if key.GVK.GroupKind() == policyv1alpha1.GroupVersion.WithKind(policyv1alpha1.ResourceKindPropagationPolicy).GroupKind() ||
+		key.GVK.GroupKind() == policyv1alpha1.GroupVersion.WithKind(policyv1alpha1.ResourceKindClusterPropagationPolicy).GroupKind() {
+		return d.reconcilePolicy(ctx, deps, key)
+	}
+	return control.Result{}, d.reconcileTemplate(ctx, deps, key)
+}
+
+// reconcilePolicy watches what the policy selects and wakes what it selects or claims.
+func (d *detector) reconcilePolicy(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
+	current, err := policy.Get(ctx, deps.Client, key.NamespacedName())
+	if err != nil {
+		return control.Result{}, client.IgnoreNotFound(err)
+	}
+	if !current.GetDeletionTimestamp().IsZero() {
+		return control.Result{}, release(ctx, deps, current)
+	}
+	if err := ensureIdentity(ctx, deps, current); err != nil {
+		return control.Result{}, err
+	}
+	result := control.Result{}
+	var failures []error
+	for _, kind := range selectedKinds(current) {
+		if _, err := deps.Client.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version); err != nil {
+			failures = append(failures, fmt.Errorf("%s selects %s: %w", current, kind, err))
+			continue
+		}
+		result.Sources = append(result.Sources, control.Source{GVK: kind})
+		concerned, err := concerns(ctx, deps, current, kind)
+		if err != nil {
+			failures = append(failures, err)
+		}
+		result.Wake = append(result.Wake, concerned...)
+	}
+	if failure := errors.Join(failures...); failure != nil {
+		deps.Events.Eventf(current.Object, corev1.EventTypeWarning, names.EventApplyPolicyFailed, "%v", failure)
+		// A kind that is not served yet must not hold back the others; it is looked for again until it is.
+		result.RequeueAfter = unknownKindRetry
+	}
+	return result, nil
+}
+
+// ensureIdentity gives a policy that came past admission its identity and finalizer.
+func ensureIdentity(ctx context.Context, deps control.Deps, current policy.Policy) error {
+	before := current.Clone()
+	changed := controllerutil.AddFinalizer(current.Object, current.Finalizer())
+	if current.ID() == "" {
+		labels := map[string]string{current.IDLabel(): deps.IDs.NewID()}
+		for key, value := range current.GetLabels() {
+			labels[key] = value
+		}
+		current.SetLabels(labels)
+		changed = true
+	}
+	if !changed {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before.Object, client.MergeFromWithOptimisticLock{})
+	if err := deps.Client.Patch(ctx, current.Object, patch); err != nil {
+		return fmt.Errorf("giving %s its identity: %w", current, err)
+	}
+	return nil
+}
+
+// selectedKinds are the kinds a policy selects, each once, in the order of its selectors.
+func selectedKinds(current policy.Policy) []schema.GroupVersionKind {
+	var kinds []schema.GroupVersionKind
+	for _, selector := range current.Spec.ResourceSelectors {
+		kind := schema.FromAPIVersionAndKind(selector.APIVersion, selector.Kind)
+		if !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
+}
+
+// concerns are the templates of a kind that the policy selects or claims.
+func concerns(ctx context.Context, deps control.Deps, current policy.Policy, kind schema.GroupVersionKind) ([]control.Key, error) {
+	templates, err := listTemplates(ctx, deps, kind, client.InNamespace(current.GetNamespace()))
+	if err != nil {
+		return nil, fmt.Errorf("listing what %s selects: %w", current, err)
+	}
+	var keys []control.Key
+	for i := range templates {
+		claim, claimed := policy.ClaimOf(&templates[i])
+		if current.Matches(&templates[i]) || claimed && claim.ID == current.ID() {
+			keys = append(keys, control.KindKeyOf(kind, &templates[i]))
+		}
+	}
+	return keys, nil
+}
+
+func listTemplates(ctx context.Context, deps control.Deps, kind schema.GroupVersionKind, options ...client.ListOption) ([]unstructured.Unstructured, error) {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+	if err := deps.Client.List(ctx, list, options...); err != nil {
+		return nil, err
+	}
+	return list.Items, nil
+}
+
+// release takes the claims of a policy that is being deleted off templates and bindings, and then lets it go. What it
+// propagated stays where it is.
+func release(ctx context.Context, deps control.Deps, current policy.Policy) error {
+	if !controllerutil.ContainsFinalizer(current.Object, current.Finalizer()) {
+		return nil
+	}
+	claimed := client.MatchingLabels{current.IDLabel(): current.ID()}
+	for _, kind := range selectedKinds(current) {
+		templates, err := listTemplates(ctx, deps, kind, claimed)
+		if meta.IsNoMatchError(err) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("listing what %s claims: %w", current, err)
+		}
+		for i := range templates {
+			if err := unclaim(ctx, deps, &templates[i]); err != nil {
+				return err
+			}
+		}
+	}
+	bindings, err := binding.List(ctx, deps.Client, claimed)
+	if err != nil {
+		return err
+	}
+	for _, bound := range bindings {
+		if err := unclaim(ctx, deps, bound.Object); err != nil {
+			return err
+		}
+	}
+	before := current.Clone()
+	controllerutil.RemoveFinalizer(current.Object, current.Finalizer())
+	patch := client.MergeFromWithOptions(before.Object, client.MergeFromWithOptimisticLock{})
+	if err := deps.Client.Patch(ctx, current.Object, patch); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("releasing %s: %w", current, err)
+	}
+	return nil
+}
+
+func unclaim(ctx context.Context, deps control.Deps, object client.Object) error {
+	before := object.DeepCopyObject().(client.Object)
+	if !policy.Unclaim(object) {
+		return nil
+	}
+	if err := deps.Client.Patch(ctx, object, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("taking the claim off %s %s/%s: %w", object.GetObjectKind().GroupVersionKind().Kind, object.GetNamespace(), object.GetName(), err)
+	}
+	return nil
+}

@@ -1,0 +1,250 @@
+// Package render turns a scheduled binding into one Work for each cluster.
+package render
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	configv1alpha1 "github.com/seatrial/seatrial/api/config/v1alpha1"
+	"github.com/seatrial/seatrial/api/names"
+	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
+	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/workload"
+)
+
+// New is the controller named "binding". Its keys are bindings of both scopes.
+func New(workers int) control.Controller {
+	watches := []control.Watch{{Object: &workv1alpha1.Work{}, Keys: onWork}}
+	for _, kind := range binding.Kinds() {
+		watches = append(watches, control.Watch{Object: kind, Keys: onBinding})
+	}
+	return control.Controller{
+		Name:      "binding",
+		Watches:   watches,
+		Indexes:   []control.Index{workload.ByBinding()},
+		Workers:   workers,
+		Reconcile: reconcile,
+	}
+}
+
+// onBinding leaves out status changes.
+func onBinding(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+	old, current := event.Old, event.New
+	if old != nil && current != nil && old.GetGeneration() == current.GetGeneration() &&
+		old.GetDeletionTimestamp().IsZero() == current.GetDeletionTimestamp().IsZero() {
+		return nil
+	}
+	return []control.Key{control.KeyOf(event.Object())}
+}
+
+// onWork wakes the binding of a Work whose spec someone changed, or which is gone.
+func onWork(ctx context.Context, reader client.Reader, event control.Event) []control.Key {
+	if event.Old != nil && event.New != nil && event.Old.GetGeneration() == event.New.GetGeneration() {
+		return nil
+	}
+	return workload.BindingOf(ctx, reader, event)
+}
+
+func reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
+	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName())
+	if err != nil {
+		return control.Result{}, client.IgnoreNotFound(err)
+	}
+	works, err := workload.WorksOf(ctx, deps.Client, key.NamespacedName())
+	if err != nil {
+		return control.Result{}, err
+	}
+	if !bound.GetDeletionTimestamp().IsZero() {
+		return control.Result{}, remove(ctx, deps, bound, works)
+	}
+	if bound.ID() == "" || !controllerutil.ContainsFinalizer(bound.Object, bound.Finalizer()) {
+		return control.Result{}, ensureIdentity(ctx, deps, bound)
+	}
+	targets := targets(bound.Spec)
+	if err := removeOrphans(ctx, deps, bound, works, targets); err != nil {
+		return control.Result{}, err
+	}
+	return control.Result{}, render(ctx, deps, bound, targets)
+}
+
+// ensureIdentity prepares a binding that came past admission. Its own change wakes it again.
+func ensureIdentity(ctx context.Context, deps control.Deps, bound binding.Binding) error {
+	before := bound.Clone()
+	controllerutil.AddFinalizer(bound.Object, bound.Finalizer())
+	if bound.ID() == "" {
+		labels := map[string]string{bound.IDLabel(): deps.IDs.NewID()}
+		for key, value := range bound.GetLabels() {
+			labels[key] = value
+		}
+		bound.SetLabels(labels)
+	}
+	patch := client.MergeFromWithOptions(before.Object, client.MergeFromWithOptimisticLock{})
+	if err := deps.Client.Patch(ctx, bound.Object, patch); err != nil {
+		return fmt.Errorf("giving binding %s its identity: %w", bound.NamespacedName(), err)
+	}
+	return nil
+}
+
+// targets are the clusters that shall hold the template, by name: those it is scheduled to, and those that need it for
+// another binding.
+func targets(spec *workv1alpha2.ResourceBindingSpec) []workv1alpha2.TargetCluster {
+	var all []workv1alpha2.TargetCluster
+	seen := map[string]bool{}
+	add := func(clusters []workv1alpha2.TargetCluster) {
+		for _, cluster := range clusters {
+			if !seen[cluster.Name] {
+				seen[cluster.Name] = true
+				all = append(all, cluster)
+			}
+		}
+	}
+	add(spec.Clusters)
+	for _, dependent := range spec.RequiredBy {
+		add(dependent.Clusters)
+	}
+	return all
+}
+
+// removeOrphans deletes the Works of clusters that shall not hold the template any more. Copies under graceful eviction
+// stay until their task ends.
+func removeOrphans(ctx context.Context, deps control.Deps, bound binding.Binding, works []workv1alpha1.Work, targets []workv1alpha2.TargetCluster) error {
+	kept := map[string]bool{}
+	for _, target := range targets {
+		kept[names.ExecutionSpace(target.Name)] = true
+	}
+	for _, task := range bound.Spec.GracefulEvictionTasks {
+		if task.PurgeMode != policyv1alpha1.PurgeModeDirectly {
+			kept[names.ExecutionSpace(task.FromCluster)] = true
+		}
+	}
+	var failures []error
+	for i := range works {
+		if !kept[works[i].Namespace] {
+			failures = append(failures, deleteWork(ctx, deps, &works[i]))
+		}
+	}
+	if failure := errors.Join(failures...); failure != nil {
+		deps.Events.Eventf(bound.Object, corev1.EventTypeWarning, names.EventCleanupWorkFailed, "%v", failure)
+		return failure
+	}
+	return nil
+}
+
+func deleteWork(ctx context.Context, deps control.Deps, work *workv1alpha1.Work) error {
+	if !work.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	if err := deps.Client.Delete(ctx, work); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting Work %s/%s: %w", work.Namespace, work.Name, err)
+	}
+	return nil
+}
+
+// remove deletes all Works of a binding that is being deleted, and lets it go when they are gone.
+func remove(ctx context.Context, deps control.Deps, bound binding.Binding, works []workv1alpha1.Work) error {
+	if !controllerutil.ContainsFinalizer(bound.Object, bound.Finalizer()) {
+		return nil
+	}
+	var failures []error
+	for i := range works {
+		failures = append(failures, deleteWork(ctx, deps, &works[i]))
+	}
+	if failure := errors.Join(failures...); failure != nil || len(works) > 0 {
+		return failure
+	}
+	before := bound.Clone()
+	controllerutil.RemoveFinalizer(bound.Object, bound.Finalizer())
+	patch := client.MergeFromWithOptions(before.Object, client.MergeFromWithOptimisticLock{})
+	if err := deps.Client.Patch(ctx, bound.Object, patch); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("releasing binding %s: %w", bound.NamespacedName(), err)
+	}
+	return nil
+}
+
+// render writes a Work for every target. One cluster that cannot be served does not hold back the others.
+func render(ctx context.Context, deps control.Deps, bound binding.Binding, targets []workv1alpha2.TargetCluster) error {
+	if len(targets) == 0 {
+		return nil
+	}
+	template := &unstructured.Unstructured{}
+	template.SetAPIVersion(bound.Spec.Resource.APIVersion)
+	template.SetKind(bound.Spec.Resource.Kind)
+	name := types.NamespacedName{Namespace: bound.Spec.Resource.Namespace, Name: bound.Spec.Resource.Name}
+	if err := deps.Client.Get(ctx, name, template); err != nil {
+		if apierrors.IsNotFound(err) {
+			// The binding is owned by the template and follows it.
+			return nil
+		}
+		return fmt.Errorf("reading the template %s %s: %w", bound.Spec.Resource.Kind, name, err)
+	}
+	var failures []error
+	wrote := 0
+	for _, target := range targets {
+		written, err := renderFor(ctx, deps, bound, template, target)
+		if err != nil {
+			failures = append(failures, err)
+		}
+		if written {
+			wrote++
+		}
+	}
+	failure := errors.Join(failures...)
+	switch {
+	case apierrors.IsConflict(failure):
+	case failure != nil:
+		deps.Events.Eventf(bound.Object, corev1.EventTypeWarning, names.EventSyncWorkFailed, "%v", failure)
+	case wrote > 0:
+		deps.Events.Eventf(bound.Object, corev1.EventTypeNormal, names.EventSyncWorkSucceed, "wrote the Works of %d of %d clusters", wrote, len(targets))
+	}
+	return failure
+}
+
+func renderFor(ctx context.Context, deps control.Deps, bound binding.Binding, template *unstructured.Unstructured, target workv1alpha2.TargetCluster) (bool, error) {
+	manifest := template
+	if bound.Spec.Replicas > 0 && deps.Interpreter.Supports(template.GroupVersionKind(), configv1alpha1.InterpreterOperationReviseReplica) {
+		revised, err := deps.Interpreter.ReviseReplica(ctx, template, int64(target.Replicas))
+		if err != nil {
+			return false, fmt.Errorf("giving %s its replicas for cluster %s: %w", workload.Describe(template), target.Name, err)
+		}
+		manifest = revised
+	}
+	return workload.Write(ctx, deps, workload.Plan{
+		Cluster:                     target.Name,
+		Template:                    template,
+		Manifest:                    manifest,
+		Labels:                      map[string]string{bound.IDLabel(): bound.ID()},
+		Annotations:                 bound.OwnerAnnotations(),
+		ConflictResolution:          bound.Spec.ConflictResolution,
+		SuspendDispatching:          suspended(bound.Spec.Suspension, target.Name),
+		PreserveResourcesOnDeletion: bound.Spec.PreserveResourcesOnDeletion,
+	})
+}
+
+func suspended(suspension *workv1alpha2.Suspension, cluster string) bool {
+	if suspension == nil {
+		return false
+	}
+	if ptr.Deref(suspension.Dispatching, false) {
+		return true
+	}
+	if suspension.DispatchingOnClusters != nil {
+		for _, name := range suspension.DispatchingOnClusters.ClusterNames {
+			if name == cluster {
+				return true
+			}
+		}
+	}
+	return false
+}

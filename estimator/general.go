@@ -1,0 +1,162 @@
+package estimator
+
+import (
+	"math"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+)
+
+// AssumedWorkload is an assignment to a cluster that the status of the cluster does not show yet.
+type AssumedWorkload struct {
+	Namespace  string
+	Components []workv1alpha2.Component
+}
+
+// General estimates from what the status of a Cluster says about its resources as a whole.
+type General struct {
+	// UseModels counts nodes by resource model where the cluster reports such (gate CustomizedClusterResourceModeling).
+	UseModels bool
+}
+
+// Replicas estimates how many replicas with the requirements (nil for none) fit beside the assumed workloads. Resource
+// models, where they cover the request, replace the summary; the free pods bound both.
+func (g General) Replicas(cluster *clusterv1alpha1.Cluster, requirements *workv1alpha2.ReplicaRequirements, assumed []AssumedWorkload) int32 {
+	summary := cluster.Status.ResourceSummary
+	if summary == nil {
+		return 0
+	}
+	free := newFreeResources(summary, assumed)
+	pods := free.pods()
+	if pods == 0 || requirements == nil {
+		return clamp(pods)
+	}
+	if g.UseModels {
+		if nodes, ok := newModelNodes(cluster); ok {
+			return clamp(min(nodes.replicas(requirements.ResourceRequest, pods, assumed), pods))
+		}
+	}
+	return clamp(min(free.replicas(requirements.ResourceRequest), pods))
+}
+
+// replicas sums over the nodes how many replicas fit beside the assumed workloads, which are placed first.
+func (m modelNodes) replicas(request corev1.ResourceList, pods int64, assumed []AssumedWorkload) int64 {
+	requests := []corev1.ResourceList{request}
+	needed := pods
+	for i := range assumed {
+		demand := corev1.ResourceList{}
+		addDemand(demand, assumed[i].Components)
+		requests = append(requests, demand)
+		needed += podsOf(assumed[i].Components)
+	}
+	p := newPacking(m, resourcesOf(requests...), needed)
+	p.occupy(assumed)
+	demand := p.demand(request)
+	var sum int64
+	for _, node := range p.nodes {
+		sum += roomFor(node, demand)
+	}
+	return sum
+}
+
+// occupy places the assumed workloads. Of a workload that does not fit whole, nothing is placed after the component that
+// found no room.
+func (p *packing) occupy(assumed []AssumedWorkload) {
+	for i := range assumed {
+		p.sets(p.kinds(assumed[i].Components), 1)
+	}
+}
+
+// freeResources is what a cluster has left.
+type freeResources struct {
+	summary *clusterv1alpha1.ResourceSummary
+	assumed corev1.ResourceList
+}
+
+func newFreeResources(summary *clusterv1alpha1.ResourceSummary, assumed []AssumedWorkload) freeResources {
+	free := freeResources{summary: summary}
+	if len(assumed) == 0 {
+		return free
+	}
+	free.assumed = corev1.ResourceList{}
+	var pods int64
+	for i := range assumed {
+		addDemand(free.assumed, assumed[i].Components)
+		pods += podsOf(assumed[i].Components)
+	}
+	free.assumed[corev1.ResourcePods] = *resource.NewQuantity(pods, resource.DecimalSI)
+	return free
+}
+
+// addDemand adds what one set of components requests.
+func addDemand(total corev1.ResourceList, components []workv1alpha2.Component) {
+	for i := range components {
+		if components[i].ReplicaRequirements == nil || components[i].Replicas <= 0 {
+			continue
+		}
+		for name, request := range components[i].ReplicaRequirements.ResourceRequest {
+			part := request.DeepCopy()
+			part.Mul(int64(components[i].Replicas))
+			sum := total[name]
+			sum.Add(part)
+			total[name] = sum
+		}
+	}
+}
+
+func podsOf(components []workv1alpha2.Component) int64 {
+	var pods int64
+	for i := range components {
+		pods += int64(max(components[i].Replicas, 0))
+	}
+	return pods
+}
+
+// quantity is what is left of one resource; ok is false when the cluster does not have it.
+func (f freeResources) quantity(name corev1.ResourceName) (left resource.Quantity, ok bool) {
+	left, ok = f.summary.Allocatable[name]
+	if !ok {
+		return left, false
+	}
+	left = left.DeepCopy()
+	for _, used := range []corev1.ResourceList{f.summary.Allocated, f.summary.Allocating, f.assumed} {
+		if part, found := used[name]; found {
+			left.Sub(part)
+		}
+	}
+	return left, true
+}
+
+func (f freeResources) pods() int64 {
+	left, _ := f.quantity(corev1.ResourcePods)
+	return max(left.Value(), 0)
+}
+
+// replicas divides what is left of each resource by the request for it.
+func (f freeResources) replicas(request corev1.ResourceList) int64 {
+	fit := int64(math.MaxInt64)
+	for name, wanted := range request {
+		if wanted.Value() <= 0 {
+			continue
+		}
+		left, ok := f.quantity(name)
+		if !ok || left.Value() <= 0 {
+			return 0
+		}
+		fit = min(fit, ratio(name, left, wanted))
+	}
+	return fit
+}
+
+// ratio is how often a request fits into an amount of one resource. CPU counts in thousandths.
+func ratio(name corev1.ResourceName, amount, wanted resource.Quantity) int64 {
+	if name == corev1.ResourceCPU {
+		return amount.MilliValue() / wanted.MilliValue()
+	}
+	return amount.Value() / wanted.Value()
+}
+
+func clamp(value int64) int32 { return int32(min(max(value, 0), math.MaxInt32)) }

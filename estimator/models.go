@@ -1,0 +1,181 @@
+package estimator
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+)
+
+// podsPerNode bounds the pods of a node that is known by its resource model only.
+const podsPerNode = 110
+
+// modelNodes are the nodes of a cluster as its resource models show them: every node is taken for the smallest of its model.
+type modelNodes struct {
+	models []clusterv1alpha1.ResourceModel
+	// counts are the numbers of nodes by model.
+	counts []int64
+}
+
+// newModelNodes is not ok when the spec has no models or the status has impossible counts. Grades that the spec does not
+// know are left out.
+func newModelNodes(cluster *clusterv1alpha1.Cluster) (nodes modelNodes, ok bool) {
+	models := cluster.Spec.ResourceModels
+	if len(models) == 0 || len(cluster.Status.ResourceSummary.AllocatableModelings) == 0 {
+		return nodes, false
+	}
+	byGrade := map[uint]int64{}
+	for _, modeling := range cluster.Status.ResourceSummary.AllocatableModelings {
+		if modeling.Count < 0 {
+			return nodes, false
+		}
+		byGrade[modeling.Grade] = int64(modeling.Count)
+	}
+	nodes = modelNodes{models: models, counts: make([]int64, len(models))}
+	for i := range models {
+		nodes.counts[i] = byGrade[models[i].Grade]
+	}
+	return nodes, true
+}
+
+// packing places replicas onto nodes, first fit. Nodes and demands are vectors over the same resources, pods first.
+type packing struct {
+	resources []corev1.ResourceName
+	nodes     [][]int64
+}
+
+// replicaKind is a number of equal replicas.
+type replicaKind struct {
+	name   string
+	demand []int64
+	count  int64
+	// from is the first node that may still have room: a node without room for a kind never has room for it again.
+	from int
+}
+
+// newPacking prepares the nodes for demands among the given resources. No more than usable nodes of one model are needed.
+func newPacking(m modelNodes, resources []corev1.ResourceName, usable int64) *packing {
+	p := &packing{resources: resources}
+	for i := range m.models {
+		smallest := p.vector(func(name corev1.ResourceName) resource.Quantity { return modelMinimum(&m.models[i], name) })
+		smallest[0] = podsPerNode
+		for range min(m.counts[i], usable) {
+			p.nodes = append(p.nodes, slices.Clone(smallest))
+		}
+	}
+	return p
+}
+
+func modelMinimum(model *clusterv1alpha1.ResourceModel, name corev1.ResourceName) resource.Quantity {
+	for i := range model.Ranges {
+		if model.Ranges[i].Name == name {
+			return model.Ranges[i].Min
+		}
+	}
+	return resource.Quantity{}
+}
+
+// vector turns quantities into integers, CPU in thousandths.
+func (p *packing) vector(of func(corev1.ResourceName) resource.Quantity) []int64 {
+	vector := make([]int64, 1+len(p.resources))
+	for i, name := range p.resources {
+		quantity := of(name)
+		if name == corev1.ResourceCPU {
+			vector[1+i] = quantity.MilliValue()
+		} else {
+			vector[1+i] = quantity.Value()
+		}
+	}
+	return vector
+}
+
+// demand is the vector of one replica; nothing requested still takes a pod.
+func (p *packing) demand(request corev1.ResourceList) []int64 {
+	vector := p.vector(func(name corev1.ResourceName) resource.Quantity { return request[name] })
+	vector[0] = 1
+	return vector
+}
+
+// kinds lists the components in the order of placing: largest CPU first, then memory, then name.
+func (p *packing) kinds(components []workv1alpha2.Component) []replicaKind {
+	var kinds []replicaKind
+	for i := range components {
+		if components[i].Replicas <= 0 {
+			continue
+		}
+		kind := replicaKind{name: components[i].Name, count: int64(components[i].Replicas)}
+		var request corev1.ResourceList
+		if components[i].ReplicaRequirements != nil {
+			request = components[i].ReplicaRequirements.ResourceRequest
+		}
+		kind.demand = p.demand(request)
+		kinds = append(kinds, kind)
+	}
+	cpu, memory := p.column(corev1.ResourceCPU), p.column(corev1.ResourceMemory)
+	slices.SortStableFunc(kinds, func(a, b replicaKind) int {
+		return cmp.Or(
+			cmp.Compare(b.demand[cpu], a.demand[cpu]),
+			cmp.Compare(b.demand[memory], a.demand[memory]),
+			strings.Compare(a.name, b.name))
+	})
+	return kinds
+}
+
+// column is the place of a resource in a vector; that of pods, equal for all replicas, when it is not among the resources.
+func (p *packing) column(name corev1.ResourceName) int { return 1 + slices.Index(p.resources, name) }
+
+// place puts replicas of one kind onto the first nodes with room and returns how many found none.
+func (p *packing) place(kind *replicaKind) (missing int64) {
+	for missing = kind.count; missing > 0 && kind.from < len(p.nodes); {
+		node := p.nodes[kind.from]
+		fit := min(roomFor(node, kind.demand), missing)
+		for i, wanted := range kind.demand {
+			node[i] -= fit * wanted
+		}
+		if missing -= fit; missing > 0 {
+			kind.from++
+		}
+	}
+	return missing
+}
+
+// sets counts the whole sets of kinds that can be placed, up to the bound.
+func (p *packing) sets(kinds []replicaKind, bound int64) int64 {
+	for sets := range bound {
+		for k := range kinds {
+			if p.place(&kinds[k]) > 0 {
+				return sets
+			}
+		}
+	}
+	return bound
+}
+
+// roomFor is how often a demand fits into what a node has left.
+func roomFor(left, demand []int64) int64 {
+	fit := int64(math.MaxInt64)
+	for i, wanted := range demand {
+		if wanted > 0 {
+			fit = min(fit, left[i]/wanted)
+		}
+	}
+	return fit
+}
+
+// resourcesOf lists the resources that are requested by anyone, in ascending order of name.
+func resourcesOf(requests ...corev1.ResourceList) []corev1.ResourceName {
+	var names []corev1.ResourceName
+	for _, request := range requests {
+		for name := range request {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -1,0 +1,85 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/seatrial/seatrial/fleet/embedded/process"
+)
+
+// Down ends what Up started, and removes its data unless they are to be kept: then Up goes on from them. It says whether anything
+// was there. What the installation did not make is left alone, other files in the state folder too.
+func (i *Installation) Down(ctx context.Context, keepData bool) (found bool, err error) {
+	if !i.exists() {
+		return false, nil
+	}
+	unlock, err := i.lock()
+	if err != nil {
+		return true, err
+	}
+	defer unlock()
+	if err := i.stopComponents(ctx); err != nil {
+		return true, err
+	}
+	clusters, err := i.Fleet()
+	if err != nil {
+		return true, fmt.Errorf("%w; if this cannot be mended, end its processes by hand (`ps -ef | grep %s` shows them) and remove the folder", err, i.dir)
+	}
+	if keepData {
+		return true, clusters.Down(ctx)
+	}
+	if err := clusters.Delete(ctx); err != nil {
+		return true, err
+	}
+	return true, i.removeFolders()
+}
+
+// stopComponents ends the components first, while what they talk to still answers. Their records go with them.
+func (i *Installation) stopComponents(ctx context.Context) error {
+	errs := make([]error, len(componentNames))
+	var wg sync.WaitGroup
+	for n, name := range componentNames {
+		wg.Go(func() {
+			c := i.component(name)
+			if errs[n] = c.stop(ctx); errs[n] == nil {
+				errs[n] = c.forget()
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// forget clears which process the component last was, and keeps its ports.
+func (c component) forget() error {
+	r, err := c.record()
+	if err != nil || r.Process == (process.ID{}) {
+		return err
+	}
+	r.Process = process.ID{}
+	return c.write(r)
+}
+
+func (i *Installation) removeFolders() error {
+	for _, name := range []string{componentsFolder, clustersFolder, lockFile} {
+		if err := os.RemoveAll(filepath.Join(i.dir, name)); err != nil {
+			return fmt.Errorf("removing the state: %w", err)
+		}
+	}
+	// What else the folder holds is not this installation's.
+	entries, err := os.ReadDir(i.dir)
+	if err != nil {
+		return fmt.Errorf("removing the state: %w", err)
+	}
+	if len(entries) > 0 {
+		return nil
+	}
+	if err := os.Remove(i.dir); err != nil {
+		return fmt.Errorf("removing the state: %w", err)
+	}
+	return nil
+}

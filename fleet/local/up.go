@@ -1,0 +1,281 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/seatrial/seatrial/apiserver"
+	"github.com/seatrial/seatrial/fleet"
+	"github.com/seatrial/seatrial/fleet/embedded"
+	"github.com/seatrial/seatrial/fleet/embedded/process"
+)
+
+// UpOptions say what to bring up.
+type UpOptions struct {
+	// Members is how many member clusters there shall be at least, 1 to MaxMembers. Those that exist beyond that come up too.
+	Members int
+	// Example rolls out the example workload.
+	Example bool
+	// Timeout bounds the whole of Up.
+	Timeout time.Duration
+}
+
+// MaxMembers is the largest fleet that Up makes: every member takes some 350 MiB of memory.
+const MaxMembers = 20
+
+// diskPerCluster is what a cluster writes before it is of use; etcd alone sets 128 MiB of log aside.
+const diskPerCluster = 256 << 20
+
+// up is one run of Up.
+type up struct {
+	*Installation
+	options  UpOptions
+	progress *Progress
+
+	fleet *embedded.Fleet
+	// plane and config reach the control plane once its cluster runs.
+	plane  client.Client
+	config *rest.Config
+}
+
+// step is one line of the progress. components are those whose logs tell why it may have failed.
+type step struct {
+	name       string
+	components []string
+	do         func(ctx context.Context, say func(string)) error
+}
+
+// Up makes the installation run: what runs is left alone, what died is started again, what is missing is made. An error names the
+// step that failed; Up again goes on from there. When ctx ends, it stops waiting and leaves what runs.
+func (i *Installation) Up(ctx context.Context, options UpOptions, progress *Progress) error {
+	if options.Members < 1 || options.Members > MaxMembers {
+		return fmt.Errorf("%d members: a fleet has 1 to %d", options.Members, MaxMembers)
+	}
+	if err := os.MkdirAll(i.dir, 0o700); err != nil {
+		return fmt.Errorf("making the state folder: %w", err)
+	}
+	unlock, err := i.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	ctx, cancel := context.WithTimeoutCause(ctx, options.Timeout, fmt.Errorf("not done within %s (see --timeout)", options.Timeout))
+	defer cancel()
+	u := &up{Installation: i, options: options, progress: progress}
+	if u.fleet, err = i.Fleet(); err != nil {
+		return err
+	}
+	for _, s := range u.steps() {
+		if err := progress.Step(s.name, func(say func(string)) error { return s.do(ctx, say) }); err != nil {
+			return u.explain(ctx, s, err)
+		}
+	}
+	return nil
+}
+
+func (u *up) steps() []step {
+	all := []step{
+		{"checking the machine", nil, u.check},
+		{"starting clusters", nil, u.startClusters},
+		{"installing kinds", nil, u.installKinds},
+		{"starting the server of clusters", []string{apiServer}, u.startAPIServer},
+		{"starting controllers and scheduler", []string{controllerManager, schedulerName}, u.startControllers},
+		{"joining members", []string{apiServer}, u.join},
+		{"waiting for members to be ready", []string{controllerManager}, u.awaitMembers},
+	}
+	if u.options.Example {
+		all = append(all, step{"rolling out nginx", []string{controllerManager, schedulerName}, u.rollOut})
+	}
+	return all
+}
+
+// check finds out in advance what would fail halfway: no cluster binary, no room on the disk.
+func (u *up) check(ctx context.Context, say func(string)) error {
+	if u.Installation.options.ClusterBinary == "" {
+		if _, err := embedded.FindBinary(); err != nil {
+			say("building the cluster binary, which takes minutes the first time")
+			if buildErr := embedded.BuildBinary(ctx, "", u.progress); buildErr != nil {
+				return errors.Join(err, buildErr)
+			}
+		}
+	}
+	wanted, err := u.specs(ctx)
+	if err != nil {
+		return err
+	}
+	present, err := u.fleet.Clusters(ctx)
+	if err != nil {
+		return err
+	}
+	free, err := freeSpace(u.dir)
+	if err != nil {
+		return err
+	}
+	if need := uint64(len(wanted)-len(present)) * diskPerCluster; free < need {
+		return fmt.Errorf("the disk of %s has %d MiB left, and %d new clusters need %d MiB: make room, or choose another folder with --state-dir",
+			u.dir, free>>20, len(wanted)-len(present), need>>20)
+	}
+	return nil
+}
+
+// specs are those of the clusters that exist, and the ones to make.
+func (u *up) specs(ctx context.Context) ([]fleet.Spec, error) {
+	present, err := u.fleet.Clusters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []fleet.Spec
+	for _, cluster := range present {
+		all = append(all, cluster.Spec)
+	}
+	for _, spec := range fleetSpecs(u.options.Members) {
+		if !slices.ContainsFunc(all, func(known fleet.Spec) bool { return known.Name == spec.Name }) {
+			all = append(all, spec)
+		}
+	}
+	return all, nil
+}
+
+// fleetSpecs are the control plane and as many members: the default ones first, then more like them, each pair in a region further.
+func fleetSpecs(members int) []fleet.Spec {
+	specs := embedded.DefaultSpecs()
+	defaults := len(specs) - 1
+	for n := defaults + 1; n <= members; n++ {
+		like := specs[1+(n-1)%defaults]
+		like.Name = fmt.Sprintf("member%d", n)
+		like.Region = fmt.Sprintf("region-%d", (n+1)/2+1)
+		like.Zones = []string{like.Region + "-a", like.Region + "-b", like.Region + "-c"}
+		specs = append(specs, like)
+	}
+	return specs[:1+members]
+}
+
+func (u *up) startClusters(ctx context.Context, _ func(string)) error {
+	specs, err := u.specs(ctx)
+	if err != nil {
+		return err
+	}
+	if err := u.fleet.Up(ctx, specs...); err != nil {
+		return err
+	}
+	if u.config, err = u.fleet.RESTConfig(fleet.ControlPlaneName); err != nil {
+		return err
+	}
+	u.plane, err = u.fleet.Client(ctx, fleet.ControlPlaneName)
+	return err
+}
+
+func (u *up) installKinds(ctx context.Context, say func(string)) error {
+	if err := createNamespaces(ctx, u.plane); err != nil {
+		return err
+	}
+	return installKinds(ctx, u.plane, say)
+}
+
+// startAPIServer starts what serves Clusters, and makes the control plane forward to it.
+func (u *up) startAPIServer(ctx context.Context, say func(string)) error {
+	files, err := u.fleet.Files(fleet.ControlPlaneName)
+	if err != nil {
+		return err
+	}
+	l, err := u.apiServerLaunch(files)
+	if err != nil {
+		return err
+	}
+	if err := u.start(ctx, say, map[string]launch{apiServer: l}); err != nil {
+		return err
+	}
+	ca, err := os.ReadFile(files.CA.Cert)
+	if err != nil {
+		return fmt.Errorf("reading the CA of the control plane: %w", err)
+	}
+	r, err := u.component(apiServer).record()
+	if err != nil {
+		return err
+	}
+	if err := apiserver.Register(ctx, u.config, loopback(r.Ports[0]), ca); err != nil {
+		return err
+	}
+	return apiserver.WaitAvailable(ctx, u.config)
+}
+
+func (u *up) startControllers(ctx context.Context, say func(string)) error {
+	launches := map[string]launch{}
+	for _, name := range []string{controllerManager, schedulerName} {
+		l, err := u.controllerLaunch(name)
+		if err != nil {
+			return err
+		}
+		launches[name] = l
+	}
+	return u.start(ctx, say, launches)
+}
+
+// start makes the components run and waits until each says that it works.
+func (u *up) start(ctx context.Context, say func(string), launches map[string]launch) error {
+	for _, name := range componentNames {
+		if l, wanted := launches[name]; wanted {
+			if err := u.component(name).ensure(ctx, l, portFree); err != nil {
+				return err
+			}
+		}
+	}
+	return await(ctx, say, func(ctx context.Context) (string, error) {
+		for _, name := range componentNames {
+			if _, wanted := launches[name]; !wanted {
+				continue
+			}
+			if err := u.component(name).healthy(ctx); err != nil {
+				return name + " is not ready", err
+			}
+		}
+		return "", nil
+	})
+}
+
+// await waits as long as all components run: without them nothing would come of it.
+func (u *up) await(ctx context.Context, say func(string), ask func(context.Context) (string, error)) error {
+	return await(ctx, say, func(ctx context.Context) (string, error) {
+		for _, name := range componentNames {
+			r, err := u.component(name).record()
+			if err != nil {
+				return "", err
+			}
+			if r.Process.State() == process.Gone {
+				return "", finalError{fmt.Errorf("%s ended by itself", name)}
+			}
+		}
+		return ask(ctx)
+	})
+}
+
+// logLines is how much of a log an error shows.
+const logLines = 8
+
+// explain names the step that failed and shows the logs that tell why; a stop that the user asked for is not a failure.
+func (u *up) explain(ctx context.Context, s step, err error) error {
+	if errors.Is(context.Cause(ctx), context.Canceled) {
+		return fmt.Errorf("interrupted while %s: run it again to go on, or end what runs with `seatrial down`", s.name)
+	}
+	var text strings.Builder
+	for _, name := range s.components {
+		log := u.component(name).log()
+		if tail := lastLines(process.LogTail(log, 0), logLines); tail != "" {
+			fmt.Fprintf(&text, "\n%s's log, %s, ends in:\n%s", name, log, tail)
+		}
+	}
+	return fmt.Errorf("%s: %w%s", s.name, err, text.String())
+}
+
+func lastLines(text string, count int) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return strings.Join(lines[max(len(lines)-count, 0):], "\n")
+}

@@ -1,0 +1,2 @@
+// Package flags belongs to one command.
+package flags

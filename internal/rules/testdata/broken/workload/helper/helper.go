@@ -1,0 +1,2 @@
+// Package helper could be anything.
+package helper // want "names"

@@ -1,0 +1,95 @@
+package placement
+
+import (
+	"fmt"
+
+	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+)
+
+// Assign selects among the candidates and divides the replicas. The capacities answer the candidates' Demand in their order:
+// replicas or sets that fit in addition to what a cluster runs, Unknown or Unlimited. No capacities at all (nil) are all
+// unknown. An unknown or unlimited capacity counts as the number of replicas wanted.
+func Assign(candidates *CandidateSet, capacity []int32) Decision {
+	decision := Decision{Term: candidates.request.Term, candidates: candidates}
+	if len(candidates.candidates) == 0 {
+		decision.Err = candidates.fitError()
+		return decision
+	}
+	if capacity != nil && len(capacity) != len(candidates.candidates) {
+		decision.Err = fmt.Errorf("assigning replicas: %d capacities for %d candidates", len(capacity), len(candidates.candidates))
+		return decision
+	}
+	decision.estimated = candidates.estimated(capacity)
+	a := assignment{
+		request:   &candidates.request,
+		placement: candidates.request.placement(),
+		snapshot:  candidates.snapshot,
+		tiers:     len(candidates.filter.tiers),
+	}
+	selected, err := a.selectClusters(decision.estimated)
+	if err != nil {
+		decision.Err = fmt.Errorf("failed to select clusters: %w", err)
+		return decision
+	}
+	decision.selected = selected
+	targets, err := a.divide(selected)
+	if err != nil {
+		decision.Err = fmt.Errorf("failed to assign replicas: %w", err)
+		return decision
+	}
+	if a.request.Options.EmptyWorkloadPropagation {
+		targets = a.withEmpty(targets, selected)
+	}
+	decision.Clusters = targets
+	return decision
+}
+
+// assignment is the work on one decision.
+type assignment struct {
+	request   *Request
+	placement *policyv1alpha1.Placement
+	snapshot  *Snapshot
+	tiers     int
+}
+
+// estimated returns the candidates with their capacities, in ascending order of name.
+func (c *CandidateSet) estimated(capacity []int32) []candidate {
+	held := make(map[int32]int64, len(c.request.Spec.Clusters))
+	for i := range c.request.Spec.Clusters {
+		if row, ok := c.snapshot.rows[c.request.Spec.Clusters[i].Name]; ok {
+			held[row] += int64(c.request.Spec.Clusters[i].Replicas)
+		}
+	}
+	estimated := make([]candidate, len(c.candidates))
+	demand := c.request.Demand()
+	for i, candidate := range c.candidates {
+		candidate.held = held[candidate.row]
+		switch {
+		case demand == DemandNone:
+			candidate.capacity = int64(Unlimited)
+		case capacity == nil || capacity[i] == Unknown || capacity[i] == Unlimited:
+			candidate.capacity = int64(c.request.Spec.Replicas)
+		default:
+			candidate.capacity = int64(capacity[i])
+		}
+		estimated[i] = candidate
+	}
+	return estimated
+}
+
+// withEmpty appends the selected clusters that got nothing.
+func (a *assignment) withEmpty(targets []workv1alpha2.TargetCluster, selected []candidate) []workv1alpha2.TargetCluster {
+	present := a.snapshot.noRows()
+	for i := range targets {
+		present.add(a.snapshot.rows[targets[i].Name])
+	}
+	for i := range selected {
+		if !present.has(selected[i].row) {
+			targets = append(targets, workv1alpha2.TargetCluster{Name: a.name(&selected[i])})
+		}
+	}
+	return targets
+}
+
+func (a *assignment) name(c *candidate) string { return a.snapshot.names[c.row] }

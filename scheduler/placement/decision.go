@@ -1,0 +1,165 @@
+package placement
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+)
+
+// Decision is the outcome of one attempt.
+type Decision struct {
+	// Term is the affinity term that was in force.
+	Term string
+	// Clusters is the new list of targets, in the order in which it is to be stored; empty with an error.
+	Clusters []workv1alpha2.TargetCluster
+	// Err is nil on success, a *FitError when no cluster passes the filters, an *UnschedulableError when capacity is
+	// missing, another error otherwise.
+	Err error
+
+	candidates *CandidateSet
+	estimated  []candidate
+	selected   []candidate
+}
+
+// UnschedulableError says that the clusters cannot take all replicas now.
+type UnschedulableError struct {
+	Message string
+}
+
+// Error is the message.
+func (e *UnschedulableError) Error() string { return e.Message }
+
+// FitError says that no cluster passes the filters.
+type FitError struct {
+	// Considered counts the clusters that were judged.
+	Considered int
+	// Rejections are the reasons by cluster.
+	Rejections []ClusterRejections
+}
+
+// ClusterRejections are all reasons why one cluster was left out.
+type ClusterRejections struct {
+	Cluster    string
+	Rejections []Rejection
+}
+
+// Rejection is the reason of one plugin.
+type Rejection struct {
+	Plugin string
+	Reason string
+}
+
+// Error counts the clusters by their first reason.
+func (e *FitError) Error() string {
+	if e.Considered == 0 {
+		return "0/0 clusters are available: no cluster exists."
+	}
+	counts := map[string]int{}
+	for _, cluster := range e.Rejections {
+		counts[cluster.Rejections[0].Reason]++
+	}
+	parts := make([]string, 0, len(counts))
+	for reason, count := range counts {
+		parts = append(parts, fmt.Sprintf("%d %s", count, reason))
+	}
+	slices.Sort(parts)
+	return fmt.Sprintf("0/%d clusters are available: %s.", e.Considered, strings.Join(parts, ", "))
+}
+
+// Verdict explains what was decided about one cluster.
+type Verdict struct {
+	Cluster string
+	// Terminating clusters are not judged.
+	Terminating bool
+	// Rejections are the reasons of all plugins that reject the cluster; none for a candidate.
+	Rejections []Rejection
+	// Scores are the scores of a candidate by plugin.
+	Scores []Score
+	// Tier is 0 for the clusters of the affinity itself and counts its overflow affinities from 1.
+	Tier int
+	// Capacity is the estimate the division worked with, in replicas or sets, and Held what the cluster had before.
+	Capacity int64
+	Held     int64
+	// Selected says that the spread constraints chose the cluster.
+	Selected bool
+	// Share is the number of replicas assigned.
+	Share int32
+}
+
+// Score is what one plugin gave to a cluster.
+type Score struct {
+	Plugin string
+	Score  int64
+}
+
+// Verdicts explains every cluster of the snapshot, in ascending order of name.
+func (d *Decision) Verdicts() []Verdict {
+	c := d.candidates
+	verdicts := make([]Verdict, len(c.snapshot.names))
+	for row := range verdicts {
+		verdicts[row] = Verdict{
+			Cluster:     c.snapshot.names[row],
+			Terminating: c.snapshot.flags[row]&rowTerminating != 0,
+			Rejections:  c.rejections(int32(row)),
+		}
+	}
+	judged := d.estimated
+	if judged == nil {
+		judged = c.candidates
+	}
+	for i := range judged {
+		candidate := &judged[i]
+		verdict := &verdicts[candidate.row]
+		verdict.Scores = c.scores(candidate)
+		verdict.Tier = int(candidate.tier)
+		verdict.Capacity, verdict.Held = candidate.capacity, candidate.held
+	}
+	for i := range d.selected {
+		verdicts[d.selected[i].row].Selected = true
+	}
+	for i := range d.Clusters {
+		verdicts[c.snapshot.rows[d.Clusters[i].Name]].Share = d.Clusters[i].Replicas
+	}
+	return verdicts
+}
+
+func (c *CandidateSet) rejections(row int32) []Rejection {
+	var list []Rejection
+	for plugin := range filterPlugins {
+		if c.rejecting[row].Has(plugin) {
+			list = append(list, Rejection{plugin.String(), c.filter.reason(plugin, row)})
+		}
+	}
+	for _, verdict := range c.foreign[row] {
+		if verdict.Reason != "" {
+			list = append(list, Rejection{verdict.Plugin, verdict.Reason})
+		}
+	}
+	return list
+}
+
+func (c *CandidateSet) scores(candidate *candidate) []Score {
+	own := candidate.score
+	for _, verdict := range c.foreign[candidate.row] {
+		own -= verdict.Score
+	}
+	scores := []Score{{ClusterAffinity.String(), 0}, {ClusterLocality.String(), own}}
+	for _, verdict := range c.foreign[candidate.row] {
+		scores = append(scores, Score{verdict.Plugin, verdict.Score})
+	}
+	slices.SortStableFunc(scores, func(a, b Score) int { return cmp.Compare(a.Plugin, b.Plugin) })
+	return scores
+}
+
+func (c *CandidateSet) fitError() *FitError {
+	err := &FitError{Considered: c.considered}
+	for row, name := range c.snapshot.names {
+		if c.snapshot.flags[row]&rowTerminating == 0 {
+			err.Rejections = append(err.Rejections, ClusterRejections{name, c.rejections(int32(row))})
+		}
+	}
+	return err
+}

@@ -1,0 +1,242 @@
+package simulator
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/seatrial/seatrial/api/admission"
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/api/crds"
+	"github.com/seatrial/seatrial/fleet"
+	"github.com/seatrial/seatrial/simulator/store"
+)
+
+// Clusters implements fleet.Environment.
+func (f *Fleet) Clusters(context.Context) ([]fleet.Cluster, error) {
+	var all []fleet.Cluster
+	for _, name := range f.names() {
+		c := f.clusters[name]
+		all = append(all, fleet.Cluster{Spec: c.spec, State: c.state, Partitioned: c.partitioned})
+	}
+	return all, nil
+}
+
+// Client implements fleet.Environment.
+func (f *Fleet) Client(_ context.Context, name string) (client.Client, error) {
+	c, err := f.find(name)
+	if err != nil {
+		return nil, err
+	}
+	return gate(c.store.Client(), c.down), nil
+}
+
+// Kubeconfig implements fleet.Environment.
+func (f *Fleet) Kubeconfig(_ context.Context, name string) (string, error) {
+	if _, err := f.find(name); err != nil {
+		return "", err
+	}
+	return "", fmt.Errorf("cluster %s: %w", name, fleet.ErrNoKubeconfig)
+}
+
+// Add implements fleet.Environment.
+func (f *Fleet) Add(ctx context.Context, spec fleet.Spec) error {
+	spec = spec.WithDefaults()
+	if err := spec.Validate(); err != nil {
+		return fmt.Errorf("adding cluster %s: %w", spec.Name, err)
+	}
+	if _, exists := f.clusters[spec.Name]; exists || spec.Role != fleet.Member {
+		return fmt.Errorf("adding cluster %s: a simulated fleet has one control plane and members of distinct names", spec.Name)
+	}
+	stored, err := store.New(store.Options{
+		Scheme: f.scheme, Clock: f.loop, IDs: f.ids, Resources: store.Builtins(), Checked: f.options.Checked,
+	})
+	if err != nil {
+		return fmt.Errorf("adding cluster %s: %w", spec.Name, err)
+	}
+	objects, err := nodes(spec)
+	if err != nil {
+		return fmt.Errorf("adding cluster %s: %w", spec.Name, err)
+	}
+	for _, object := range objects {
+		if err := create(ctx, stored, object); err != nil {
+			return fmt.Errorf("adding cluster %s: %w", spec.Name, err)
+		}
+	}
+	added := newCluster(spec, f.loop, stored)
+	moves := &world{cluster: added, random: f.random, fail: f.fail}
+	added.inside.watchers = append(added.inside.watchers, moves.onChange)
+	f.clusters[spec.Name] = added
+	for _, r := range f.runners {
+		f.connect(r, added)
+	}
+	return nil
+}
+
+// create stores an object together with its status, as something that was there before.
+func create(ctx context.Context, stored *store.Store, object client.Object) error {
+	complete := object.DeepCopyObject().(client.Object)
+	if err := stored.Client().Create(ctx, object); err != nil {
+		return fmt.Errorf("creating %T %s: %w", object, object.GetName(), err)
+	}
+	complete.SetResourceVersion(object.GetResourceVersion())
+	if err := stored.Client().Status().Update(ctx, complete); err != nil {
+		return fmt.Errorf("writing the status of %T %s: %w", object, object.GetName(), err)
+	}
+	return nil
+}
+
+// Remove implements fleet.Environment.
+func (f *Fleet) Remove(_ context.Context, name string) error {
+	c, err := f.find(name)
+	if err != nil {
+		return err
+	}
+	if c == f.plane {
+		return fmt.Errorf("cluster %s: a simulated fleet keeps its control plane", name)
+	}
+	c.state = fleet.Stopped
+	delete(f.clusters, name)
+	return nil
+}
+
+// Pause implements fleet.Environment.
+func (f *Fleet) Pause(_ context.Context, name string) error {
+	return f.disturb(name, func(c *cluster) { c.state = fleet.Paused })
+}
+
+// Resume implements fleet.Environment.
+func (f *Fleet) Resume(_ context.Context, name string) error { return f.restart(name, fleet.Paused) }
+
+// Kill implements fleet.Environment.
+func (f *Fleet) Kill(_ context.Context, name string) error {
+	return f.disturb(name, func(c *cluster) { c.state = fleet.Stopped })
+}
+
+// Revive implements fleet.Environment.
+func (f *Fleet) Revive(_ context.Context, name string) error { return f.restart(name, fleet.Stopped) }
+
+// Partition implements fleet.Environment.
+func (f *Fleet) Partition(_ context.Context, name string) error {
+	return f.disturb(name, func(c *cluster) { c.partitioned = true })
+}
+
+// Heal implements fleet.Environment.
+func (f *Fleet) Heal(_ context.Context, name string) error {
+	return f.disturb(name, func(c *cluster) { c.partitioned = false })
+}
+
+func (f *Fleet) restart(name string, from fleet.State) error {
+	return f.disturb(name, func(c *cluster) {
+		if c.state == from {
+			c.state = fleet.Running
+		}
+	})
+}
+
+func (f *Fleet) disturb(name string, change func(*cluster)) error {
+	c, err := f.find(name)
+	if err != nil {
+		return err
+	}
+	change(c)
+	return f.tend()
+}
+
+// Join makes a cluster a member in Push mode. No credentials are needed where there is no network.
+func (f *Fleet) Join(ctx context.Context, name string) error {
+	c, err := f.find(name)
+	if err != nil {
+		return err
+	}
+	joined := &clusterv1alpha1.Cluster{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: clusterv1alpha1.ClusterSpec{
+			ID: f.ids.NewID(), SyncMode: clusterv1alpha1.Push, Provider: c.spec.Provider, Region: c.spec.Region, Zones: c.spec.Zones,
+		},
+	}
+	if err := f.plane.store.Client().Create(ctx, joined); err != nil {
+		return fmt.Errorf("joining cluster %s: %w", name, err)
+	}
+	return nil
+}
+
+// planeStore is the API server of the control plane: built-in kinds, the kinds of the project with their admission, and
+// Cluster, which the aggregated API server serves in production.
+func (f *Fleet) planeStore() (*store.Store, error) {
+	definitions, err := crds.Load(crds.WithoutWebhook())
+	if err != nil {
+		return nil, err
+	}
+	custom, err := store.FromDefinitions(definitions)
+	if err != nil {
+		return nil, err
+	}
+	clusters := store.Resource{
+		GVK: clusterv1alpha1.GroupVersion.WithKind(clusterv1alpha1.ResourceKindCluster), Plural: "clusters", Status: true,
+	}
+	return store.New(store.Options{
+		Scheme: f.scheme, Clock: f.loop, IDs: f.ids, Checked: f.options.Checked,
+		Resources: append(append(store.Builtins(), custom...), clusters),
+		Admission: f.admission(append(kindsOf(definitions), clusters.GVK)),
+	})
+}
+
+func kindsOf(definitions []*apiextensionsv1.CustomResourceDefinition) []schema.GroupVersionKind {
+	var kinds []schema.GroupVersionKind
+	for _, definition := range definitions {
+		for _, version := range definition.Spec.Versions {
+			if version.Storage {
+				kinds = append(kinds, schema.GroupVersionKind{Group: definition.Spec.Group, Version: version.Name, Kind: definition.Spec.Names.Kind})
+			}
+		}
+	}
+	return kinds
+}
+
+// admission lets the functions behind the webhooks judge every write.
+func (f *Fleet) admission(kinds []schema.GroupVersionKind) []store.Admission {
+	options := func() admission.Options {
+		return admission.Options{IDs: f.ids.NewID, Now: metav1.NewTime(f.loop.Now()), Modeling: true}
+	}
+	var all []store.Admission
+	for _, kind := range kinds {
+		all = append(all, store.Admission{
+			GVK: kind, Name: "seatrial",
+			Default: func(_ context.Context, object, old client.Object) error {
+				return admission.Default(object, orNil(old), options())
+			},
+			Validate: func(_ context.Context, object, old client.Object) error {
+				if object == nil {
+					return nil
+				}
+				if faults := admission.Validate(object, orNil(old), options()); len(faults) > 0 {
+					return apierrors.NewInvalid(kind.GroupKind(), object.GetName(), faults)
+				}
+				return nil
+			},
+		})
+	}
+	return all
+}
+
+func capacityOf(pool fleet.NodePool) (corev1.ResourceList, error) {
+	capacity := corev1.ResourceList{}
+	for name, text := range map[corev1.ResourceName]string{
+		corev1.ResourceCPU: pool.CPU, corev1.ResourceMemory: pool.Memory, corev1.ResourcePods: pool.Pods,
+	} {
+		quantity, err := resource.ParseQuantity(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s of a node, %q: %w", name, text, err)
+		}
+		capacity[name] = quantity
+	}
+	return capacity, nil
+}

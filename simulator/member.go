@@ -1,0 +1,120 @@
+package simulator
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/control"
+)
+
+// version is what simulated API servers call themselves.
+const version = "v1.36.3"
+
+// member implements control.Member over a simulated cluster.
+type member struct {
+	client.Client
+	cluster *cluster
+	gated   client.Client
+}
+
+// Member implements control.Members: a cluster can be reached once its Cluster object exists.
+func (f *Fleet) Member(ctx context.Context, name string) (control.Member, error) {
+	found, known := f.clusters[name]
+	registered := f.plane.store.Client().Get(ctx, types.NamespacedName{Name: name}, &clusterv1alpha1.Cluster{})
+	if !known || found == f.plane || client.IgnoreNotFound(registered) == nil && registered != nil {
+		return nil, fmt.Errorf("cluster %s: %w", name, control.ErrNoMember)
+	}
+	if registered != nil {
+		return nil, registered
+	}
+	gated := gate(found.store.Client(), found.unreachable)
+	managed := func(gvk schema.GroupVersionKind) bool {
+		return f.opened(control.Source{Cluster: name, GVK: gvk, View: control.Managed})
+	}
+	return &member{Client: &cached{Client: gated, cluster: found, covers: managed}, cluster: found, gated: gated}, nil
+}
+
+// Live implements control.Member.
+func (m *member) Live() client.Reader { return m.gated }
+
+// Inventory implements control.Member.
+func (m *member) Inventory() client.Reader { return m.gated }
+
+// Health implements control.Member.
+func (m *member) Health(context.Context) (bool, error) {
+	err := m.cluster.unreachable()
+	return err == nil, err
+}
+
+// Discover implements control.Member.
+func (m *member) Discover(context.Context) (control.Discovery, error) {
+	if err := m.cluster.unreachable(); err != nil {
+		return control.Discovery{}, err
+	}
+	groups := map[string][]clusterv1alpha1.APIResource{}
+	for _, resource := range m.cluster.store.Resources() {
+		for _, version := range resource.Versions() {
+			gv := schema.GroupVersion{Group: resource.GVK.Group, Version: version}.String()
+			groups[gv] = append(groups[gv], clusterv1alpha1.APIResource{Name: resource.Plural, Kind: resource.GVK.Kind})
+		}
+	}
+	discovery := control.Discovery{Version: version, Complete: true}
+	for gv, resources := range groups {
+		slices.SortFunc(resources, func(a, b clusterv1alpha1.APIResource) int { return cmp.Compare(a.Name, b.Name) })
+		discovery.APIs = append(discovery.APIs, clusterv1alpha1.APIEnablement{GroupVersion: gv, Resources: resources})
+	}
+	slices.SortFunc(discovery.APIs, func(a, b clusterv1alpha1.APIEnablement) int { return cmp.Compare(a.GroupVersion, b.GroupVersion) })
+	return discovery, nil
+}
+
+// gate makes every request fail while its target cannot be reached.
+func gate(open client.WithWatch, closed func() error) client.WithWatch {
+	return interceptor.NewClient(open, interceptor.Funcs{
+		Get: func(ctx context.Context, to client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			return unless(closed(), func() error { return to.Get(ctx, key, object, options...) })
+		},
+		List: func(ctx context.Context, to client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			return unless(closed(), func() error { return to.List(ctx, list, options...) })
+		},
+		Create: func(ctx context.Context, to client.WithWatch, object client.Object, options ...client.CreateOption) error {
+			return unless(closed(), func() error { return to.Create(ctx, object, options...) })
+		},
+		Delete: func(ctx context.Context, to client.WithWatch, object client.Object, options ...client.DeleteOption) error {
+			return unless(closed(), func() error { return to.Delete(ctx, object, options...) })
+		},
+		DeleteAllOf: func(ctx context.Context, to client.WithWatch, object client.Object, options ...client.DeleteAllOfOption) error {
+			return unless(closed(), func() error { return to.DeleteAllOf(ctx, object, options...) })
+		},
+		Update: func(ctx context.Context, to client.WithWatch, object client.Object, options ...client.UpdateOption) error {
+			return unless(closed(), func() error { return to.Update(ctx, object, options...) })
+		},
+		Patch: func(ctx context.Context, to client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			return unless(closed(), func() error { return to.Patch(ctx, object, patch, options...) })
+		},
+		Apply: func(ctx context.Context, to client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
+			return unless(closed(), func() error { return to.Apply(ctx, object, options...) })
+		},
+		SubResourceUpdate: func(ctx context.Context, to client.Client, name string, object client.Object, options ...client.SubResourceUpdateOption) error {
+			return unless(closed(), func() error { return to.SubResource(name).Update(ctx, object, options...) })
+		},
+		SubResourcePatch: func(ctx context.Context, to client.Client, name string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+			return unless(closed(), func() error { return to.SubResource(name).Patch(ctx, object, patch, options...) })
+		},
+	})
+}
+
+func unless(err error, otherwise func() error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise()
+}

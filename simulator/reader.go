@@ -1,0 +1,70 @@
+package simulator
+
+import (
+	"context"
+	"reflect"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/seatrial/seatrial/api/names"
+	"github.com/seatrial/seatrial/control"
+)
+
+// cached is a client as a controller has it: reads of the kinds it watches are as old as the last delivery, all others are
+// current. What it reads belongs to the reader.
+type cached struct {
+	client.Client
+	cluster *cluster
+	// covers tells the kinds that are watched.
+	covers func(schema.GroupVersionKind) bool
+	view   control.View
+}
+
+func (c *cached) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	if !c.watches(object) {
+		return c.Client.Get(ctx, key, object, options...)
+	}
+	if err := c.cluster.store.At(c.cluster.outside.seen).Get(ctx, key, object, options...); err != nil {
+		return err
+	}
+	detach(object)
+	return nil
+}
+
+func (c *cached) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	if !c.watches(list) {
+		return c.Client.List(ctx, list, options...)
+	}
+	if err := c.cluster.store.At(c.cluster.outside.seen).List(ctx, list, options...); err != nil {
+		return err
+	}
+	detach(list)
+	return nil
+}
+
+func (c *cached) watches(object runtime.Object) bool {
+	gvk, err := c.GroupVersionKindFor(object)
+	if err != nil {
+		return false
+	}
+	const suffix = "List"
+	if n := len(gvk.Kind) - len(suffix); n > 0 && gvk.Kind[n:] == suffix {
+		gvk.Kind = gvk.Kind[:n]
+	}
+	return c.covers(gvk)
+}
+
+// detach replaces what was read, which is shared with the store, by a copy.
+func detach(object runtime.Object) {
+	reflect.ValueOf(object).Elem().Set(reflect.ValueOf(object.DeepCopyObject()).Elem())
+}
+
+// visible leaves out what a view does not show.
+func visible(view control.View, object client.Object) client.Object {
+	if object == nil || view == control.Managed && object.GetLabels()[names.LabelManaged] != names.LabelManagedValue {
+		return nil
+	}
+	return object
+}

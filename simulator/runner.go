@@ -1,0 +1,200 @@
+package simulator
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/simulator/store"
+)
+
+// The live driver's numbers, so that a simulated failure costs the time it costs in production.
+const (
+	conflictDelay = 20 * time.Millisecond
+	firstBackoff  = 5 * time.Millisecond
+	maxBackoff    = 1000 * time.Second
+)
+
+// runner gives one controller value its turns.
+type runner struct {
+	fleet *Fleet
+	value control.Controller
+	deps  control.Deps
+
+	// queued keys have a turn planned that has not begun; timers count the turns of a key, so that a timer from before the
+	// last turn is known to be stale.
+	queued   map[control.Key]bool
+	timers   map[control.Key]uint64
+	failures map[control.Key]int
+
+	held map[control.Key][]control.Source
+	open map[control.Source]int
+}
+
+func newRunner(f *Fleet, value control.Controller, deps control.Deps) *runner {
+	return &runner{
+		fleet: f, value: value, deps: deps,
+		queued: map[control.Key]bool{}, timers: map[control.Key]uint64{}, failures: map[control.Key]int{},
+		held: map[control.Key][]control.Source{}, open: map[control.Source]int{},
+	}
+}
+
+// wake plans a turn for each key that has none planned.
+func (r *runner) wake(keys ...control.Key) {
+	for _, key := range keys {
+		if r.queued[key] {
+			continue
+		}
+		r.queued[key] = true
+		r.fleet.loop.After(0, func() { r.turn(key) })
+	}
+}
+
+// wakeAfter wakes the key later, unless it has a turn before that.
+func (r *runner) wakeAfter(key control.Key, delay time.Duration) {
+	turn := r.timers[key]
+	r.fleet.loop.After(delay, func() {
+		if r.timers[key] == turn {
+			r.wake(key)
+		}
+	})
+}
+
+func (r *runner) turn(key control.Key) {
+	delete(r.queued, key)
+	r.timers[key]++
+	result, err := r.value.Reconcile(r.fleet.ctx, r.deps, key)
+	if err == nil {
+		err = r.hold(key, result.Sources)
+	}
+	switch {
+	case apierrors.IsConflict(err):
+		r.wakeAfter(key, conflictDelay)
+		return
+	case err != nil:
+		r.fleet.note(r.value.Name, key, err)
+		r.wakeAfter(key, backoff(r.failures[key]))
+		r.failures[key]++
+		return
+	}
+	delete(r.failures, key)
+	r.wake(result.Wake...)
+	if result.RequeueAfter > 0 {
+		r.wakeAfter(key, result.RequeueAfter)
+	}
+}
+
+func backoff(failures int) time.Duration {
+	delay := firstBackoff
+	for range failures {
+		if delay *= 2; delay >= maxBackoff {
+			return maxBackoff
+		}
+	}
+	return delay
+}
+
+// hold makes wanted the full set of sources of a key.
+func (r *runner) hold(key control.Key, wanted []control.Source) error {
+	before := r.held[key]
+	for _, source := range wanted {
+		if slices.Contains(before, source) {
+			continue
+		}
+		if _, err := r.fleet.find(source.Cluster); err != nil {
+			return err
+		}
+		if r.open[source]++; r.open[source] == 1 {
+			if err := r.catchUp(source); err != nil {
+				return err
+			}
+		}
+		before = append(slices.Clip(before), source)
+		r.held[key] = before
+	}
+	r.held[key] = slices.Clone(wanted)
+	for _, source := range before {
+		if slices.Contains(wanted, source) {
+			continue
+		}
+		if r.open[source]--; r.open[source] == 0 {
+			delete(r.open, source)
+		}
+	}
+	if len(wanted) == 0 {
+		delete(r.held, key)
+	}
+	return nil
+}
+
+// catchUp shows a source that opens what is already there.
+func (r *runner) catchUp(source control.Source) error {
+	from, err := r.fleet.find(source.Cluster)
+	if err != nil {
+		return err
+	}
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(source.GVK.GroupVersion().WithKind(source.GVK.Kind + "List"))
+	if err := from.store.At(from.outside.seen).List(r.fleet.ctx, list); err != nil {
+		return fmt.Errorf("opening a watch on %s: %w", source.GVK.Kind, err)
+	}
+	for i := range list.Items {
+		r.show(source, nil, &list.Items[i])
+	}
+	return nil
+}
+
+// onPlane is told of every change in the control plane.
+func (r *runner) onPlane(event store.Event) {
+	old, current := versions(event, event.Old, event.Object)
+	for _, watched := range r.value.Watches {
+		if gvk := r.fleet.kindOf(watched.Object); gvk == event.GVK {
+			r.wake(watched.Keys(r.fleet.ctx, r.deps.Client, control.Event{GVK: gvk, Old: old, New: current})...)
+		}
+	}
+	r.onSource("", event)
+}
+
+// onSource is told of every change in a cluster the control plane can see.
+func (r *runner) onSource(cluster string, event store.Event) {
+	for _, view := range []control.View{"", control.Managed, control.Inventory} {
+		source := control.Source{Cluster: cluster, GVK: event.GVK, View: view}
+		if r.open[source] > 0 {
+			old, current := versions(event, event.OldTree, event.Tree)
+			r.show(source, old, current)
+		}
+	}
+}
+
+func (r *runner) show(source control.Source, old, current client.Object) {
+	old, current = visible(source.View, old), visible(source.View, current)
+	if old == nil && current == nil {
+		return
+	}
+	event := control.Event{Cluster: source.Cluster, GVK: source.GVK, Old: old, New: current}
+	r.wake(r.value.SourceKeys(r.fleet.ctx, r.deps.Client, event)...)
+}
+
+// versions are the object before and after a change.
+func versions(event store.Event, before, after func() client.Object) (old, current client.Object) {
+	if event.Type == watch.Deleted {
+		return after(), nil
+	}
+	return before(), after()
+}
+
+// kindOf is the kind of a prototype; controllers only watch kinds of the scheme.
+func (f *Fleet) kindOf(prototype client.Object) schema.GroupVersionKind {
+	gvk, err := f.plane.store.Client().GroupVersionKindFor(prototype)
+	if err != nil {
+		panic(fmt.Sprintf("a controller watches %T: %v", prototype, err))
+	}
+	return gvk
+}

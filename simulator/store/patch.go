@@ -1,0 +1,130 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// patched makes a draft of the current version with a patch applied.
+func (s *Store) patched(k *kind, gvk schema.GroupVersionKind, patchType types.PatchType, data []byte,
+	options writeOptions) func(*version) (client.Object, error) {
+	return func(current *version) (client.Object, error) {
+		tree, err := current.treeForm(gvk)
+		if err != nil {
+			return nil, err
+		}
+		before, err := json.Marshal(tree.Object)
+		if err != nil {
+			return nil, err
+		}
+		after, err := k.applyPatch(gvk, before, patchType, data)
+		if err != nil {
+			return nil, err
+		}
+		var content map[string]any
+		if err := utiljson.Unmarshal(after, &content); err != nil {
+			return nil, apierrors.NewBadRequest(err.Error())
+		}
+		if err := sameTarget(content, current.object); err != nil {
+			return nil, err
+		}
+		draft, err := s.draftFromContent(k, gvk, content, options.strict)
+		if err != nil {
+			return nil, apierrors.NewInvalid(schema.GroupKind{}, "",
+				field.ErrorList{field.Invalid(field.NewPath("patch"), string(after), err.Error())})
+		}
+		return draft, nil
+	}
+}
+
+// sameTarget refuses patches that would make another object of it.
+func sameTarget(content map[string]any, current client.Object) error {
+	metadata, _ := content["metadata"].(map[string]any)
+	for key, value := range map[string]string{"name": current.GetName(), "namespace": current.GetNamespace()} {
+		if said, _ := metadata[key].(string); said != value {
+			return apierrors.NewBadRequest(fmt.Sprintf("the patch changes metadata.%s from %q to %q", key, value, said))
+		}
+	}
+	return nil
+}
+
+func (k *kind) applyPatch(gvk schema.GroupVersionKind, before []byte, patchType types.PatchType,
+	data []byte) ([]byte, error) {
+	switch patchType {
+	case types.JSONPatchType:
+		return applyJSONPatch(before, data)
+	case types.MergePatchType:
+		after, err := jsonpatch.MergePatch(before, data)
+		if err != nil {
+			return nil, apierrors.NewBadRequest(err.Error())
+		}
+		return after, nil
+	case types.StrategicMergePatchType:
+		goType := k.goTypes[gvk.Version]
+		if k.custom() || goType == nil {
+			return nil, unsupportedPatch()
+		}
+		after, err := strategicpatch.StrategicMergePatch(before, data, reflect.New(goType).Interface())
+		if err != nil {
+			return nil, apierrors.NewBadRequest(err.Error())
+		}
+		return after, nil
+	}
+	return nil, unsupportedPatch()
+}
+
+func applyJSONPatch(before, data []byte) ([]byte, error) {
+	patch, err := jsonpatch.DecodePatch(data)
+	if err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	after, err := patch.Apply(before)
+	if err != nil {
+		return nil, apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "",
+			err.Error(), 0, false)
+	}
+	return after, nil
+}
+
+func unsupportedPatch() error {
+	return &apierrors.StatusError{ErrStatus: metav1.Status{
+		Status: metav1.StatusFailure, Code: http.StatusUnsupportedMediaType, Reason: metav1.StatusReasonUnsupportedMediaType,
+		Message: "the body of the request was in an unknown format - accepted media types include: " +
+			"application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+	}}
+}
+
+// applyType is the patch type by which an apply request is merged into an existing object: by merge keys where the Go
+// type names them.
+func (k *kind) applyType(gvk schema.GroupVersionKind) types.PatchType {
+	if k.custom() || k.goTypes[gvk.Version] == nil {
+		return types.MergePatchType
+	}
+	return types.StrategicMergePatchType
+}
+
+// identify reads kind and name of an apply request.
+func identify(data []byte) (schema.GroupVersionKind, types.NamespacedName, error) {
+	var head metav1.PartialObjectMetadata
+	if err := json.Unmarshal(data, &head); err != nil {
+		return schema.GroupVersionKind{}, types.NamespacedName{}, fmt.Errorf("decoding an apply request: %w", err)
+	}
+	if head.Kind == "" || head.Name == "" {
+		return schema.GroupVersionKind{}, types.NamespacedName{},
+			errors.New("an apply request needs apiVersion, kind and metadata.name")
+	}
+	return head.GroupVersionKind(), types.NamespacedName{Namespace: head.Namespace, Name: head.Name}, nil
+}
