@@ -291,6 +291,9 @@ func generateCRDs(t *testing.T) map[string]*apiextensionsv1.CustomResourceDefini
 	if err != nil {
 		t.Fatal(err)
 	}
+	if output, err := exec.CommandContext(t.Context(), "go", append([]string{"run", "../hack/reflow"}, files...)...).CombinedOutput(); err != nil {
+		t.Fatalf("reflowing descriptions: %v\n%s", err, output)
+	}
 	generated := map[string]*apiextensionsv1.CustomResourceDefinition{}
 	for _, file := range files {
 		raw, err := os.ReadFile(file)

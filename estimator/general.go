@@ -24,7 +24,9 @@ type General struct {
 
 // Replicas estimates how many replicas with the requirements (nil for none) fit beside the assumed workloads. Resource
 // models, where they cover the request, replace the summary; the free pods bound both.
-func (g General) Replicas(cluster *clusterv1alpha1.Cluster, requirements *workv1alpha2.ReplicaRequirements, assumed []AssumedWorkload) int32 {
+func (g General) Replicas(
+	cluster *clusterv1alpha1.Cluster, requirements *workv1alpha2.ReplicaRequirements, assumed []AssumedWorkload,
+) int32 {
 	summary := cluster.Status.ResourceSummary
 	if summary == nil {
 		return 0
@@ -44,22 +46,33 @@ func (g General) Replicas(cluster *clusterv1alpha1.Cluster, requirements *workv1
 
 // replicas sums over the nodes how many replicas fit beside the assumed workloads, which are placed first.
 func (m modelNodes) replicas(request corev1.ResourceList, pods int64, assumed []AssumedWorkload) int64 {
-	requests := []corev1.ResourceList{request}
-	needed := pods
-	for i := range assumed {
-		demand := corev1.ResourceList{}
-		addDemand(demand, assumed[i].Components)
-		requests = append(requests, demand)
-		needed += podsOf(assumed[i].Components)
-	}
-	p := newPacking(m, resourcesOf(requests...), needed)
-	p.occupy(assumed)
+	requests, occupied := demandsOf(assumed)
+	p := newPacking(resourcesOf(append(requests, request)...))
 	demand := p.demand(request)
 	var sum int64
+	if len(assumed) == 0 {
+		for i := range m.models {
+			sum += m.counts[i] * roomFor(p.smallest(&m.models[i]), demand)
+		}
+		return sum
+	}
+	p.addNodes(m, pods+occupied)
+	p.occupy(assumed)
 	for _, node := range p.nodes {
 		sum += roomFor(node, demand)
 	}
 	return sum
+}
+
+// demandsOf lists what the workloads request and counts their pods.
+func demandsOf(assumed []AssumedWorkload) (requests []corev1.ResourceList, pods int64) {
+	for i := range assumed {
+		demand := corev1.ResourceList{}
+		addDemand(demand, assumed[i].Components)
+		requests = append(requests, demand)
+		pods += podsOf(assumed[i].Components)
+	}
+	return requests, pods
 }
 
 // occupy places the assumed workloads. Of a workload that does not fit whole, nothing is placed after the component that

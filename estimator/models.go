@@ -59,17 +59,23 @@ type replicaKind struct {
 	from int
 }
 
-// newPacking prepares the nodes for demands among the given resources. No more than usable nodes of one model are needed.
-func newPacking(m modelNodes, resources []corev1.ResourceName, usable int64) *packing {
-	p := &packing{resources: resources}
+func newPacking(resources []corev1.ResourceName) *packing { return &packing{resources: resources} }
+
+// addNodes adds the nodes of all models, of each no more than usable.
+func (p *packing) addNodes(m modelNodes, usable int64) {
 	for i := range m.models {
-		smallest := p.vector(func(name corev1.ResourceName) resource.Quantity { return modelMinimum(&m.models[i], name) })
-		smallest[0] = podsPerNode
+		smallest := p.smallest(&m.models[i])
 		for range min(m.counts[i], usable) {
 			p.nodes = append(p.nodes, slices.Clone(smallest))
 		}
 	}
-	return p
+}
+
+// smallest is the smallest node of a model.
+func (p *packing) smallest(model *clusterv1alpha1.ResourceModel) []int64 {
+	node := p.vector(func(name corev1.ResourceName) resource.Quantity { return modelMinimum(model, name) })
+	node[0] = podsPerNode
+	return node
 }
 
 func modelMinimum(model *clusterv1alpha1.ResourceModel, name corev1.ResourceName) resource.Quantity {

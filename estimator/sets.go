@@ -38,17 +38,11 @@ func (g General) Sets(cluster *clusterv1alpha1.Cluster, components []workv1alpha
 
 // sets packs whole sets onto the nodes beside the assumed workloads, which are placed first.
 func (m modelNodes) sets(components []workv1alpha2.Component, bound int64, assumed []AssumedWorkload) int64 {
-	demand := corev1.ResourceList{}
-	addDemand(demand, components)
-	requests := []corev1.ResourceList{demand}
-	needed := bound * podsOf(components)
-	for i := range assumed {
-		occupied := corev1.ResourceList{}
-		addDemand(occupied, assumed[i].Components)
-		requests = append(requests, occupied)
-		needed += podsOf(assumed[i].Components)
-	}
-	p := newPacking(m, resourcesOf(requests...), needed)
+	requests, occupied := demandsOf(assumed)
+	perSet := corev1.ResourceList{}
+	addDemand(perSet, components)
+	p := newPacking(resourcesOf(append(requests, perSet)...))
+	p.addNodes(m, bound*podsOf(components)+occupied)
 	p.occupy(assumed)
 	return p.sets(p.kinds(components), bound)
 }

@@ -29,6 +29,10 @@ add_binding_conversion() {
     "$output/work.karmada.io_clusterresourcebindings.yaml"
 }
 
+reflow_descriptions() {
+  go run ./hack/reflow "$output"/*.yaml
+}
+
 replace_crds() {
   rm -f api/crds/*.yaml
   mv "$output"/*.yaml api/crds/
@@ -37,4 +41,5 @@ replace_crds() {
 generate_deepcopy
 generate_crds
 add_binding_conversion
+reflow_descriptions
 replace_crds

@@ -29,7 +29,9 @@ const (
 const (
 	// tokenWait bounds the wait for a member to issue the token of a new service account.
 	tokenWait = 30 * time.Second
-	poll      = 200 * time.Millisecond
+	// namespaceWait bounds the wait for a member to end a namespace.
+	namespaceWait = time.Minute
+	poll          = 200 * time.Millisecond
 )
 
 // impersonator is the service account in each member that only may impersonate.
@@ -132,6 +134,9 @@ func grantAccess(ctx context.Context, cluster client.Client, member Member) (tok
 		tokenSecret(member.namespace(), account),
 		tokenSecret(member.namespace(), impersonator),
 	}
+	if err := awaitEarlierEnd(ctx, cluster, member.namespace()); err != nil {
+		return tokens{}, err
+	}
 	for _, object := range wanted {
 		if err := cluster.Create(ctx, object); err != nil && !apierrors.IsAlreadyExists(err) {
 			return tokens{}, fmt.Errorf("creating %T %s: %w", object, object.GetName(), err)
@@ -143,6 +148,19 @@ func grantAccess(ctx context.Context, cluster client.Client, member Member) (tok
 	}
 	impersonation, err := awaitToken(ctx, cluster, types.NamespacedName{Namespace: member.namespace(), Name: impersonator})
 	return tokens{access: access, impersonation: impersonation}, err
+}
+
+// awaitEarlierEnd lets the namespace go that an unjoin is still deleting: nothing can be created in it.
+func awaitEarlierEnd(ctx context.Context, cluster client.Client, name string) error {
+	err := wait.PollUntilContextTimeout(ctx, poll, namespaceWait, true, func(ctx context.Context) (bool, error) {
+		namespace := &corev1.Namespace{}
+		err := cluster.Get(ctx, types.NamespacedName{Name: name}, namespace)
+		return namespace.DeletionTimestamp == nil, client.IgnoreNotFound(err)
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for the member to finish the deletion of namespace %s: %w", name, err)
+	}
+	return nil
 }
 
 // tokenSecret asks the member for a token of a service account that lasts until the secret goes.

@@ -3,6 +3,7 @@ package simulator
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -18,6 +19,9 @@ import (
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/simulator/store"
 )
+
+// leaveTimeout covers a member that has to be found unreachable first.
+const leaveTimeout = 2 * time.Minute
 
 // Clusters implements fleet.Environment.
 func (f *Fleet) Clusters(context.Context) ([]fleet.Cluster, error) {
@@ -166,6 +170,19 @@ func (f *Fleet) Join(ctx context.Context, name string) error {
 		return fmt.Errorf("joining cluster %s: %w", name, err)
 	}
 	return nil
+}
+
+// Unjoin takes a member out of the control plane and waits until it has left.
+func (f *Fleet) Unjoin(ctx context.Context, name string) error {
+	leaving := &clusterv1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	plane := f.plane.store.Client()
+	if err := plane.Delete(ctx, leaving); err != nil {
+		return fmt.Errorf("unjoining cluster %s: %w", name, err)
+	}
+	return f.Await(ctx, leaveTimeout, "cluster "+name+" to leave", func(ctx context.Context) (bool, error) {
+		err := plane.Get(ctx, client.ObjectKeyFromObject(leaving), leaving)
+		return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
+	})
 }
 
 // planeStore is the API server of the control plane: built-in kinds, the kinds of the project with their admission, and

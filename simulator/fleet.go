@@ -2,6 +2,9 @@ package simulator
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -92,12 +95,10 @@ func (f *Fleet) Run(controllers ...control.Controller) error {
 			Members: f, Clock: f.loop, Events: discard{}, IDs: f.ids,
 			Interpreter: interpreter.Chain{native.New(native.Options{Clock: f.loop})},
 		})
-		added.deps.Client = &cached{Client: f.plane.store.Client(), cluster: f.plane, covers: f.watched}
+		added.deps.Client = &cached{Client: gate(f.plane.store.Client(), f.plane.down), cluster: f.plane, covers: f.watched}
 		f.runners = append(f.runners, added)
-		for _, event := range f.plane.changes(0) {
-			if event.Revision <= f.plane.outside.seen {
-				added.onPlane(event)
-			}
+		if err := added.catchUpWatches(); err != nil {
+			return fmt.Errorf("controller %s: %w", value.Name, err)
 		}
 		f.plane.outside.watchers = append(f.plane.outside.watchers, added.onPlane)
 		for _, name := range f.names() {
@@ -105,6 +106,20 @@ func (f *Fleet) Run(controllers ...control.Controller) error {
 		}
 	}
 	return nil
+}
+
+// Restart ends all controllers as a crash of their process does, between two turns and with all that they remember, and runs
+// others in their place. They see what is there as new, as after any start.
+func (f *Fleet) Restart(controllers ...control.Controller) error {
+	for _, r := range f.runners {
+		r.ended = true
+	}
+	f.runners = nil
+	clear(f.troubles)
+	for _, name := range f.names() {
+		f.clusters[name].outside.watchers = nil
+	}
+	return f.Run(controllers...)
 }
 
 // connect lets a controller see a member, as far as it opens sources there.
@@ -217,6 +232,31 @@ func (f *Fleet) fail(err error) {
 
 // Now is the virtual time.
 func (f *Fleet) Now() time.Time { return f.loop.Now() }
+
+// Revision counts the writes in a cluster so far.
+func (f *Fleet) Revision(cluster string) (uint64, error) {
+	found, err := f.find(cluster)
+	if err != nil {
+		return 0, err
+	}
+	return found.store.Revision(), nil
+}
+
+// Digest is the SHA-256, in hexadecimal, of all that was ever written in the clusters of the fleet: simulations with the same
+// digest have had the same history.
+func (f *Fleet) Digest() (string, error) {
+	sum := sha256.New()
+	for _, name := range f.names() {
+		for _, event := range f.clusters[name].changes(0) {
+			content, err := json.Marshal(event.Tree())
+			if err != nil {
+				return "", fmt.Errorf("cluster %s: encoding revision %d: %w", name, event.Revision, err)
+			}
+			fmt.Fprintf(sum, "%s %d %s %s\n", name, event.Revision, event.Type, content)
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
 
 // discard drops the events for users; simulated users read conditions.
 type discard struct{}

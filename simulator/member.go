@@ -40,7 +40,7 @@ func (f *Fleet) Member(ctx context.Context, name string) (control.Member, error)
 	managed := func(gvk schema.GroupVersionKind) bool {
 		return f.opened(control.Source{Cluster: name, GVK: gvk, View: control.Managed})
 	}
-	return &member{Client: &cached{Client: gated, cluster: found, covers: managed}, cluster: found, gated: gated}, nil
+	return &member{Client: &cached{Client: gated, cluster: found, covers: managed, view: control.Managed}, cluster: found, gated: gated}, nil
 }
 
 // Live implements control.Member.

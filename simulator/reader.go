@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -12,8 +13,8 @@ import (
 	"github.com/seatrial/seatrial/control"
 )
 
-// cached is a client as a controller has it: reads of the kinds it watches are as old as the last delivery, all others are
-// current. What it reads belongs to the reader.
+// cached is a client as a controller has it: reads of the kinds it watches are as old as the last delivery and hold what its
+// view shows, all others are current and whole. What it reads belongs to the reader.
 type cached struct {
 	client.Client
 	cluster *cluster
@@ -29,6 +30,13 @@ func (c *cached) Get(ctx context.Context, key client.ObjectKey, object client.Ob
 	if err := c.cluster.store.At(c.cluster.outside.seen).Get(ctx, key, object, options...); err != nil {
 		return err
 	}
+	if visible(c.view, object) == nil {
+		gvk, err := c.GroupVersionKindFor(object)
+		if err != nil {
+			return err
+		}
+		return apierrors.NewNotFound(schema.GroupResource{Group: gvk.Group, Resource: gvk.Kind}, key.Name)
+	}
 	detach(object)
 	return nil
 }
@@ -36,6 +44,9 @@ func (c *cached) Get(ctx context.Context, key client.ObjectKey, object client.Ob
 func (c *cached) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
 	if !c.watches(list) {
 		return c.Client.List(ctx, list, options...)
+	}
+	if c.view == control.Managed {
+		options = append(options, client.MatchingLabels{names.LabelManaged: names.LabelManagedValue})
 	}
 	if err := c.cluster.store.At(c.cluster.outside.seen).List(ctx, list, options...); err != nil {
 		return err

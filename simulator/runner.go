@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
@@ -36,6 +36,9 @@ type runner struct {
 
 	held map[control.Key][]control.Source
 	open map[control.Source]int
+
+	// ended runners let what was planned for them pass.
+	ended bool
 }
 
 func newRunner(f *Fleet, value control.Controller, deps control.Deps) *runner {
@@ -68,6 +71,9 @@ func (r *runner) wakeAfter(key control.Key, delay time.Duration) {
 }
 
 func (r *runner) turn(key control.Key) {
+	if r.ended {
+		return
+	}
 	delete(r.queued, key)
 	r.timers[key]++
 	result, err := r.value.Reconcile(r.fleet.ctx, r.deps, key)
@@ -75,7 +81,7 @@ func (r *runner) turn(key control.Key) {
 		err = r.hold(key, result.Sources)
 	}
 	switch {
-	case apierrors.IsConflict(err):
+	case control.Stale(err):
 		r.wakeAfter(key, conflictDelay)
 		return
 	case err != nil:
@@ -108,14 +114,12 @@ func (r *runner) hold(key control.Key, wanted []control.Source) error {
 		if slices.Contains(before, source) {
 			continue
 		}
-		if _, err := r.fleet.find(source.Cluster); err != nil {
-			return err
-		}
-		if r.open[source]++; r.open[source] == 1 {
+		if r.open[source] == 0 {
 			if err := r.catchUp(source); err != nil {
 				return err
 			}
 		}
+		r.open[source]++
 		before = append(slices.Clip(before), source)
 		r.held[key] = before
 	}
@@ -147,6 +151,30 @@ func (r *runner) catchUp(source control.Source) error {
 	}
 	for i := range list.Items {
 		r.show(source, nil, &list.Items[i])
+	}
+	return nil
+}
+
+// catchUpWatches shows a controller that begins what is already there.
+func (r *runner) catchUpWatches() error {
+	plane := r.fleet.plane
+	for _, watched := range r.value.Watches {
+		gvk := r.fleet.kindOf(watched.Object)
+		made, err := r.fleet.scheme.New(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
+		if err != nil {
+			return fmt.Errorf("listing %s: %w", gvk.Kind, err)
+		}
+		list := made.(client.ObjectList)
+		if err := plane.store.At(plane.outside.seen).List(r.fleet.ctx, list); err != nil {
+			return fmt.Errorf("listing %s: %w", gvk.Kind, err)
+		}
+		items, err := meta.ExtractList(list)
+		if err != nil {
+			return fmt.Errorf("listing %s: %w", gvk.Kind, err)
+		}
+		for _, item := range items {
+			r.wake(watched.Keys(r.fleet.ctx, r.deps.Client, control.Event{GVK: gvk, New: item.(client.Object)})...)
+		}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -22,7 +23,7 @@ type world struct {
 
 // onChange sees every change in the cluster, as its own controllers do.
 func (w *world) onChange(event store.Event) {
-	if deployment, ok := event.Object().(*appsv1.Deployment); ok && event.Type != "DELETED" {
+	if deployment, ok := event.Object().(*appsv1.Deployment); ok && event.Type != watch.Deleted {
 		w.rollOut(client.ObjectKeyFromObject(deployment), deployment.Generation)
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"github.com/seatrial/seatrial/fleet/local"
 )
 
 func newDownCommand() *cobra.Command {
@@ -22,7 +20,7 @@ interrupted start left, too. When nothing runs, it says so and succeeds.`,
   seatrial down --keep-data`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			installation, err := local.Open(local.Options{StateDir: stateDir})
+			installation, err := openInstallation(stateDir)
 			if err != nil {
 				return err
 			}

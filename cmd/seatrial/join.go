@@ -1,18 +1,24 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/seatrial/seatrial/api/admission"
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	"github.com/seatrial/seatrial/api/scheme"
 	"github.com/seatrial/seatrial/registration"
@@ -20,10 +26,10 @@ import (
 
 // sides are the flags that say how to reach the control plane and the member.
 type sides struct {
-	kubeconfig, context             string
+	kubeconfig, context               string
 	clusterKubeconfig, clusterContext string
-	clusterNamespace                string
-	dryRun                          bool
+	clusterNamespace                  string
+	dryRun                            bool
 }
 
 func (s *sides) addTo(command *cobra.Command) {
@@ -69,7 +75,7 @@ func nameOfCluster(_ *cobra.Command, args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("give one NAME for the cluster, got %d arguments", len(args))
 	}
-	if errs := admission.ClusterName(args[0]); len(errs) > 0 {
+	if errs := admission.ClusterNameFaults(args[0]); len(errs) > 0 {
 		return fmt.Errorf("NAME %q: %s", args[0], errs[0])
 	}
 	return nil
@@ -83,15 +89,19 @@ func (s *sides) join(command *cobra.Command, member registration.Member) error {
 	if err != nil {
 		return err
 	}
-	config, cluster, err := s.member()
+	access, err := s.member()
 	if err != nil {
 		return err
 	}
-	if err := s.describe(config, &member); err != nil {
+	if err := s.describe(access, &member); err != nil {
+		return err
+	}
+	cluster, err := newClient(access)
+	if err != nil {
 		return err
 	}
 	if s.dryRun {
-		if err := s.checkReach(command.Context(), plane, cluster); err != nil {
+		if err := checkReach(command.Context(), plane, cluster); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(command.OutOrStdout(), "would join cluster %s at %s (dry run)\n", member.Name, member.Endpoint)
@@ -102,4 +112,88 @@ func (s *sides) join(command *cobra.Command, member registration.Member) error {
 	}
 	_, err = fmt.Fprintf(command.OutOrStdout(), "joined cluster %s at %s\n", member.Name, member.Endpoint)
 	return err
+}
+
+// plane is an administrator's client of the control plane.
+func (s *sides) plane() (client.Client, error) {
+	config, err := load(s.kubeconfig, s.context).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("finding the control plane (see --kubeconfig and --karmada-context): %w", err)
+	}
+	return newClient(config)
+}
+
+// member is how the member is reached.
+func (s *sides) member() (*rest.Config, error) {
+	config, err := load(s.clusterKubeconfig, s.clusterContext).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("finding the member (see --cluster-kubeconfig and --cluster-context): %w", err)
+	}
+	return config, nil
+}
+
+func load(path, context string) clientcmd.ClientConfig {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = path
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: context})
+}
+
+func newClient(config *rest.Config) (client.Client, error) {
+	log.SetLogger(logr.Discard())
+	kinds := runtime.NewScheme()
+	if err := scheme.AddToScheme(kinds); err != nil {
+		return nil, fmt.Errorf("collecting the known kinds: %w", err)
+	}
+	made, err := client.New(config, client.Options{Scheme: kinds})
+	if err != nil {
+		return nil, fmt.Errorf("making a client of %s: %w", config.Host, err)
+	}
+	return made, nil
+}
+
+// describe takes from the member's kubeconfig how the control plane shall reach it.
+func (s *sides) describe(access *rest.Config, member *registration.Member) error {
+	member.Namespace, member.Endpoint = s.clusterNamespace, access.Host
+	member.CABundle, member.Insecure = access.CAData, access.Insecure
+	if len(member.CABundle) == 0 && access.CAFile != "" {
+		var err error
+		if member.CABundle, err = os.ReadFile(access.CAFile); err != nil {
+			return fmt.Errorf("reading certificate-authority of the kubeconfig %s: %w", s.clusterKubeconfig, err)
+		}
+	}
+	if len(member.CABundle) == 0 && !member.Insecure {
+		return fmt.Errorf("the kubeconfig %s has neither certificate-authority nor insecure-skip-tls-verify for %s: set one of them, "+
+			"for the control plane verifies the member by it", s.clusterKubeconfig, access.Host)
+	}
+	raw, err := load(s.clusterKubeconfig, s.clusterContext).RawConfig()
+	if err != nil {
+		return fmt.Errorf("reading the kubeconfig %s: %w", s.clusterKubeconfig, err)
+	}
+	member.ProxyURL = proxyOf(&raw, s.clusterContext)
+	return nil
+}
+
+// proxyOf is the proxy-url of the cluster of a context; an empty context means the current one.
+func proxyOf(config *clientcmdapi.Config, context string) string {
+	if context == "" {
+		context = config.CurrentContext
+	}
+	if chosen := config.Contexts[context]; chosen != nil && config.Clusters[chosen.Cluster] != nil {
+		return config.Clusters[chosen.Cluster].ProxyURL
+	}
+	return ""
+}
+
+// checkReach asks both sides for something that each has.
+func checkReach(ctx context.Context, plane, cluster client.Client) error {
+	if err := plane.List(ctx, &clusterv1alpha1.ClusterList{}, client.Limit(1)); err != nil {
+		return fmt.Errorf("listing Clusters of the control plane (see --kubeconfig): %w", err)
+	}
+	if cluster == nil {
+		return nil
+	}
+	if err := cluster.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, &corev1.Namespace{}); err != nil {
+		return fmt.Errorf("reading namespace %s of the member (see --cluster-kubeconfig): %w", metav1.NamespaceSystem, err)
+	}
+	return nil
 }

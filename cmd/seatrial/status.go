@@ -29,7 +29,7 @@ started or "seatrial down" ended it.`,
   seatrial status -o json | jq -r '.clusters[] | select(.state != "running") | .name'`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			installation, err := local.Open(local.Options{StateDir: stateDir})
+			installation, err := openInstallation(stateDir)
 			if err != nil {
 				return err
 			}
@@ -45,7 +45,7 @@ started or "seatrial down" ended it.`,
 				return err
 			}
 			if faults := status.Faults(); len(faults) > 0 {
-				return fmt.Errorf("not all is well: %s; `seatrial up` starts what does not run", strings.Join(faults, "; "))
+				return fmt.Errorf("not all is well: %s; `seatrial up` starts and joins what is missing", strings.Join(faults, "; "))
 			}
 			return nil
 		},

@@ -6,7 +6,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/fleet/local"
@@ -29,7 +31,7 @@ starts what does not run and leaves the rest alone. "seatrial down" ends all of 
   seatrial up --members 5 --example=false -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			installation, err := local.Open(local.Options{StateDir: stateDir})
+			installation, err := openInstallation(stateDir)
 			if err != nil {
 				return err
 			}
@@ -53,6 +55,12 @@ starts what does not run and leaves the rest alone. "seatrial down" ends all of 
 	command.Flags().DurationVar(&options.Timeout, "timeout", options.Timeout, "Give up after this time; what runs then is left running")
 	output.addTo(command)
 	return command
+}
+
+// openInstallation finds the fleet on this machine for a command that a person watches: client libraries do not log between its lines.
+func openInstallation(stateDir string) (*local.Installation, error) {
+	log.SetLogger(logr.Discard())
+	return local.Open(local.Options{StateDir: stateDir})
 }
 
 func addStateDir(command *cobra.Command, dir *string) {

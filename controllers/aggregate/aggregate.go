@@ -117,7 +117,7 @@ func writeBinding(ctx context.Context, deps control.Deps, bound binding.Binding,
 	// The scheduler writes conditions as well, and a merge patch replaces the list whole.
 	patch := client.MergeFromWithOptions(bound.Object, client.MergeFromWithOptimisticLock{})
 	if err := deps.Client.Status().Patch(ctx, changed.Object, patch); client.IgnoreNotFound(err) != nil {
-		if !apierrors.IsConflict(err) {
+		if !control.Stale(err) {
 			deps.Events.Eventf(bound.Object, corev1.EventTypeWarning, names.EventAggregateStatusFailed, "%v", err)
 		}
 		return fmt.Errorf("writing the status of binding %s: %w", bound.NamespacedName(), err)

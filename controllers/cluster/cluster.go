@@ -114,7 +114,7 @@ func syncTaints(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := deps.Client.Patch(ctx, cluster, patch); err != nil {
-		if !apierrors.IsConflict(err) {
+		if !control.Stale(err) {
 			deps.Events.Eventf(cluster, corev1.EventTypeWarning, names.EventTaintClusterFailed, "updating taints: %v", err)
 		}
 		return fmt.Errorf("updating the taints of cluster %s: %w", cluster.Name, err)

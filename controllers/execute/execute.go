@@ -125,7 +125,7 @@ func (e *executor) apply(ctx context.Context, deps control.Deps, work *workv1alp
 	if failure == nil {
 		written, failure = e.syncAll(ctx, deps, cluster, manifests)
 	}
-	if apierrors.IsConflict(failure) {
+	if control.Stale(failure) {
 		// Written from a stale read: the next turn settles it, and there is nothing to report.
 		return control.Result{}, failure
 	}

@@ -15,7 +15,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -27,16 +26,16 @@ import (
 	"github.com/seatrial/seatrial/control"
 )
 
-// connectionVersion tells whether a connection still fits its Cluster object.
-type connectionVersion struct {
-	uid        types.UID
-	generation int64
+// versionOf tells whether a connection still fits its Cluster: it names all of the Cluster that a connection depends on.
+func versionOf(cluster *clusterv1alpha1.Cluster) string {
+	spec := &cluster.Spec
+	return fmt.Sprintf("%s %s %+v %t %s %v", cluster.UID, spec.APIEndpoint, spec.SecretRef, spec.InsecureSkipTLSVerification, spec.ProxyURL, spec.ProxyHeader)
 }
 
 // connection implements control.Member over a real API server.
 type connection struct {
 	client.Client
-	version   connectionVersion
+	version   string
 	live      client.Client
 	discovery discovery.DiscoveryInterface
 	managed   *view
@@ -46,7 +45,7 @@ type connection struct {
 	rejected atomic.Bool
 }
 
-func newConnection(ctx context.Context, version connectionVersion, config *rest.Config, scheme *runtime.Scheme) (*connection, error) {
+func newConnection(ctx context.Context, version string, config *rest.Config, scheme *runtime.Scheme) (*connection, error) {
 	// Watches last for hours, so only the configuration for single requests carries a timeout.
 	single := rest.CopyConfig(config)
 	single.Timeout = memberTimeout

@@ -32,6 +32,7 @@ type Driver struct {
 
 	mu      sync.Mutex
 	indexed map[indexName]bool
+	sources []*sources
 }
 
 type indexName struct {
@@ -64,12 +65,8 @@ func NewDriver(config *rest.Config, options ctrl.Options, memberLimits Limits, i
 	if err != nil {
 		return nil, fmt.Errorf("preparing the controller manager for %s: %w", config.Host, err)
 	}
-	driver := &Driver{
-		manager: manager,
-		plane:   plane,
-		members: newMembers(manager, memberLimits),
-		indexed: map[indexName]bool{},
-	}
+	driver := &Driver{manager: manager, plane: plane, indexed: map[indexName]bool{}}
+	driver.members = newMembers(manager, memberLimits, driver.reopen)
 	driver.deps = control.Deps{
 		Client:      manager.GetClient(),
 		Members:     driver.members,
@@ -94,6 +91,9 @@ func (d *Driver) Add(ctx context.Context, value control.Controller) error {
 	running := &runner{value: value, deps: d.deps}
 	running.deps.Events = recorder{d.manager.GetEventRecorder(value.Name)}
 	running.sources = newSources(value, d.manager.GetClient(), d.view, running.enqueue)
+	d.mu.Lock()
+	d.sources = append(d.sources, running.sources)
+	d.mu.Unlock()
 	created, err := controller.NewTyped(value.Name, d.manager, controller.TypedOptions[control.Key]{
 		Reconciler:              running,
 		MaxConcurrentReconciles: max(value.Workers, 1),
@@ -162,6 +162,15 @@ func (d *Driver) view(ctx context.Context, wanted control.Source) (*view, error)
 		return connection.inventory, nil
 	}
 	return connection.managed, nil
+}
+
+// reopen gives every key that watches a cluster a turn, in which its sources open on the new connection.
+func (d *Driver) reopen(cluster string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, watching := range d.sources {
+		watching.wake(cluster)
+	}
 }
 
 type randomIDs struct{}

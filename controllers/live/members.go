@@ -46,14 +46,18 @@ type members struct {
 	scheme    *runtime.Scheme
 	limits    Limits
 
+	// onReplaced is told when watches of a cluster end because another connection took over.
+	onReplaced func(cluster string)
+
 	mu          sync.Mutex
 	running     context.Context
 	connections map[string]*connection
 }
 
-func newMembers(manager ctrl.Manager, limits Limits) *members {
+func newMembers(manager ctrl.Manager, limits Limits, onReplaced func(string)) *members {
 	return &members{
-		informers: manager.GetCache(), clusters: manager.GetClient(), secrets: manager.GetAPIReader(),
+		onReplaced: onReplaced,
+		informers:  manager.GetCache(), clusters: manager.GetClient(), secrets: manager.GetAPIReader(),
 		scheme: manager.GetScheme(), limits: limits, connections: map[string]*connection{},
 	}
 }
@@ -110,7 +114,7 @@ func (m *members) connect(ctx context.Context, name string) (*connection, error)
 		}
 		return nil, fmt.Errorf("reading cluster %s: %w", name, err)
 	}
-	version := connectionVersion{uid: cluster.UID, generation: cluster.Generation}
+	version := versionOf(cluster)
 	m.mu.Lock()
 	known := m.connections[name]
 	m.mu.Unlock()
@@ -129,12 +133,15 @@ func (m *members) connect(ctx context.Context, name string) (*connection, error)
 	if m.running == nil {
 		return nil, fmt.Errorf("connecting to cluster %s: the manager does not run yet", name)
 	}
-	m.drop(name)
 	made, err := newConnection(m.running, version, config, m.scheme)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to cluster %s: %w", name, err)
 	}
+	m.drop(name)
 	m.connections[name] = made
+	if known != nil {
+		m.onReplaced(name)
+	}
 	return made, nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -45,7 +44,7 @@ func (r *runner) enqueue(keys ...control.Key) {
 func (r *runner) Reconcile(ctx context.Context, key control.Key) (reconcile.Result, error) {
 	result, err := r.value.Reconcile(ctx, r.deps, key)
 	if err != nil {
-		if apierrors.IsConflict(err) {
+		if control.Stale(err) {
 			log.FromContext(ctx).V(1).Info("Wrote from a stale read, trying again", "reason", err.Error())
 			return reconcile.Result{RequeueAfter: conflictDelay}, nil
 		}

@@ -36,15 +36,31 @@ func newSources(value control.Controller, reader client.Reader, find func(contex
 
 // hold makes wanted the full set of sources of a key.
 func (s *sources) hold(ctx context.Context, key control.Key, wanted []control.Source) error {
-	wake, unused := s.account(key, wanted)
+	used, unused := s.account(key, wanted)
 	var failures []error
 	for _, subscription := range unused {
 		failures = append(failures, subscription.close())
 	}
-	for _, subscription := range wake {
+	for _, subscription := range used {
 		failures = append(failures, subscription.ensure(ctx, s))
 	}
 	return errors.Join(failures...)
+}
+
+// wake gives a turn to every key that holds a source in a cluster.
+func (s *sources) wake(cluster string) {
+	var keys []control.Key
+	s.mu.Lock()
+	for key, held := range s.held {
+		for source := range held {
+			if source.Cluster == cluster {
+				keys = append(keys, key)
+				break
+			}
+		}
+	}
+	s.mu.Unlock()
+	s.enqueue(keys...)
 }
 
 // account updates who holds what, and returns the subscriptions the key uses now and those nobody uses any more.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -42,7 +41,7 @@ func (d *detector) reconcileTemplate(ctx context.Context, deps control.Deps, key
 		return err
 	}
 	if err := syncBinding(ctx, deps, template, claimer); err != nil {
-		if !apierrors.IsConflict(err) {
+		if !control.Stale(err) {
 			deps.Events.Eventf(template, corev1.EventTypeWarning, names.EventApplyPolicyFailed, "%v", err)
 		}
 		return err

@@ -202,7 +202,7 @@ func render(ctx context.Context, deps control.Deps, bound binding.Binding, targe
 	}
 	failure := errors.Join(failures...)
 	switch {
-	case apierrors.IsConflict(failure):
+	case control.Stale(failure):
 	case failure != nil:
 		deps.Events.Eventf(bound.Object, corev1.EventTypeWarning, names.EventSyncWorkFailed, "%v", failure)
 	case wrote > 0:

@@ -152,8 +152,13 @@ var memberControllers = []string{
 	"-storageversion-garbage-collector-controller", "-podcertificaterequest-cleaner-controller", "-volumeattributesclass-protection-controller",
 }
 
-// nodeMonitorGrace is how long a node may be silent before it counts as lost.
-const nodeMonitorGrace = 50 * time.Second
+const (
+	// nodeMonitorGrace is how long a node may be silent before it counts as lost; it is Kubernetes' own default.
+	nodeMonitorGrace = 50 * time.Second
+	// nodeMonitorPeriod is how often nodes are looked at. After a pause they all count as lost for a moment, and it takes up to
+	// two looks until the last taint is off again.
+	nodeMonitorPeriod = 2 * time.Second
+)
 
 func controllerManagerFlags(files Files, r *record) []string {
 	chosen := memberControllers
@@ -170,6 +175,7 @@ func controllerManagerFlags(files Files, r *record) []string {
 		"--cluster-signing-cert-file=" + files.CA.Cert,
 		"--cluster-signing-key-file=" + files.CA.Key,
 		"--node-monitor-grace-period=" + nodeMonitorGrace.String(),
+		"--node-monitor-period=" + nodeMonitorPeriod.String(),
 		// A lease of a process that was paused or killed would keep its successor waiting; there is only ever one.
 		"--leader-elect=false",
 		"--secure-port=0",

@@ -2,17 +2,23 @@ package embedded
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/seatrial/seatrial/fleet"
 )
 
 var (
@@ -63,17 +69,17 @@ func TestMeasureFleet(t *testing.T) {
 		t.Fatal(err)
 	}
 	report("killed member answers", time.Since(began), wholeLimit)
-	report("killed member whole for good", awaitWhole(ctx, t, f, "member1", began), wholeLimit)
+	report("killed member whole for good", awaitWhole(ctx, t, f, began, "member1"), wholeLimit)
 
-	if err := f.Pause(ctx, "member2"); err != nil {
+	if err := forEach(members, func(name string) error { return f.Pause(ctx, name) }); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(*pauseBy)
 	began = time.Now()
-	if err := f.Resume(ctx, "member2"); err != nil {
+	if err := forEach(members, func(name string) error { return f.Resume(ctx, name) }); err != nil {
 		t.Fatal(err)
 	}
-	report(fmt.Sprintf("member paused for %s whole for good", *pauseBy), awaitWhole(ctx, t, f, "member2", began), wholeLimit)
+	report(fmt.Sprintf("three members paused for %s whole for good", *pauseBy), awaitWhole(ctx, t, f, began, members...), wholeLimit)
 	reportMemory(t, f)
 
 	began = time.Now()
@@ -86,6 +92,47 @@ func TestMeasureFleet(t *testing.T) {
 		t.Fatal(err)
 	}
 	report("all up again on their data", time.Since(began), startLimit)
+}
+
+// TestMeasureNodeLoss: a node whose kubelet falls silent is lost, its pods are not ready, and it comes back.
+func TestMeasureNodeLoss(t *testing.T) {
+	if !*measure {
+		t.Skip("measures only with -measure")
+	}
+	f := newFleet(t)
+	ctx := t.Context()
+	if err := f.Add(ctx, fleet.Spec{Name: "m1"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := runWeb(ctx, f, "m1", 6); err != nil {
+		t.Fatal(err)
+	}
+	c := clientOf(t, f, "m1")
+	setLabel := func(value string) {
+		patch := fmt.Sprintf(`{"metadata":{"labels":{%q:%s}}}`, KubeletLabel, value)
+		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "m1-node-1"}}
+		if err := c.Patch(ctx, node, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	awaitReady := func(what string, want bool) {
+		began := time.Now()
+		err := f.Await(ctx, 2*nodeMonitorGrace, what, func(ctx context.Context) (bool, error) {
+			pods := &corev1.PodList{}
+			if err := c.List(ctx, pods, client.MatchingFields{"spec.nodeName": "m1-node-1"}); err != nil {
+				return false, err
+			}
+			return len(pods.Items) > 0 && !slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool { return podReady(&p) != want }), nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%-50s %6.1f s", what, time.Since(began).Seconds())
+	}
+	setLabel("null")
+	awaitReady("pods of a silent node not ready", false)
+	setLabel(`"` + KubeletValue + `"`)
+	awaitReady("pods of the mended node ready", true)
 }
 
 func runWeb(ctx context.Context, f *Fleet, cluster string, replicas int32) error {
@@ -103,29 +150,43 @@ func runWeb(ctx context.Context, f *Fleet, cluster string, replicas int32) error
 	})
 }
 
-// awaitWhole watches the cluster for watchWhole, scales its Deployment up by one to see that new pods start, and says when it
-// last was not whole.
-func awaitWhole(ctx context.Context, t *testing.T, f *Fleet, cluster string, began time.Time) time.Duration {
+// awaitWhole watches clusters for watchWhole, scales their Deployments up by one to see that new pods start, and says when the last
+// of them last was not whole.
+func awaitWhole(ctx context.Context, t *testing.T, f *Fleet, began time.Time, clusters ...string) time.Duration {
 	t.Helper()
-	c := clientOf(t, f, cluster)
-	d := &appsv1.Deployment{}
-	if err := c.Get(ctx, client.ObjectKey{Namespace: "default", Name: "web"}, d); err != nil {
-		t.Fatal(err)
-	}
-	*d.Spec.Replicas++
-	if err := c.Update(ctx, d); err != nil {
-		t.Fatal(err)
-	}
-	var last time.Time
-	why := "never"
-	for time.Since(began) < watchWhole {
-		if lack := whatLacks(ctx, c, *d.Spec.Replicas); lack != "" {
-			last, why = time.Now(), lack
+	took := make([]time.Duration, len(clusters))
+	err := forEach(clusters, func(name string) error {
+		c, err := f.Client(ctx, name)
+		if err != nil {
+			return err
 		}
-		time.Sleep(50 * time.Millisecond)
+		d := &appsv1.Deployment{}
+		if err := c.Get(ctx, client.ObjectKey{Namespace: "default", Name: "web"}, d); err != nil {
+			return err
+		}
+		*d.Spec.Replicas++
+		patch := fmt.Sprintf(`{"spec":{"replicas":%d}}`, *d.Spec.Replicas)
+		if err := c.Patch(ctx, d, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+			return err
+		}
+		said := ""
+		for time.Since(began) < watchWhole {
+			lack := whatLacks(ctx, c, *d.Spec.Replicas)
+			if lack != "" {
+				took[slices.Index(clusters, name)] = time.Since(began)
+			}
+			if lack != said {
+				t.Logf("    after %4.1f s %s lacks: %s", time.Since(began).Seconds(), name, cmp.Or(lack, "nothing"))
+				said = lack
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Logf("cluster %s last lacked: %s", cluster, why)
-	return last.Sub(began)
+	return slices.Max(took)
 }
 
 func whatLacks(ctx context.Context, c client.Client, replicas int32) string {

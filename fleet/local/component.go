@@ -56,7 +56,7 @@ type componentRecord struct {
 
 // launch is what a component is started with.
 type launch struct {
-	executable string
+	executable program
 	// ports is how many listeners it has; arguments and the health URL follow from the chosen ones.
 	ports     int
 	args      func(ports []int) []string
@@ -136,7 +136,7 @@ func (c component) ensure(ctx context.Context, l launch, free func(int) bool) er
 		}
 	}
 	id, _, err := process.Command{
-		Binary: l.executable, Args: l.args(r.Ports), Dir: c.folder, Log: c.log(), Tied: l.tied,
+		Binary: l.executable.path, Args: l.args(r.Ports), Dir: c.folder, Log: c.log(), Tied: l.tied,
 	}.Start()
 	if err != nil {
 		return fmt.Errorf("starting %s: %w", c.name, err)
@@ -149,22 +149,42 @@ func (c component) ensure(ctx context.Context, l launch, free func(int) bool) er
 	return nil
 }
 
+// program is an executable, with a hash of its content.
+type program struct{ path, digest string }
+
+func readProgram(path string) (program, error) {
+	digest, err := digestOf(path)
+	if err != nil {
+		return program{}, fmt.Errorf("reading the executable of the components: %w", err)
+	}
+	return program{path: path, digest: digest}, nil
+}
+
+func digestOf(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, file); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
 // fingerprint is a hash of the executable, the arguments and the files.
 func (l launch) fingerprint() (string, error) {
-	hash := sha256.New()
-	for _, path := range append([]string{l.executable}, l.files...) {
-		file, err := os.Open(path)
+	parts := append([]string{l.executable.digest}, l.args(make([]int, l.ports))...)
+	for _, path := range l.files {
+		digest, err := digestOf(path)
 		if err != nil {
 			return "", err
 		}
-		_, err = io.Copy(hash, file)
-		file.Close()
-		if err != nil {
-			return "", err
-		}
+		parts = append(parts, digest)
 	}
-	fmt.Fprintf(hash, "%q", l.args(make([]int, l.ports)))
-	return hex.EncodeToString(hash.Sum(nil)), nil
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", parts))
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // stop ends the component in order, or kills it when that takes too long.

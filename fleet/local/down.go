@@ -70,16 +70,7 @@ func (i *Installation) removeFolders() error {
 			return fmt.Errorf("removing the state: %w", err)
 		}
 	}
-	// What else the folder holds is not this installation's.
-	entries, err := os.ReadDir(i.dir)
-	if err != nil {
-		return fmt.Errorf("removing the state: %w", err)
-	}
-	if len(entries) > 0 {
-		return nil
-	}
-	if err := os.Remove(i.dir); err != nil {
-		return fmt.Errorf("removing the state: %w", err)
-	}
+	// A folder with anything else in it stays, and so does one that is a mount point.
+	_ = os.Remove(i.dir)
 	return nil
 }

@@ -16,7 +16,6 @@ import (
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/examples/nginx"
 	"github.com/seatrial/seatrial/fleet"
-	"github.com/seatrial/seatrial/fleet/embedded"
 )
 
 // Workload is the example workload as it is now.
@@ -58,8 +57,11 @@ func createExample(ctx context.Context, plane client.Client, files fs.FS) error 
 	return nil
 }
 
+// reach finds a client of a member.
+type reach func(ctx context.Context, cluster string) (client.Client, error)
+
 // workload looks at the example workload; nil when there is none.
-func workload(ctx context.Context, plane client.Client, clusters *embedded.Fleet) (*Workload, error) {
+func workload(ctx context.Context, plane client.Client, members reach) (*Workload, error) {
 	key := client.ObjectKey{Namespace: nginx.Namespace, Name: nginx.Name}
 	template := &appsv1.Deployment{}
 	if err := plane.Get(ctx, key, template); err != nil {
@@ -77,16 +79,16 @@ func workload(ctx context.Context, plane client.Client, clusters *embedded.Fleet
 		return w, client.IgnoreNotFound(err)
 	}
 	for _, target := range binding.Spec.Clusters {
-		w.Clusters = append(w.Clusters, Placement{Cluster: target.Name, Desired: target.Replicas, Ready: readyIn(ctx, clusters, target.Name, key)})
+		w.Clusters = append(w.Clusters, Placement{Cluster: target.Name, Desired: target.Replicas, Ready: readyIn(ctx, members, target.Name, key)})
 	}
 	return w, nil
 }
 
 // readyIn counts the ready replicas in a member; one that is not there, does not answer or is not of this fleet has none.
-func readyIn(ctx context.Context, clusters *embedded.Fleet, name string, key client.ObjectKey) int32 {
+func readyIn(ctx context.Context, members reach, name string, key client.ObjectKey) int32 {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	member, err := clusters.Client(ctx, name)
+	member, err := members(ctx, name)
 	if err != nil {
 		return 0
 	}
@@ -127,7 +129,7 @@ func (u *up) rollOut(ctx context.Context, say func(string)) error {
 		return err
 	}
 	return u.await(ctx, say, func(ctx context.Context) (string, error) {
-		w, err := workload(ctx, u.plane, u.fleet)
+		w, err := workload(ctx, u.plane, u.member)
 		if err != nil {
 			return "", fmt.Errorf("looking at deployment %s in %s: %w", nginx.Name, fleet.ControlPlaneName, err)
 		}

@@ -2,6 +2,9 @@ package local
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
@@ -9,8 +12,6 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/seatrial/seatrial/api/crds"
@@ -20,50 +21,88 @@ import (
 // fieldOwner is the manager of the fields that Up applies.
 const fieldOwner = client.FieldOwner("seatrial")
 
-// installKinds applies the definitions of the fleet's own kinds and waits until they are served.
+// definitionAnnotation stands on an installed definition: a hash of its content, so that one that is current is not sent again.
+const definitionAnnotation = "seatrial/definition"
+
+// installKinds creates the definitions of the fleet's own kinds, replaces old ones, and waits until all are served.
 func installKinds(ctx context.Context, plane client.Client, say func(string)) error {
-	definitions, err := crds.Load(crds.WithoutWebhook())
+	wanted, err := definitions()
 	if err != nil {
 		return err
 	}
-	applying, applyCtx := errgroup.WithContext(ctx)
-	for _, definition := range definitions {
-		applying.Go(func() error {
-			definition.TypeMeta = metav1.TypeMeta{APIVersion: apiextensionsv1.SchemeGroupVersion.String(), Kind: "CustomResourceDefinition"}
-			content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(definition)
-			if err != nil {
-				return fmt.Errorf("encoding definition %s: %w", definition.Name, err)
-			}
-			delete(content, "status")
-			return apply(applyCtx, plane, &unstructured.Unstructured{Object: content})
-		})
-	}
-	if err := applying.Wait(); err != nil {
+	present, err := presentKinds(ctx, plane)
+	if err != nil {
 		return err
 	}
-	return await(ctx, say, func(ctx context.Context) (string, error) { return unserved(ctx, plane, definitions) })
+	writing, writeCtx := errgroup.WithContext(ctx)
+	for _, definition := range wanted {
+		writing.Go(func() error { return writeKind(writeCtx, plane, definition, present[definition.Name]) })
+	}
+	if err := writing.Wait(); err != nil {
+		return err
+	}
+	return await(ctx, say, func(ctx context.Context) (string, error) {
+		present, err := presentKinds(ctx, plane)
+		if err != nil {
+			return "", err
+		}
+		served := 0
+		for _, definition := range wanted {
+			if found := present[definition.Name]; found != nil && isEstablished(found) {
+				served++
+			}
+		}
+		if served == len(wanted) {
+			return "", nil
+		}
+		return fmt.Sprintf("%d of %d kinds are served", served, len(wanted)), nil
+	})
 }
 
-// unserved counts the definitions that are not served yet.
-func unserved(ctx context.Context, plane client.Client, wanted []*apiextensionsv1.CustomResourceDefinition) (string, error) {
-	present := &apiextensionsv1.CustomResourceDefinitionList{}
-	if err := plane.List(ctx, present); err != nil {
-		return "", fmt.Errorf("listing the kinds: %w", err)
+// writeKind makes the definition stand in the control plane as wanted. No apply: merging definitions costs the API server seconds.
+func writeKind(ctx context.Context, plane client.Client, wanted, present *apiextensionsv1.CustomResourceDefinition) error {
+	var err error
+	switch {
+	case present == nil:
+		err = plane.Create(ctx, wanted, fieldOwner)
+	case present.Annotations[definitionAnnotation] != wanted.Annotations[definitionAnnotation]:
+		wanted.ResourceVersion = present.ResourceVersion
+		err = plane.Update(ctx, wanted, fieldOwner)
 	}
-	established := map[string]bool{}
-	for i := range present.Items {
-		established[present.Items[i].Name] = isEstablished(&present.Items[i])
+	if err != nil {
+		return fmt.Errorf("installing definition %s: %w", wanted.Name, err)
 	}
-	missing := 0
+	return nil
+}
+
+// presentKinds are the definitions that stand in the control plane, by name.
+func presentKinds(ctx context.Context, plane client.Client) (map[string]*apiextensionsv1.CustomResourceDefinition, error) {
+	list := &apiextensionsv1.CustomResourceDefinitionList{}
+	if err := plane.List(ctx, list); err != nil {
+		return nil, fmt.Errorf("listing the kinds: %w", err)
+	}
+	present := map[string]*apiextensionsv1.CustomResourceDefinition{}
+	for i := range list.Items {
+		present[list.Items[i].Name] = &list.Items[i]
+	}
+	return present, nil
+}
+
+// definitions are those to install, each with its hash.
+func definitions() ([]*apiextensionsv1.CustomResourceDefinition, error) {
+	wanted, err := crds.Load(crds.WithoutWebhook())
+	if err != nil {
+		return nil, err
+	}
 	for _, definition := range wanted {
-		if !established[definition.Name] {
-			missing++
+		text, err := json.Marshal(definition)
+		if err != nil {
+			return nil, fmt.Errorf("encoding definition %s: %w", definition.Name, err)
 		}
+		sum := sha256.Sum256(text)
+		metav1.SetMetaDataAnnotation(&definition.ObjectMeta, definitionAnnotation, hex.EncodeToString(sum[:]))
 	}
-	if missing == 0 {
-		return "", nil
-	}
-	return fmt.Sprintf("%d of %d kinds are not served yet", missing, len(wanted)), nil
+	return wanted, nil
 }
 
 func isEstablished(definition *apiextensionsv1.CustomResourceDefinition) bool {
@@ -82,14 +121,6 @@ func createNamespaces(ctx context.Context, plane client.Client) error {
 		if err := plane.Create(ctx, namespace); err != nil && !apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("creating namespace %s: %w", name, err)
 		}
-	}
-	return nil
-}
-
-func apply(ctx context.Context, plane client.Client, object *unstructured.Unstructured) error {
-	err := plane.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), fieldOwner, client.ForceOwnership)
-	if err != nil {
-		return fmt.Errorf("applying %s %s: %w", object.GetKind(), client.ObjectKeyFromObject(object), err)
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func (u *up) apiServerLaunch(files embedded.Files) (launch, error) {
 		return launch{}, err
 	}
 	return launch{
-		executable: u.Installation.options.Executable, tied: u.Installation.options.Tied, ports: 1,
+		executable: u.executable, tied: u.tied, ports: 1,
 		files:     []string{kubeconfig, serving.Cert},
 		caCert:    files.CA.Cert,
 		healthURL: func(ports []int) string { return "https://" + loopback(ports[0]) + "/readyz" },
@@ -49,7 +49,7 @@ func (u *up) controllerLaunch(name string) (launch, error) {
 		return launch{}, err
 	}
 	return launch{
-		executable: u.Installation.options.Executable, tied: u.Installation.options.Tied, ports: 2,
+		executable: u.executable, tied: u.tied, ports: 2,
 		files:     []string{kubeconfig},
 		healthURL: func(ports []int) string { return "http://" + loopback(ports[0]) + "/healthz" },
 		args: func(ports []int) []string {

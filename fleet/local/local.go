@@ -38,9 +38,11 @@ type Options struct {
 
 // Installation is what Up makes, Status looks at and Down ends. Several, with different state folders, can exist at once.
 type Installation struct {
-	options Options
-	dir     string
-	scheme  *runtime.Scheme
+	dir           string
+	program       string
+	clusterBinary string
+	tied          bool
+	scheme        *runtime.Scheme
 }
 
 // Open names the installation in the state folder. It reads and starts nothing.
@@ -64,7 +66,9 @@ func Open(options Options) (*Installation, error) {
 	if err := scheme.AddToScheme(kinds); err != nil {
 		return nil, fmt.Errorf("collecting the known kinds: %w", err)
 	}
-	return &Installation{options: options, dir: dir, scheme: kinds}, nil
+	return &Installation{
+		dir: dir, program: options.Executable, clusterBinary: options.ClusterBinary, tied: options.Tied, scheme: kinds,
+	}, nil
 }
 
 // DefaultStateDir is $SEATRIAL_STATE_DIR, or else the folder seatrial in the user's folder for state ($XDG_STATE_HOME, or
@@ -90,8 +94,8 @@ func (i *Installation) Dir() string { return i.dir }
 func (i *Installation) Fleet() (*embedded.Fleet, error) {
 	return embedded.Open(embedded.Options{
 		Root:   filepath.Join(i.dir, clustersFolder),
-		Binary: i.options.ClusterBinary,
-		Tied:   i.options.Tied,
+		Binary: i.clusterBinary,
+		Tied:   i.tied,
 		Scheme: i.scheme,
 	})
 }

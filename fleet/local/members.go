@@ -45,6 +45,18 @@ func (u *up) members(ctx context.Context) ([]fleet.Cluster, error) {
 	return members, nil
 }
 
+// member is a direct client of a member. It is kept, for a new one has to discover the member's kinds first.
+func (u *up) member(ctx context.Context, name string) (client.Client, error) {
+	if known := u.clients[name]; known != nil {
+		return known, nil
+	}
+	made, err := u.fleet.Client(ctx, name)
+	if err == nil {
+		u.clients[name] = made
+	}
+	return made, err
+}
+
 func (u *up) joinOne(ctx context.Context, member fleet.Cluster) error {
 	direct, err := u.fleet.Client(ctx, member.Name)
 	if err != nil {

@@ -65,7 +65,7 @@ type ComponentStatus struct {
 
 const healthOK = "ok"
 
-// Status looks at everything at once. It starts, makes and changes nothing.
+// Status looks at everything at once. It starts and changes nothing.
 func (i *Installation) Status(ctx context.Context) (*Status, error) {
 	s := &Status{StateDir: i.dir, Clusters: []ClusterStatus{}, Components: []ComponentStatus{}}
 	if !i.exists() {
@@ -113,7 +113,7 @@ func (i *Installation) lookAtPlane(ctx context.Context, clusters *embedded.Fleet
 	for _, cluster := range list.Items {
 		joined[cluster.Name] = cluster
 	}
-	example, err := workload(ctx, plane, clusters)
+	example, err := workload(ctx, plane, clusters.Client)
 	if err != nil {
 		example = nil
 	}
@@ -243,6 +243,8 @@ func (s *Status) Faults() []string {
 			faults = append(faults, fmt.Sprintf("cluster %s does not answer", cluster.Name))
 		case cluster.Partitioned:
 			faults = append(faults, fmt.Sprintf("cluster %s is partitioned from the control plane", cluster.Name))
+		case cluster.Ready == NotJoined:
+			faults = append(faults, fmt.Sprintf("cluster %s has not joined", cluster.Name))
 		case cluster.Ready != "True":
 			faults = append(faults, fmt.Sprintf("cluster %s is not ready (%s)", cluster.Name, cluster.Ready))
 		}

@@ -40,10 +40,13 @@ type up struct {
 	options  UpOptions
 	progress *Progress
 
-	fleet *embedded.Fleet
+	fleet      *embedded.Fleet
+	executable program
 	// plane and config reach the control plane once its cluster runs.
 	plane  client.Client
 	config *rest.Config
+	// clients reach the members directly.
+	clients map[string]client.Client
 }
 
 // step is one line of the progress. components are those whose logs tell why it may have failed.
@@ -69,7 +72,7 @@ func (i *Installation) Up(ctx context.Context, options UpOptions, progress *Prog
 	defer unlock()
 	ctx, cancel := context.WithTimeoutCause(ctx, options.Timeout, fmt.Errorf("not done within %s (see --timeout)", options.Timeout))
 	defer cancel()
-	u := &up{Installation: i, options: options, progress: progress}
+	u := &up{Installation: i, options: options, progress: progress, clients: map[string]client.Client{}}
 	if u.fleet, err = i.Fleet(); err != nil {
 		return err
 	}
@@ -99,7 +102,11 @@ func (u *up) steps() []step {
 
 // check finds out in advance what would fail halfway: no cluster binary, no room on the disk.
 func (u *up) check(ctx context.Context, say func(string)) error {
-	if u.Installation.options.ClusterBinary == "" {
+	var err error
+	if u.executable, err = readProgram(u.program); err != nil {
+		return err
+	}
+	if u.clusterBinary == "" {
 		if _, err := embedded.FindBinary(); err != nil {
 			say("building the cluster binary, which takes minutes the first time")
 			if buildErr := embedded.BuildBinary(ctx, "", u.progress); buildErr != nil {

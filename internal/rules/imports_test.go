@@ -13,7 +13,8 @@ var (
 	// pure code runs in both drivers. Everything from outside reaches it as an argument.
 	pure = folders{
 		"api/...", "binding/...", "control/...", "controllers/...", "!controllers/live/...", "estimator/...", "!estimator/rpc/...",
-		"fleet", "interpreter/...", "policy/...", "scheduler/...", "simulator/...", "workload/...",
+		"eviction/...", "fleet", "interpreter/...", "override/...", "policy/...", "scheduler/...", "simulator/...", "!simulator/store/conformance/...",
+		"workload/...",
 	}
 	// core is the code that decides: data in, data out.
 	core = folders{"scheduler/placement/...", "estimator/...", "!estimator/rpc/..."}
@@ -52,7 +53,10 @@ var importRules = []importRule{
 	{
 		name: "core",
 		breaks: func(from *source, to imported) bool {
-			return core.has(from.folder) && !(to.own && coreFolders.has(to.folder) || !to.own && (standard(to.path) || coreLibraries.has(to.path)))
+			if to.own {
+				return core.has(from.folder) && !coreFolders.has(to.folder)
+			}
+			return core.has(from.folder) && !standard(to.path) && !coreLibraries.has(to.path)
 		},
 		why: "placement and estimation are pure functions: they import api types, the standard library, gonum, apimachinery and component-helpers",
 	},

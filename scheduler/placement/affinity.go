@@ -25,11 +25,9 @@ type matcher struct {
 	// included is nil when every name is included.
 	included rowSet
 	excluded rowSet
-	labels   labels.Selector
-	// providers and regions say for every number of the dictionary whether it is accepted; nil accepts all.
-	providers []bool
-	regions   []bool
-	zones     []corev1.NodeSelectorRequirement
+	checks   []check
+	// uncommon are requirements on label keys without a column.
+	uncommon []labels.Requirement
 }
 
 // rowSet is a set of rows, one bit each; nil is the empty set.
@@ -40,6 +38,22 @@ func (r rowSet) has(row int32) bool {
 }
 
 func (r rowSet) add(row int32) { r[row>>6] |= 1 << (row & 63) }
+
+// both keeps the rows of two sets that are in both; a nil set does not count.
+func (r rowSet) both(other rowSet) rowSet {
+	for i := range r {
+		other[i] &= r[i]
+	}
+	return other
+}
+
+// either joins two sets.
+func (r rowSet) either(other rowSet) rowSet {
+	for i := range r {
+		other[i] |= r[i]
+	}
+	return other
+}
 
 // rowsNamed is the set of the named clusters that exist.
 func (s *Snapshot) rowsNamed(names []string) rowSet {
@@ -67,11 +81,7 @@ func newMatcher(s *Snapshot, affinity *policyv1alpha1.ClusterAffinity) matcher {
 		m.excluded = s.rowsNamed(affinity.ExcludeClusters)
 	}
 	if affinity.LabelSelector != nil {
-		selector, err := metav1.LabelSelectorAsSelector(affinity.LabelSelector)
-		m.impossible = err != nil
-		if err == nil && !selector.Empty() {
-			m.labels = selector
-		}
+		m.addLabels(s, affinity.LabelSelector)
 	}
 	if affinity.FieldSelector != nil {
 		m.addFields(s, affinity.FieldSelector.MatchExpressions)
@@ -79,10 +89,27 @@ func newMatcher(s *Snapshot, affinity *policyv1alpha1.ClusterAffinity) matcher {
 	return m
 }
 
+func (m *matcher) addLabels(s *Snapshot, wanted *metav1.LabelSelector) {
+	selector, err := metav1.LabelSelectorAsSelector(wanted)
+	if err != nil {
+		m.impossible = true
+		return
+	}
+	requirements, _ := selector.Requirements()
+	for i := range requirements {
+		at, ok := s.labels.index[requirements[i].Key()]
+		if ok {
+			m.checks = append(m.checks, newCheck(&s.labels.columns[at], "=", &requirements[i]))
+		} else {
+			m.uncommon = append(m.uncommon, requirements[i])
+		}
+	}
+}
+
 func (m *matcher) addFields(s *Snapshot, expressions []corev1.NodeSelectorRequirement) {
 	for i := range expressions {
 		if expressions[i].Key == fieldZone {
-			m.zones = append(m.zones, expressions[i])
+			m.checks = append(m.checks, zoneCheck(s, &expressions[i]))
 			continue
 		}
 		operator, known := selectorOperators(expressions[i].Operator)
@@ -93,31 +120,21 @@ func (m *matcher) addFields(s *Snapshot, expressions []corev1.NodeSelectorRequir
 		}
 		switch expressions[i].Key {
 		case fieldProvider:
-			m.providers = narrow(m.providers, s.providers.values, requirement)
+			m.checks = append(m.checks, newCheck(&s.provider, "", requirement))
 		case fieldRegion:
-			m.regions = narrow(m.regions, s.regions.values, requirement)
+			m.checks = append(m.checks, newCheck(&s.region, "", requirement))
 		default:
 			m.impossible = m.impossible || !requirement.Matches(labels.Set{})
 		}
 	}
 }
 
-// narrow drops the values that a requirement does not accept. An empty value counts as a field that does not exist.
-func narrow(accepted []bool, values []string, requirement *labels.Requirement) []bool {
-	if accepted == nil {
-		accepted = make([]bool, len(values))
-		for i := range accepted {
-			accepted[i] = true
-		}
+func zoneCheck(s *Snapshot, requirement *corev1.NodeSelectorRequirement) check {
+	accepted := make([]bool, len(s.zones.values.values))
+	for i, zones := range s.zones.values.values {
+		accepted[i] = zonesMatch(requirement, zones)
 	}
-	for i, value := range values {
-		field := labels.Set{}
-		if value != "" {
-			field[requirement.Key()] = value
-		}
-		accepted[i] = accepted[i] && requirement.Matches(field)
-	}
-	return accepted
+	return check{rows: s.zones.rows, accepted: accepted}
 }
 
 func selectorOperators(operator corev1.NodeSelectorOperator) (selection.Operator, bool) {
@@ -142,17 +159,13 @@ func (m *matcher) matches(s *Snapshot, row int32) bool {
 	if m.impossible || m.excluded.has(row) || (m.included != nil && !m.included.has(row)) {
 		return false
 	}
-	if m.labels != nil && !m.labels.Matches(s.labels[row]) {
-		return false
+	for i := range m.checks {
+		if !m.checks[i].accepts(row) {
+			return false
+		}
 	}
-	if m.providers != nil && !m.providers[s.provider[row]] {
-		return false
-	}
-	if m.regions != nil && !m.regions[s.region[row]] {
-		return false
-	}
-	for i := range m.zones {
-		if !zonesMatch(&m.zones[i], s.clusters[row].Spec.Zones) {
+	for i := range m.uncommon {
+		if !m.uncommon[i].Matches(s.labels.objects[row]) {
 			return false
 		}
 	}

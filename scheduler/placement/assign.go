@@ -1,7 +1,10 @@
 package placement
 
 import (
+	"cmp"
 	"fmt"
+	"math"
+	"slices"
 
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
@@ -55,25 +58,28 @@ type assignment struct {
 
 // estimated returns the candidates with their capacities, in ascending order of name.
 func (c *CandidateSet) estimated(capacity []int32) []candidate {
-	held := make(map[int32]int64, len(c.request.Spec.Clusters))
-	for i := range c.request.Spec.Clusters {
-		if row, ok := c.snapshot.rows[c.request.Spec.Clusters[i].Name]; ok {
-			held[row] += int64(c.request.Spec.Clusters[i].Replicas)
-		}
-	}
-	estimated := make([]candidate, len(c.candidates))
+	estimated := slices.Clone(c.candidates)
 	demand := c.request.Demand()
-	for i, candidate := range c.candidates {
-		candidate.held = held[candidate.row]
+	for i := range estimated {
 		switch {
 		case demand == DemandNone:
-			candidate.capacity = int64(Unlimited)
+			estimated[i].capacity = Unlimited
 		case capacity == nil || capacity[i] == Unknown || capacity[i] == Unlimited:
-			candidate.capacity = int64(c.request.Spec.Replicas)
+			estimated[i].capacity = c.request.Spec.Replicas
 		default:
-			candidate.capacity = int64(capacity[i])
+			estimated[i].capacity = capacity[i]
 		}
-		estimated[i] = candidate
+	}
+	for i := range c.request.Spec.Clusters {
+		row, ok := c.snapshot.rows[c.request.Spec.Clusters[i].Name]
+		if !ok {
+			continue
+		}
+		at, ok := slices.BinarySearchFunc(estimated, row, func(c candidate, row int32) int { return cmp.Compare(c.row, row) })
+		if ok {
+			sum := int64(estimated[at].held) + int64(c.request.Spec.Clusters[i].Replicas)
+			estimated[at].held = int32(min(sum, math.MaxInt32))
+		}
 	}
 	return estimated
 }

@@ -23,9 +23,7 @@ type CandidateSet struct {
 	candidates []candidate
 	// rejecting are the plugins that reject each cluster, by row.
 	rejecting []PluginSet
-	// considered counts the clusters that are not terminating.
-	considered int
-	foreign    map[int32][]Foreign
+	foreign   map[int32][]Foreign
 }
 
 // candidate is a cluster that may get the workload.
@@ -35,12 +33,12 @@ type candidate struct {
 	// score is the sum of all scoring plugins.
 	score int64
 	// capacity is what the cluster can take in addition, in replicas or sets; held what it has of the last decision.
-	capacity int64
-	held     int64
+	capacity int32
+	held     int32
 }
 
 // room is what the cluster could run in total.
-func (c *candidate) room() int64 { return c.capacity + c.held }
+func (c *candidate) room() int64 { return int64(c.capacity) + int64(c.held) }
 
 // Foreign is the verdict of a plugin outside this package, such as an extender, about one cluster.
 type Foreign struct {
@@ -59,10 +57,9 @@ func Candidates(request Request, snapshot *Snapshot) *CandidateSet {
 	c.candidates = make([]candidate, 0, len(snapshot.names))
 	locality := c.locality()
 	for row := range int32(len(snapshot.names)) {
-		if snapshot.flags[row]&rowTerminating != 0 {
+		if snapshot.terminating[row] {
 			continue
 		}
-		c.considered++
 		rejecting, tier := c.filter.judge(row)
 		c.rejecting[row] = rejecting
 		if rejecting != 0 {

@@ -41,9 +41,8 @@ func (m merit) less(other merit) bool {
 	return m.clusters < other.clusters
 }
 
-// tableLimit bounds the table. Beyond it, as with thousands of regions of thousands of clusters, only sets of the smallest
-// number of regions are considered.
-const tableLimit = 1 << 26
+// tableLimit bounds the table. Beyond it, as with thousands of regions of thousands of clusters, the largest are taken.
+const tableLimit = 1 << 25
 
 // best returns the chosen regions in the order of score, then name; none when no set is complete.
 func (c *regionChoice) best() []region {
@@ -60,20 +59,29 @@ func (c *regionChoice) best() []region {
 	c.least, c.clusters = max(c.least, 0), max(c.clusters, 0)
 	c.most = min(c.most, len(c.regions))
 	c.counts, c.sums = c.most+1, c.clusters+1
-	if len(c.regions)*c.counts*c.sums > tableLimit {
-		c.most = c.least
-		c.counts = c.most + 1
-	}
 	if c.most == len(c.regions) {
 		c.counts = c.least + 1
 	}
 	if len(c.regions)*c.counts*c.sums > tableLimit {
-		return nil
+		return c.largest()
 	}
 	if c.fill() == impossible {
 		return nil
 	}
 	return c.shorten(c.winner())
+}
+
+// largest takes the regions with the most clusters until both minima are met.
+func (c *regionChoice) largest() []region {
+	var indices []int
+	sum := 0
+	for at := len(c.regions) - 1; at >= 0 && len(indices) < c.most; at-- {
+		indices = append(indices, at)
+		if sum += len(c.regions[at].members); c.complete(len(indices), sum) {
+			return c.shorten(indices)
+		}
+	}
+	return nil
 }
 
 // complete reports whether a set with so many regions and clusters, as the table counts them, needs no more.

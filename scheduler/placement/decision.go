@@ -34,9 +34,9 @@ func (e *UnschedulableError) Error() string { return e.Message }
 
 // FitError says that no cluster passes the filters.
 type FitError struct {
-	// Considered counts the clusters that were judged.
-	Considered int
-	// Rejections are the reasons by cluster.
+	// Total counts the clusters of the fleet, terminating ones included.
+	Total int
+	// Rejections are the reasons by cluster, in ascending order of name. Terminating clusters are not judged.
 	Rejections []ClusterRejections
 }
 
@@ -54,8 +54,8 @@ type Rejection struct {
 
 // Error counts the clusters by their first reason.
 func (e *FitError) Error() string {
-	if e.Considered == 0 {
-		return "0/0 clusters are available: no cluster exists."
+	if len(e.Rejections) == 0 {
+		return fmt.Sprintf("0/%d clusters are available: no cluster exists.", e.Total)
 	}
 	counts := map[string]int{}
 	for _, cluster := range e.Rejections {
@@ -66,7 +66,7 @@ func (e *FitError) Error() string {
 		parts = append(parts, fmt.Sprintf("%d %s", count, reason))
 	}
 	slices.Sort(parts)
-	return fmt.Sprintf("0/%d clusters are available: %s.", e.Considered, strings.Join(parts, ", "))
+	return fmt.Sprintf("0/%d clusters are available: %s.", e.Total, strings.Join(parts, ", "))
 }
 
 // Verdict explains what was decided about one cluster.
@@ -102,7 +102,7 @@ func (d *Decision) Verdicts() []Verdict {
 	for row := range verdicts {
 		verdicts[row] = Verdict{
 			Cluster:     c.snapshot.names[row],
-			Terminating: c.snapshot.flags[row]&rowTerminating != 0,
+			Terminating: c.snapshot.terminating[row],
 			Rejections:  c.rejections(int32(row)),
 		}
 	}
@@ -115,7 +115,7 @@ func (d *Decision) Verdicts() []Verdict {
 		verdict := &verdicts[candidate.row]
 		verdict.Scores = c.scores(candidate)
 		verdict.Tier = int(candidate.tier)
-		verdict.Capacity, verdict.Held = candidate.capacity, candidate.held
+		verdict.Capacity, verdict.Held = int64(candidate.capacity), int64(candidate.held)
 	}
 	for i := range d.selected {
 		verdicts[d.selected[i].row].Selected = true
@@ -124,6 +124,40 @@ func (d *Decision) Verdicts() []Verdict {
 		verdicts[c.snapshot.rows[d.Clusters[i].Name]].Share = d.Clusters[i].Replicas
 	}
 	return verdicts
+}
+
+// Move is a change of the replicas of one cluster.
+type Move struct {
+	Cluster string
+	// From and To are the replicas before and after; Leaves and Enters tell a cluster with no replicas from one without the
+	// workload.
+	From, To       int32
+	Enters, Leaves bool
+}
+
+// Moves compares the last decision of the request with the new one, in ascending order of cluster name. Clusters that stay
+// as they are do not appear. A failed decision moves nothing.
+func (d *Decision) Moves() []Move {
+	if d.Err != nil {
+		return nil
+	}
+	byCluster := map[string]Move{}
+	for _, before := range d.candidates.request.Spec.Clusters {
+		byCluster[before.Name] = Move{Cluster: before.Name, From: before.Replicas, Leaves: true}
+	}
+	for _, after := range d.Clusters {
+		move, known := byCluster[after.Name]
+		move.Cluster, move.To, move.Enters, move.Leaves = after.Name, after.Replicas, !known, false
+		byCluster[after.Name] = move
+	}
+	moves := make([]Move, 0, len(byCluster))
+	for _, move := range byCluster {
+		if move.From != move.To || move.Enters || move.Leaves {
+			moves = append(moves, move)
+		}
+	}
+	slices.SortFunc(moves, func(a, b Move) int { return strings.Compare(a.Cluster, b.Cluster) })
+	return moves
 }
 
 func (c *CandidateSet) rejections(row int32) []Rejection {
@@ -155,9 +189,9 @@ func (c *CandidateSet) scores(candidate *candidate) []Score {
 }
 
 func (c *CandidateSet) fitError() *FitError {
-	err := &FitError{Considered: c.considered}
+	err := &FitError{Total: c.snapshot.Len()}
 	for row, name := range c.snapshot.names {
-		if c.snapshot.flags[row]&rowTerminating == 0 {
+		if !c.snapshot.terminating[row] {
 			err.Rejections = append(err.Rejections, ClusterRejections{name, c.rejections(int32(row))})
 		}
 	}

@@ -2,6 +2,7 @@ package placement
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -13,6 +14,9 @@ import (
 // divide gives every selected cluster its share. With overflow affinities the tiers are filled one after the other, each up
 // to its room, so that a workload grows into later tiers and shrinks out of them first.
 func (a *assignment) divide(selected []candidate) ([]workv1alpha2.TargetCluster, error) {
+	if len(selected) == 0 {
+		return nil, errors.New("no clusters available to schedule")
+	}
 	if a.tiers == 1 {
 		return a.divideAmong(selected, int64(a.request.Spec.Replicas))
 	}

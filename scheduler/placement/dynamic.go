@@ -13,7 +13,7 @@ import (
 func (a *assignment) byRoom(members []candidate, replicas int64) ([]workv1alpha2.TargetCluster, error) {
 	var held int64
 	for i := range members {
-		held += members[i].held
+		held += int64(members[i].held)
 	}
 	switch {
 	case a.request.fresh():
@@ -22,9 +22,9 @@ func (a *assignment) byRoom(members []candidate, replicas int64) ([]workv1alpha2
 	case held > replicas:
 		return a.divideOffers(a.heldOffers(members), replicas, "failed to scale down")
 	case held < replicas:
-		offers := offersOf(members, func(c *candidate) int64 { return c.capacity })
+		offers := offersOf(members, func(c *candidate) int64 { return int64(c.capacity) })
 		for i := range members {
-			offers[i].held = members[i].held
+			offers[i].held = int64(members[i].held)
 		}
 		return a.divideOffers(offers, replicas-held, "failed to scale up")
 	}
@@ -33,17 +33,37 @@ func (a *assignment) byRoom(members []candidate, replicas int64) ([]workv1alpha2
 
 // unchanged repeats the last decision for clusters that are still there.
 func (a *assignment) unchanged(members []candidate) []workv1alpha2.TargetCluster {
-	present := a.snapshot.noRows()
-	for i := range members {
-		present.add(members[i].row)
-	}
 	var targets []workv1alpha2.TargetCluster
-	for _, cluster := range a.request.Spec.Clusters {
-		if row, ok := a.snapshot.rows[cluster.Name]; ok && present.has(row) && cluster.Replicas > 0 {
-			targets = append(targets, workv1alpha2.TargetCluster{Name: cluster.Name, Replicas: cluster.Replicas})
+	for _, member := range a.inLastOrder(members) {
+		if member.held > 0 {
+			targets = append(targets, workv1alpha2.TargetCluster{Name: a.name(member), Replicas: member.held})
 		}
 	}
 	return targets
+}
+
+// inLastOrder returns the clusters that are part of the last decision, in its order.
+func (a *assignment) inLastOrder(members []candidate) []*candidate {
+	byRow := make(map[int32]*candidate, len(a.request.Spec.Clusters))
+	for i := range a.request.Spec.Clusters {
+		if row, ok := a.snapshot.rows[a.request.Spec.Clusters[i].Name]; ok {
+			byRow[row] = nil
+		}
+	}
+	for i := range members {
+		if _, ok := byRow[members[i].row]; ok {
+			byRow[members[i].row] = &members[i]
+		}
+	}
+	ordered := make([]*candidate, 0, len(byRow))
+	for i := range a.request.Spec.Clusters {
+		row, ok := a.snapshot.rows[a.request.Spec.Clusters[i].Name]
+		if member := byRow[row]; ok && member != nil {
+			ordered = append(ordered, member)
+			byRow[row] = nil
+		}
+	}
+	return ordered
 }
 
 // offer is what a cluster can take in a division, beside what it holds and keeps.
@@ -55,15 +75,10 @@ type offer struct {
 
 // heldOffers offers what the clusters hold, in the order of the last decision.
 func (a *assignment) heldOffers(members []candidate) []offer {
-	present := a.snapshot.noRows()
-	for i := range members {
-		present.add(members[i].row)
-	}
-	var offers []offer
-	for _, cluster := range a.request.Spec.Clusters {
-		if row, ok := a.snapshot.rows[cluster.Name]; ok && present.has(row) {
-			offers = append(offers, offer{row: row, takes: int64(cluster.Replicas)})
-		}
+	ordered := a.inLastOrder(members)
+	offers := make([]offer, len(ordered))
+	for i, member := range ordered {
+		offers[i] = offer{row: member.row, takes: int64(member.held)}
 	}
 	return offers
 }

@@ -39,12 +39,12 @@ func newFilter(r *Request, s *Snapshot) *filter {
 			f.evicting.add(row)
 		}
 	}
-	f.served = make([]bool, len(s.apiSets.values))
-	for i, apis := range s.apiSets.values {
+	f.served = make([]bool, len(s.apis.values.values))
+	for i, apis := range s.apis.values.values {
 		f.served[i] = apis.serves(r.Spec.Resource.APIVersion, r.Spec.Resource.Kind)
 	}
-	f.untolerated = make([]*corev1.Taint, len(s.taintSets.values))
-	for i, taints := range s.taintSets.values {
+	f.untolerated = make([]*corev1.Taint, len(s.taints.values.values))
+	for i, taints := range s.taints.values.values {
 		f.untolerated[i] = taints.untolerated(r.placement().ClusterTolerations)
 	}
 	for _, constraint := range r.placement().SpreadConstraints {
@@ -58,10 +58,10 @@ func newFilter(r *Request, s *Snapshot) *filter {
 
 // judge returns the plugins that reject a cluster and the tier of the affinity it belongs to.
 func (f *filter) judge(row int32) (rejecting PluginSet, tier int32) {
-	if !f.served[f.snapshot.apis[row]] && !f.previous.has(row) {
+	if !f.served[f.snapshot.apis.rows[row]] && !f.previous.has(row) {
 		rejecting |= 1 << APIEnablement
 	}
-	if f.untolerated[f.snapshot.taints[row]] != nil && !f.previous.has(row) {
+	if f.untolerated[f.snapshot.taints.rows[row]] != nil && !f.previous.has(row) {
 		rejecting |= 1 << TaintToleration
 	}
 	for int(tier) < len(f.tiers) && !f.tiers[tier].matches(f.snapshot, row) {
@@ -83,19 +83,13 @@ func (f *filter) judge(row int32) (rejecting PluginSet, tier int32) {
 // missingField is the reason why a cluster cannot be counted by a spread constraint, or empty.
 func (f *filter) missingField(row int32) string {
 	for _, field := range f.spreads {
-		switch field {
-		case policyv1alpha1.SpreadByFieldProvider:
-			if f.snapshot.providers.values[f.snapshot.provider[row]] == "" {
-				return reasonNoProvider
-			}
-		case policyv1alpha1.SpreadByFieldRegion:
-			if f.snapshot.regions.values[f.snapshot.region[row]] == "" {
-				return reasonNoRegion
-			}
-		case policyv1alpha1.SpreadByFieldZone:
-			if len(f.snapshot.clusters[row].Spec.Zones) == 0 {
-				return reasonNoZone
-			}
+		switch {
+		case field == policyv1alpha1.SpreadByFieldProvider && f.snapshot.provider.rows[row] == 0:
+			return reasonNoProvider
+		case field == policyv1alpha1.SpreadByFieldRegion && f.snapshot.region.rows[row] == 0:
+			return reasonNoRegion
+		case field == policyv1alpha1.SpreadByFieldZone && len(f.snapshot.zones.at(row)) == 0:
+			return reasonNoZone
 		}
 	}
 	return ""
@@ -107,7 +101,7 @@ func (f *filter) reason(plugin Plugin, row int32) string {
 	case APIEnablement:
 		return reasonAPI
 	case TaintToleration:
-		return fmt.Sprintf(reasonTaint, f.untolerated[f.snapshot.taints[row]].ToString())
+		return fmt.Sprintf(reasonTaint, f.untolerated[f.snapshot.taints.rows[row]].ToString())
 	case ClusterAffinity:
 		return reasonAffinity
 	case SpreadConstraint:

@@ -2,7 +2,6 @@ package placement
 
 import (
 	"maps"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -32,12 +31,20 @@ type peerStates struct {
 	stored, inFlight *Peer
 }
 
-// current is the state that counts.
+// current is the state that counts: nothing for a binding that is not stored.
 func (p peerStates) current() *Peer {
-	if p.stored == nil || (p.inFlight != nil && p.inFlight.ResourceVersion > p.stored.ResourceVersion) {
+	if p.stored != nil && p.inFlight != nil && p.inFlight.ResourceVersion > p.stored.ResourceVersion {
 		return p.inFlight
 	}
 	return p.stored
+}
+
+// inGroup is the state that counts when that and the stored one are in the group, otherwise nil.
+func (p peerStates) inGroup(group string, of func(*Peer) string) *Peer {
+	if current := p.current(); group != "" && current != nil && of(current) == group && of(p.stored) == group {
+		return current
+	}
+	return nil
 }
 
 // Put returns Peers in which the given states replace those of the same binding and kind (stored or in flight).
@@ -91,9 +98,9 @@ func (p *Peers) Drop(binding types.NamespacedName, inFlight bool) *Peers {
 
 // groupFilter rejects clusters by the workloads that are there.
 type groupFilter struct {
-	// required are the clusters of the affinity group; nil when the group is nowhere yet.
+	// required are the clusters that all workloads of the affinity group share; nil when none of them is placed yet.
 	required rowSet
-	// forbidden are the clusters of the anti-affinity group.
+	// forbidden are the clusters of any workload of the anti-affinity group.
 	forbidden rowSet
 }
 
@@ -104,33 +111,19 @@ func newGroupFilter(r *Request, s *Snapshot) groupFilter {
 		return f
 	}
 	for name, states := range s.peers.byNamespace[r.Binding.Namespace] {
-		peer := states.current()
-		if name == r.Binding.Name || peer == nil {
+		if name == r.Binding.Name {
 			continue
 		}
-		if groups.AffinityGroup != "" && peer.AffinityGroup == groups.AffinityGroup {
-			f.required = s.join(f.required, peer.Clusters)
+		friend := states.inGroup(groups.AffinityGroup, func(p *Peer) string { return p.AffinityGroup })
+		if friend != nil && len(friend.Clusters) > 0 {
+			f.required = f.required.both(s.rowsNamed(friend.Clusters))
 		}
-		if groups.AntiAffinityGroup != "" && peer.AntiAffinityGroup == groups.AntiAffinityGroup {
-			f.forbidden = s.join(f.forbidden, peer.Clusters)
+		rival := states.inGroup(groups.AntiAffinityGroup, func(p *Peer) string { return p.AntiAffinityGroup })
+		if rival != nil {
+			f.forbidden = f.forbidden.either(s.rowsNamed(rival.Clusters))
 		}
 	}
 	return f
-}
-
-// join adds named clusters to a set; it stays nil when no name is known.
-func (s *Snapshot) join(set rowSet, names []string) rowSet {
-	for _, name := range names {
-		row, ok := s.rows[name]
-		if !ok {
-			continue
-		}
-		if set == nil {
-			set = s.noRows()
-		}
-		set.add(row)
-	}
-	return set
 }
 
 func (f *groupFilter) judge(row int32, previous rowSet) PluginSet {
@@ -142,9 +135,4 @@ func (f *groupFilter) judge(row int32, previous rowSet) PluginSet {
 		rejecting |= 1 << WorkloadAntiAffinity
 	}
 	return rejecting
-}
-
-// Groups lists the bindings of a namespace that have a state, in ascending order of name.
-func (p *Peers) Groups(namespace string) []string {
-	return slices.Sorted(maps.Keys(p.byNamespace[namespace]))
 }

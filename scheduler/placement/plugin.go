@@ -59,7 +59,7 @@ const (
 	reasonNoRegion         = "cluster(s) did not have region property"
 	reasonNoZone           = "cluster(s) did not have zones property"
 	reasonEviction         = "cluster(s) is in the process of eviction"
-	reasonWorkloadAffinity = "cluster does not have workload with the same affinity group"
+	reasonWorkloadAffinity = "ResourceBinding with the same affinity group does not target this cluster"
 	reasonAntiAffinity     = "cluster already has workload with the same anti-affinity group"
 )
 

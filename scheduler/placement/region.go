@@ -17,7 +17,10 @@ type region struct {
 // regionWeight is how much a unit of replicas or clusters counts more in the score of a region than the scores of its clusters.
 const regionWeight = 1000
 
-func (a *assignment) selectByRegion(ranked []candidate, byRegion, byCluster *policyv1alpha1.SpreadConstraint) ([]candidate, error) {
+// selectByRegion takes the best cluster of every chosen region, then the best of the others up to the maximum of clusters.
+func (a *assignment) selectByRegion(
+	ranked []candidate, byRegion, byCluster *policyv1alpha1.SpreadConstraint,
+) ([]candidate, error) {
 	if byCluster == nil {
 		byCluster = &policyv1alpha1.SpreadConstraint{}
 	}
@@ -30,13 +33,16 @@ func (a *assignment) selectByRegion(ranked []candidate, byRegion, byCluster *pol
 	if len(chosen) == 0 {
 		return nil, errors.New("the number of clusters is less than the cluster spreadConstraint.MinGroups")
 	}
-	var selected, rest []candidate
+	total := 0
+	for i := range chosen {
+		total += len(chosen[i].members)
+	}
+	selected, rest := make([]candidate, 0, total), make([]candidate, 0, total)
 	for i := range chosen {
 		selected = append(selected, chosen[i].members[0])
 		rest = append(rest, chosen[i].members[1:]...)
 	}
-	count := min(len(selected)+len(rest), byCluster.MaxGroups)
-	if more := count - len(selected); more > 0 {
+	if more := min(total, byCluster.MaxGroups) - len(selected); more > 0 {
 		slices.SortFunc(rest, byRank)
 		selected = append(selected, rest[:more]...)
 	}
@@ -45,28 +51,33 @@ func (a *assignment) selectByRegion(ranked []candidate, byRegion, byCluster *pol
 
 // regions groups the candidates, keeping their order inside a region.
 func (a *assignment) regions(ranked []candidate, byRegion, byCluster *policyv1alpha1.SpreadConstraint) []region {
-	var regions []region
-	index := map[int32]int{}
+	names := a.snapshot.region.values.values
+	ends := make([]int, len(names))
 	for i := range ranked {
-		number := a.snapshot.region[ranked[i].row]
-		name := a.snapshot.regions.values[number]
-		if name == "" {
+		ends[a.snapshot.region.rows[ranked[i].row]]++
+	}
+	for i := 1; i < len(ends); i++ {
+		ends[i] += ends[i-1]
+	}
+	members := make([]candidate, len(ranked))
+	starts := slices.Clone(ends)
+	for i := len(ranked) - 1; i >= 0; i-- {
+		number := a.snapshot.region.rows[ranked[i].row]
+		starts[number]--
+		members[starts[number]] = ranked[i]
+	}
+	regions := make([]region, 0, len(names))
+	for number := 1; number < len(names); number++ {
+		if starts[number] == ends[number] {
 			continue
 		}
-		at, ok := index[number]
-		if !ok {
-			at = len(regions)
-			index[number] = at
-			regions = append(regions, region{name: name})
-		}
-		regions[at].members = append(regions[at].members, ranked[i])
-	}
-	for i := range regions {
+		next := region{name: names[number], members: members[starts[number]:ends[number]]}
 		if a.countsRoom() {
-			regions[i].score = a.dividedScore(regions[i].members, byRegion.MinGroups, byCluster.MinGroups)
+			next.score = a.dividedScore(next.members, byRegion.MinGroups, byCluster.MinGroups)
 		} else {
-			regions[i].score = a.duplicatedScore(regions[i].members)
+			next.score = a.duplicatedScore(next.members)
 		}
+		regions = append(regions, next)
 	}
 	return regions
 }

@@ -1,12 +1,8 @@
 package placement
 
 import (
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
-
-	"k8s.io/apimachinery/pkg/labels"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 )
@@ -16,45 +12,49 @@ import (
 //
 // Rows are clusters in ascending order of name; each column has one entry a row.
 type Snapshot struct {
-	names    []string
-	clusters []*clusterv1alpha1.Cluster
-	labels   []labels.Set
-	region   []int32
-	provider []int32
-	taints   []int32
-	apis     []int32
-	flags    []rowFlag
-
+	names       []string
+	clusters    []*clusterv1alpha1.Cluster
+	terminating []bool
+	region      column[string]
+	provider    column[string]
+	zones       column[[]string]
+	taints      column[taintSet]
+	apis        column[apiSet]
+	labels      labelColumns
 	// rows finds a row by name. Snapshots with the same set of names share it.
-	rows map[string]int32
-	// The dictionaries turn what many clusters have in common into small numbers. They only grow from one Snapshot to its
-	// successors, which keeps numbers of shared columns valid.
-	regions   dictionary[string]
-	providers dictionary[string]
-	taintSets dictionary[taintSet]
-	apiSets   dictionary[apiSet]
-
+	rows  map[string]int32
 	peers *Peers
 }
-
-type rowFlag uint8
-
-const (
-	// rowTerminating marks a cluster that is being deleted.
-	rowTerminating rowFlag = 1 << iota
-)
 
 // NewSnapshot builds a Snapshot of clusters in any order. Of several clusters with one name the last counts.
 func NewSnapshot(clusters []*clusterv1alpha1.Cluster) *Snapshot {
 	empty := &Snapshot{rows: map[string]int32{}, peers: &Peers{}}
+	empty.resize(0)
 	return empty.With(clusters...)
 }
 
-// With returns a Snapshot in which the given clusters are added or replaced. Its cost is a copy of the columns, not of the
-// clusters.
+// With returns a Snapshot in which the given clusters are added or replaced. Its cost is a copy of the columns that change,
+// not of the clusters.
 func (s *Snapshot) With(clusters ...*clusterv1alpha1.Cluster) *Snapshot {
-	next := s.copyColumns()
-	fresh := next.replaceKnown(clusters)
+	next := s.share()
+	next.clusters = slices.Clone(s.clusters)
+	next.terminating = slices.Clone(s.terminating)
+	last := make(map[string]*clusterv1alpha1.Cluster, len(clusters))
+	for _, cluster := range clusters {
+		last[cluster.Name] = cluster
+	}
+	var fresh []*clusterv1alpha1.Cluster
+	for _, cluster := range clusters {
+		if last[cluster.Name] != cluster {
+			continue
+		}
+		delete(last, cluster.Name)
+		if row, ok := s.rows[cluster.Name]; ok {
+			next.fill(row, cluster)
+		} else {
+			fresh = append(fresh, cluster)
+		}
+	}
 	if len(fresh) > 0 {
 		next.insert(fresh)
 	}
@@ -69,9 +69,9 @@ func (s *Snapshot) Without(names ...string) *Snapshot {
 			kept = append(kept, int32(row))
 		}
 	}
-	next := *s
+	next := s.share()
 	next.permute(kept)
-	return &next
+	return next
 }
 
 // WithPeers returns a Snapshot with the same clusters and other peers.
@@ -98,55 +98,30 @@ func (s *Snapshot) Cluster(name string) *clusterv1alpha1.Cluster {
 // Clusters lists the clusters in ascending order of name. The list and its objects are shared and must not be modified.
 func (s *Snapshot) Clusters() []*clusterv1alpha1.Cluster { return s.clusters }
 
-func (s *Snapshot) copyColumns() *Snapshot {
+// share copies the Snapshot so that writes to the copy's columns leave this one as it is.
+func (s *Snapshot) share() *Snapshot {
 	next := *s
-	next.clusters = slices.Clone(s.clusters)
-	next.labels = slices.Clone(s.labels)
-	next.region = slices.Clone(s.region)
-	next.provider = slices.Clone(s.provider)
-	next.taints = slices.Clone(s.taints)
-	next.apis = slices.Clone(s.apis)
-	next.flags = slices.Clone(s.flags)
-	next.regions.owned, next.providers.owned, next.taintSets.owned, next.apiSets.owned = false, false, false, false
+	next.region, next.provider = s.region.share(), s.provider.share()
+	next.zones, next.taints, next.apis = s.zones.share(), s.taints.share(), s.apis.share()
+	next.labels = s.labels.share()
 	return &next
-}
-
-// replaceKnown fills the rows of clusters that have one and returns the others.
-func (s *Snapshot) replaceKnown(clusters []*clusterv1alpha1.Cluster) []*clusterv1alpha1.Cluster {
-	var fresh []*clusterv1alpha1.Cluster
-	for _, cluster := range clusters {
-		if row, ok := s.rows[cluster.Name]; ok {
-			s.fill(row, cluster)
-			continue
-		}
-		fresh = append(fresh, cluster)
-	}
-	return fresh
 }
 
 // insert appends rows, then restores the order by name.
 func (s *Snapshot) insert(fresh []*clusterv1alpha1.Cluster) {
-	last := make(map[string]*clusterv1alpha1.Cluster, len(fresh))
+	first := len(s.names)
+	rows := first + len(fresh)
+	s.names = slices.Grow(slices.Clone(s.names), len(fresh))
 	for _, cluster := range fresh {
-		last[cluster.Name] = cluster
-	}
-	s.names = slices.Grow(slices.Clone(s.names), len(last))
-	for _, cluster := range fresh {
-		if last[cluster.Name] != cluster {
-			continue
-		}
-		delete(last, cluster.Name)
 		s.names = append(s.names, cluster.Name)
-		s.clusters = append(s.clusters, nil)
-		s.labels = append(s.labels, nil)
-		s.region = append(s.region, 0)
-		s.provider = append(s.provider, 0)
-		s.taints = append(s.taints, 0)
-		s.apis = append(s.apis, 0)
-		s.flags = append(s.flags, 0)
-		s.fill(int32(len(s.names)-1), cluster)
 	}
-	order := make([]int32, len(s.names))
+	s.clusters = append(s.clusters, fresh...)
+	s.terminating = append(s.terminating, make([]bool, len(fresh))...)
+	s.resize(rows)
+	for i, cluster := range fresh {
+		s.fill(int32(first+i), cluster)
+	}
+	order := make([]int32, rows)
 	for i := range order {
 		order[i] = int32(i)
 	}
@@ -154,73 +129,41 @@ func (s *Snapshot) insert(fresh []*clusterv1alpha1.Cluster) {
 	s.permute(order)
 }
 
+func (s *Snapshot) resize(rows int) {
+	s.region.resize(rows)
+	s.provider.resize(rows)
+	s.zones.resize(rows)
+	s.taints.resize(rows)
+	s.apis.resize(rows)
+	s.labels.resize(rows)
+}
+
+// fill writes a cluster into its row.
 func (s *Snapshot) fill(row int32, cluster *clusterv1alpha1.Cluster) {
 	s.clusters[row] = cluster
-	s.labels[row] = cluster.Labels
-	s.region[row] = s.regions.number(cluster.Spec.Region, cluster.Spec.Region)
-	s.provider[row] = s.providers.number(cluster.Spec.Provider, cluster.Spec.Provider)
+	s.terminating[row] = !cluster.DeletionTimestamp.IsZero()
+	s.region.set(row, cluster.Spec.Region, cluster.Spec.Region)
+	s.provider.set(row, cluster.Spec.Provider, cluster.Spec.Provider)
+	s.zones.set(row, strings.Join(cluster.Spec.Zones, "\x00"), cluster.Spec.Zones)
 	taints := newTaintSet(cluster.Spec.Taints)
-	s.taints[row] = s.taintSets.number(taints.key(), taints)
-	s.apis[row] = s.apiSets.number(apiKey(cluster.Status.APIEnablements), apiSet{enablements: cluster.Status.APIEnablements})
-	s.flags[row] = 0
-	if !cluster.DeletionTimestamp.IsZero() {
-		s.flags[row] |= rowTerminating
-	}
+	s.taints.set(row, taints.key(), taints)
+	s.apis.set(row, apiKey(cluster.Status.APIEnablements), apiSet{enablements: cluster.Status.APIEnablements})
+	s.labels.set(row, cluster.Labels)
 }
 
 // permute keeps the rows listed in order, in that order.
 func (s *Snapshot) permute(order []int32) {
 	s.names = pick(s.names, order)
 	s.clusters = pick(s.clusters, order)
-	s.labels = pick(s.labels, order)
-	s.region = pick(s.region, order)
-	s.provider = pick(s.provider, order)
-	s.taints = pick(s.taints, order)
-	s.apis = pick(s.apis, order)
-	s.flags = pick(s.flags, order)
+	s.terminating = pick(s.terminating, order)
+	s.region.permute(order)
+	s.provider.permute(order)
+	s.zones.permute(order)
+	s.taints.permute(order)
+	s.apis.permute(order)
+	s.labels.permute(order)
 	s.rows = make(map[string]int32, len(order))
 	for row, name := range s.names {
 		s.rows[name] = int32(row)
 	}
-}
-
-func pick[T any](column []T, order []int32) []T {
-	picked := make([]T, len(order))
-	for i, from := range order {
-		picked[i] = column[from]
-	}
-	return picked
-}
-
-// dictionary numbers distinct values by a key that tells them apart. Copies of a dictionary agree: a number, once given,
-// means the same value in all of them.
-type dictionary[V any] struct {
-	numbers map[string]int32
-	values  []V
-	// owned is false while other copies use the same map and list.
-	owned bool
-}
-
-// number finds or gives the number of a value. It copies what it grows, so that other copies never see a write.
-func (d *dictionary[V]) number(key string, value V) int32 {
-	if number, ok := d.numbers[key]; ok {
-		return number
-	}
-	if !d.owned {
-		d.numbers = maps.Clone(d.numbers)
-		d.values = slices.Clip(d.values)
-		d.owned = true
-	}
-	if d.numbers == nil {
-		d.numbers = map[string]int32{}
-	}
-	number := int32(len(d.values))
-	d.numbers[key] = number
-	d.values = append(d.values, value)
-	return number
-}
-
-// String names the clusters, for messages of tests and tools.
-func (s *Snapshot) String() string {
-	return fmt.Sprintf("%d clusters: %s", len(s.names), strings.Join(s.names, " "))
 }

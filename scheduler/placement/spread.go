@@ -1,20 +1,19 @@
 package placement
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 )
 
-// selectClusters orders the candidates by score, then room, then name, and keeps those that the spread constraints choose.
+// selectClusters keeps the candidates that the spread constraints choose, the best first.
 func (a *assignment) selectClusters(estimated []candidate) ([]candidate, error) {
-	ranked := slices.Clone(estimated)
-	slices.SortFunc(ranked, byRank)
 	if len(a.placement.SpreadConstraints) == 0 || a.weightsIgnoreSpread() {
-		return ranked, nil
+		if a.orderIsFree() {
+			return estimated, nil
+		}
+		return ranked(estimated), nil
 	}
 	var region, cluster *policyv1alpha1.SpreadConstraint
 	for i := range a.placement.SpreadConstraints {
@@ -27,16 +26,20 @@ func (a *assignment) selectClusters(estimated []candidate) ([]candidate, error) 
 	}
 	switch {
 	case region != nil:
-		return a.selectByRegion(ranked, region, cluster)
+		return a.selectByRegion(ranked(estimated), region, cluster)
 	case cluster != nil:
-		return a.selectByCluster(ranked, cluster)
+		return a.selectByCluster(ranked(estimated), cluster)
 	}
 	return nil, errors.New("just support cluster and region spread constraint")
 }
 
-// byRank puts the better candidate first.
-func byRank(a, b candidate) int {
-	return cmp.Or(cmp.Compare(a.tier, b.tier), cmp.Compare(b.score, a.score), cmp.Compare(b.room(), a.room()), cmp.Compare(a.row, b.row))
+// orderIsFree reports whether the targets come out in the same order whatever the order of the selected clusters.
+func (a *assignment) orderIsFree() bool {
+	if !a.request.divides() || a.request.Options.EmptyWorkloadPropagation {
+		return false
+	}
+	strategy := a.request.strategy()
+	return strategy == staticWeight || strategy == dynamicWeight
 }
 
 // weightsIgnoreSpread reports whether the division by static weight decides on the clusters alone.
@@ -77,17 +80,68 @@ func makeRoom(ranked []candidate, count int, replicas int64) bool {
 	for i := range count {
 		room += ranked[i].room()
 	}
+	if room >= replicas {
+		return count > 0
+	}
+	others := newRoomiest(ranked[count:])
 	for last := count - 1; last >= 0 && room < replicas; last-- {
-		best := -1
-		for i := count; i < len(ranked); i++ {
-			if ranked[i].room() > ranked[last].room() && (best < 0 || ranked[i].room() > ranked[best].room()) {
-				best = i
-			}
+		best := others.first()
+		if best == nil {
+			break
 		}
-		if best >= 0 {
-			room += ranked[best].room() - ranked[last].room()
-			ranked[last], ranked[best] = ranked[best], ranked[last]
+		if best.room() > ranked[last].room() {
+			room += best.room() - ranked[last].room()
+			*best, ranked[last] = ranked[last], *best
+			others.sink(0)
 		}
 	}
 	return count > 0 && room >= replicas
+}
+
+// roomiest is a heap of clusters in fixed places: the one with the most room first, of equals the one in the first place.
+type roomiest struct {
+	clusters []candidate
+	places   []int32
+}
+
+func newRoomiest(clusters []candidate) *roomiest {
+	r := &roomiest{clusters: clusters, places: make([]int32, len(clusters))}
+	for i := range r.places {
+		r.places[i] = int32(i)
+	}
+	for i := len(r.places)/2 - 1; i >= 0; i-- {
+		r.sink(i)
+	}
+	return r
+}
+
+func (r *roomiest) first() *candidate {
+	if len(r.places) == 0 {
+		return nil
+	}
+	return &r.clusters[r.places[0]]
+}
+
+func (r *roomiest) before(a, b int32) bool {
+	if x, y := r.clusters[a].room(), r.clusters[b].room(); x != y {
+		return x > y
+	}
+	return a < b
+}
+
+func (r *roomiest) sink(i int) {
+	for {
+		child := 2*i + 1
+		if child >= len(r.places) {
+			return
+		}
+		if right := child + 1; right < len(r.places) && r.before(r.places[right], r.places[child]) {
+			child = right
+		}
+		if !r.before(r.places[child], r.places[i]) {
+			return
+		}
+		r.places[i], r.places[child] = r.places[child], r.places[i]
+		i = child
+	}
 }

@@ -1,11 +1,10 @@
 package placement
 
 import (
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
-	"k8s.io/klog/v2"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 )
@@ -40,11 +39,30 @@ func (s taintSet) key() string {
 // untolerated returns the first taint that no toleration covers, or nil.
 func (s taintSet) untolerated(tolerations []corev1.Toleration) *corev1.Taint {
 	for i := range s {
-		if !corev1helpers.TolerationsTolerateTaint(klog.Logger{}, tolerations, &s[i], false) {
+		covers := func(toleration corev1.Toleration) bool { return covers(&toleration, &s[i]) }
+		if !slices.ContainsFunc(tolerations, covers) {
 			return &s[i]
 		}
 	}
 	return nil
+}
+
+// covers applies the toleration rules of Kubernetes nodes, without the operators that compare numbers: clusters do not have
+// them.
+func covers(toleration *corev1.Toleration, taint *corev1.Taint) bool {
+	if toleration.Effect != "" && toleration.Effect != taint.Effect {
+		return false
+	}
+	if toleration.Key != "" && toleration.Key != taint.Key {
+		return false
+	}
+	switch toleration.Operator {
+	case corev1.TolerationOpExists:
+		return true
+	case corev1.TolerationOpEqual, "":
+		return toleration.Value == taint.Value
+	}
+	return false
 }
 
 // apiSet holds the kinds a cluster serves.

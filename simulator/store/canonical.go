@@ -74,7 +74,7 @@ func (s *settlers) build(t reflect.Type) settle {
 	case rawType:
 		return settleRaw
 	}
-	if t.Implements(marshalerType) || reflect.PointerTo(t).Implements(marshalerType) {
+	if t.Kind() != reflect.Pointer && reflect.PointerTo(t).Implements(marshalerType) {
 		return nil
 	}
 	switch t.Kind() {
@@ -82,11 +82,7 @@ func (s *settlers) build(t reflect.Type) settle {
 		return s.buildStruct(t)
 	case reflect.Pointer:
 		if work := s.of(t.Elem()); work != nil {
-			return func(value reflect.Value) {
-				if !value.IsNil() {
-					work(value.Elem())
-				}
-			}
+			return func(value reflect.Value) { settlePointer(value, work) }
 		}
 	case reflect.Slice:
 		if work := s.of(t.Elem()); work != nil {
@@ -152,6 +148,20 @@ func omitsEmpty(field reflect.StructField) bool {
 	return false
 }
 
+// settlePointer makes pointers to what JSON calls null nil.
+func settlePointer(value reflect.Value, work settle) {
+	if value.IsNil() {
+		return
+	}
+	work(value.Elem())
+	switch value.Type().Elem() {
+	case timeType, microTimeType, rawType:
+		if value.Elem().IsZero() {
+			value.SetZero()
+		}
+	}
+}
+
 // settleMap works on copies of the elements, because map elements are not addressable. The order does not show.
 func settleMap(value reflect.Value, work settle) {
 	for iter := value.MapRange(); iter.Next(); {
@@ -164,16 +174,20 @@ func settleMap(value reflect.Value, work settle) {
 
 func settleTime(value reflect.Value) {
 	t := value.Addr().Interface().(*metav1.Time)
-	if !t.IsZero() {
-		t.Time = t.Truncate(time.Second).Local()
+	if t.IsZero() {
+		t.Time = time.Time{}
+		return
 	}
+	t.Time = t.Truncate(time.Second).Local()
 }
 
 func settleMicroTime(value reflect.Value) {
 	t := value.Addr().Interface().(*metav1.MicroTime)
-	if !t.IsZero() {
-		t.Time = t.Truncate(time.Microsecond).Local()
+	if t.IsZero() {
+		t.Time = time.Time{}
+		return
 	}
+	t.Time = t.Truncate(time.Microsecond).Local()
 }
 
 func settleQuantity(value reflect.Value) {

@@ -63,21 +63,27 @@ func sameTarget(content map[string]any, current client.Object) error {
 
 func (k *kind) applyPatch(gvk schema.GroupVersionKind, before []byte, patchType types.PatchType,
 	data []byte) ([]byte, error) {
+	if patchType != types.StrategicMergePatchType {
+		return mergePatched(before, patchType, data)
+	}
+	goType := k.goTypes[gvk.Version]
+	if k.custom() || goType == nil {
+		return nil, unsupportedPatch()
+	}
+	after, err := strategicpatch.StrategicMergePatch(before, data, reflect.New(goType).Interface())
+	if err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	return after, nil
+}
+
+// mergePatched applies a patch of a type that needs no knowledge of the kind.
+func mergePatched(before []byte, patchType types.PatchType, data []byte) ([]byte, error) {
 	switch patchType {
 	case types.JSONPatchType:
 		return applyJSONPatch(before, data)
 	case types.MergePatchType:
 		after, err := jsonpatch.MergePatch(before, data)
-		if err != nil {
-			return nil, apierrors.NewBadRequest(err.Error())
-		}
-		return after, nil
-	case types.StrategicMergePatchType:
-		goType := k.goTypes[gvk.Version]
-		if k.custom() || goType == nil {
-			return nil, unsupportedPatch()
-		}
-		after, err := strategicpatch.StrategicMergePatch(before, data, reflect.New(goType).Interface())
 		if err != nil {
 			return nil, apierrors.NewBadRequest(err.Error())
 		}

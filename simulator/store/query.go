@@ -237,10 +237,8 @@ func (f filter) everything() bool {
 	return f.labels.Empty() && len(f.fields) == 0
 }
 
+// matches tests labels and fields; the namespace is for the caller to compare.
 func (f filter) matches(v *version) bool {
-	if f.namespace != "" && v.object.GetNamespace() != f.namespace {
-		return false
-	}
 	for _, test := range f.fields {
 		var equal bool
 		if test.index >= 0 {

@@ -2,10 +2,12 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -18,8 +20,8 @@ func (c *storeClient) Status() client.SubResourceWriter {
 	return c.SubResource(string(aspectStatus))
 }
 
-// SubResource implements client.SubResourceClientConstructor. There are status, and finalize for namespaces; requests to
-// others answer 404 Not Found.
+// SubResource implements client.SubResourceClientConstructor. There are status, scale, and finalize for namespaces;
+// requests to others answer 404 Not Found.
 func (c *storeClient) SubResource(name string) client.SubResourceClient {
 	return &subresourceClient{client: c, aspect: aspect(name)}
 }
@@ -42,16 +44,21 @@ func (k *kind) serves(a aspect) error {
 	switch {
 	case a == aspectStatus && k.resource.Status:
 		return nil
+	case a == aspectScale && k.scalePaths() != nil:
+		return nil
 	case a == aspectFinalize && k.resource.GVK.GroupKind() == namespaceKind:
 		return nil
 	}
 	return noSuchEndpoint()
 }
 
-// Get implements client.SubResourceReader. No subresource served here has a representation of its own.
-func (c *subresourceClient) Get(_ context.Context, object, _ client.Object, _ ...client.SubResourceGetOption) error {
+// Get implements client.SubResourceReader. Only a scale has a representation of its own.
+func (c *subresourceClient) Get(_ context.Context, object, into client.Object, _ ...client.SubResourceGetOption) error {
 	if err := c.serves(object); err != nil {
 		return err
+	}
+	if c.aspect == aspectScale {
+		return c.client.readScale(object, into)
 	}
 	return fmt.Errorf("reading subresource %s of %s: %w", c.aspect, object.GetName(), errors.ErrUnsupported)
 }
@@ -75,6 +82,9 @@ func (c *subresourceClient) Update(ctx context.Context, object client.Object,
 	if o.SubResourceBody != nil {
 		content = o.SubResourceBody
 	}
+	if c.aspect == aspectScale {
+		return c.updateScale(ctx, object, content, writeOptions{dryRun: isDryRun(o.DryRun)})
+	}
 	return c.client.update(ctx, object, content, c.aspect, writeOptions{dryRun: isDryRun(o.DryRun)})
 }
 
@@ -89,6 +99,9 @@ func (c *subresourceClient) Patch(ctx context.Context, object client.Object, pat
 	if o.SubResourceBody != nil {
 		content = o.SubResourceBody
 	}
+	if c.aspect == aspectScale {
+		return c.patchScale(ctx, object, content, patch, writeOptions{dryRun: isDryRun(o.DryRun)})
+	}
 	return c.client.patch(ctx, object, content, patch, c.aspect, writeOptions{dryRun: isDryRun(o.DryRun)})
 }
 
@@ -97,6 +110,41 @@ func (c *subresourceClient) Apply(ctx context.Context, configuration runtime.App
 	options ...client.SubResourceApplyOption) error {
 	o := (&client.SubResourceApplyOptions{}).ApplyOpts(options)
 	return c.client.applyConfiguration(ctx, configuration, c.aspect, writeOptions{dryRun: isDryRun(o.DryRun)})
+}
+
+// updateScale sets the replicas that a Scale says.
+func (c *subresourceClient) updateScale(ctx context.Context, object, content client.Object, options writeOptions) error {
+	wanted, ok := content.(*autoscalingv1.Scale)
+	if !ok {
+		return apierrors.NewBadRequest(fmt.Sprintf("a scale is set by a Scale, not by a %T", content))
+	}
+	return c.client.writeScale(ctx, object, content, options,
+		func(*autoscalingv1.Scale) (*autoscalingv1.Scale, error) { return wanted, nil })
+}
+
+// patchScale patches the Scale of an object.
+func (c *subresourceClient) patchScale(ctx context.Context, object, content client.Object, patch client.Patch,
+	options writeOptions) error {
+	data, err := patch.Data(content)
+	if err != nil {
+		return err
+	}
+	return c.client.writeScale(ctx, object, content, options,
+		func(current *autoscalingv1.Scale) (*autoscalingv1.Scale, error) {
+			before, err := json.Marshal(current)
+			if err != nil {
+				return nil, err
+			}
+			after, err := mergePatched(before, patch.Type(), data)
+			if err != nil {
+				return nil, err
+			}
+			wanted := &autoscalingv1.Scale{}
+			if err := json.Unmarshal(after, wanted); err != nil {
+				return nil, apierrors.NewBadRequest(err.Error())
+			}
+			return wanted, nil
+		})
 }
 
 // existing makes a draft function refuse objects that are not there.

@@ -214,10 +214,13 @@ func (k *kind) bumpsGeneration(draft, old client.Object) bool {
 
 // validateUpdate checks content and metadata of a changed object.
 func (k *kind) validateUpdate(ctx context.Context, draft client.Object, current *version, a aspect) field.ErrorList {
-	path := field.NewPath("metadata")
-	anyName := func(string, bool) []string { return nil }
-	errs := apivalidation.ValidateObjectMetaAccessor(draft, k.resource.Namespaced, anyName, path)
-	errs = append(errs, apivalidation.ValidateObjectMetaAccessorUpdate(draft, current.object, path)...)
+	var errs field.ErrorList
+	if !sameMetadata(draft, current.object) {
+		path := field.NewPath("metadata")
+		anyName := func(string, bool) []string { return nil }
+		errs = apivalidation.ValidateObjectMetaAccessor(draft, k.resource.Namespaced, anyName, path)
+		errs = append(errs, apivalidation.ValidateObjectMetaAccessorUpdate(draft, current.object, path)...)
+	}
 	if native := k.resource.native; native != nil && native.validate != nil && a == aspectObject {
 		errs = append(errs, native.validate(draft, current.object)...)
 	}

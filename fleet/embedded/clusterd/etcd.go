@@ -32,6 +32,10 @@ func startEtcd(ctx context.Context, cluster string, c etcdConfig) (*embed.Etcd, 
 	cfg.TickMs = uint(etcdTick.Milliseconds())
 	cfg.ElectionMs = uint(etcdElection.Milliseconds())
 	cfg.LogLevel = "warn"
+	cfg.EnableGRPCGateway = false
+	// NewConfig leaves these at zero, which finds every request slow and logs it.
+	cfg.WarningUnaryRequestDuration = embed.DefaultWarningUnaryRequestDuration
+	cfg.WarningApplyDuration = embed.DefaultWarningApplyDuration
 	// What survives a killed process is what was written, synced or not; only a power cut could lose it.
 	cfg.UnsafeNoFsync = true
 	cfg.AutoCompactionMode = embed.CompactorModePeriodic

@@ -50,7 +50,7 @@ func Scheme() *runtime.Scheme {
 // Cases is the table.
 func Cases() []Case {
 	return slices.Concat(metadataCases(), updateCases(), patchCases(), deleteCases(), statusCases(), readCases(),
-		watchCases(), customCases(), namespaceCases(), ownershipCases(), definitionCases(), builtinCases())
+		watchCases(), customCases(), namespaceCases(), ownershipCases(), definitionCases(), builtinCases(), moreCases())
 }
 
 // Run runs every case in a new environment.

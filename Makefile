@@ -1,0 +1,96 @@
+# Everything here needs Go, gcc, make and git, and nothing else. `make` alone lists the targets.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Nested modules keep the dependencies of the main one small: they have their own go.mod.
+MODULES := . fleet/embedded/clusterd tools
+
+# Flags for `seatrial up`, and for every `go test`.
+UP_FLAGS ?=
+TEST_FLAGS ?=
+# How often, and how long, each benchmark runs.
+BENCH_COUNT ?= 6
+BENCH_TIME ?= 500ms
+
+cache := $(CURDIR)/.cache
+export GOLANGCI_LINT_CACHE := $(cache)/golangci-lint
+
+##@ Build and run
+
+.PHONY: build
+build: ## Build bin/seatrial and bin/seatrial-cluster
+	go build -o bin/seatrial ./cmd/seatrial
+	go run ./fleet/embedded/buildcluster
+
+.PHONY: up
+up: build ## Start a control plane with three member clusters on this machine, and an example on them
+	bin/seatrial up $(UP_FLAGS)
+
+.PHONY: down
+down: ## End what `make up` started
+	bin/seatrial down
+
+##@ Check
+
+.PHONY: test
+test: build ## Run all tests, with those that start real clusters
+	go test -timeout 20m $(TEST_FLAGS) ./...
+	cd fleet/embedded/clusterd && go test -timeout 5m $(TEST_FLAGS) ./...
+
+.PHONY: test-race
+test-race: ## Run all tests that start no clusters under the race detector
+	go test -race -short -timeout 20m $(TEST_FLAGS) ./...
+
+.PHONY: lint
+lint: bin/golangci-lint ## Run golangci-lint, and go vet over the nested modules
+	bin/golangci-lint run ./...
+	cd fleet/embedded/clusterd && go vet ./...
+
+.PHONY: verify
+verify: verify-format verify-modules verify-generated ## Check that formatting, go.mod files and generated files are up to date
+
+.PHONY: verify-format
+verify-format:
+	@unformatted=$$(gofmt -l .); [[ -z $$unformatted ]] || { echo "not formatted; run gofmt -w on:"; echo "$$unformatted"; exit 1; } >&2
+
+.PHONY: verify-modules
+verify-modules:
+	@for module in $(MODULES); do (cd $$module && go mod tidy -diff) || { echo "run 'go mod tidy' in $$module" >&2; exit 1; }; done
+
+# What is compared is the tree before and after, so that a change of types can be checked before it is committed.
+.PHONY: verify-generated
+verify-generated:
+	@before=$$(mktemp -d); trap 'rm -rf "$$before"' EXIT; \
+	cp -R api apiserver/openapi "$$before"; \
+	$(MAKE) generate; \
+	diff -r "$$before/api" api && diff -r "$$before/openapi" apiserver/openapi || \
+	  { echo "generated files were out of date; 'make generate' has brought them up to date" >&2; exit 1; }
+
+.PHONY: bench
+bench: ## Run the benchmarks and compare them with bench/baseline.txt (RECORD=1 makes the result the new baseline)
+	@mkdir -p $(cache) bench
+	go test -run '^$$' -bench . -benchmem -count $(BENCH_COUNT) -benchtime $(BENCH_TIME) \
+	  $$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n1 dirname | sort -u) | tee $(cache)/bench.txt
+	@if [[ -n "$(RECORD)" ]]; then cp $(cache)/bench.txt bench/baseline.txt; fi
+	go tool -modfile=tools/go.mod benchstat bench/baseline.txt $(cache)/bench.txt
+
+##@ Maintain
+
+.PHONY: generate
+generate: ## Write the files that are generated from the API types
+	hack/generate.sh
+	hack/generate-openapi.sh
+
+.PHONY: clean
+clean: ## Remove what these targets built and cached
+	rm -rf bin .cache
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+bin/golangci-lint: tools/go.mod tools/go.sum
+	cd tools && go build -trimpath -ldflags='-s -w' -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
