@@ -8,6 +8,9 @@ MAKEFLAGS += --no-print-directory
 # Nested modules keep the dependencies of the main one small: they have their own go.mod.
 MODULES := . fleet/embedded/clusterd tools
 
+# What fleet/embedded/buildcluster compiles with: other flags would compile all of Kubernetes once more.
+CLUSTERD_FLAGS := -trimpath
+
 # Flags for `seatrial up`, and for every `go test`.
 UP_FLAGS ?=
 TEST_FLAGS ?=
@@ -38,7 +41,7 @@ down: ## End what `make up` started
 .PHONY: test
 test: build ## Run all tests, with those that start real clusters
 	go test -timeout 20m $(TEST_FLAGS) ./...
-	cd fleet/embedded/clusterd && go test -timeout 5m $(TEST_FLAGS) ./...
+	cd fleet/embedded/clusterd && go test $(CLUSTERD_FLAGS) -timeout 5m $(TEST_FLAGS) ./...
 
 .PHONY: test-race
 test-race: ## Run all tests that start no clusters under the race detector
@@ -47,7 +50,7 @@ test-race: ## Run all tests that start no clusters under the race detector
 .PHONY: lint
 lint: bin/golangci-lint ## Run golangci-lint, and go vet over the nested modules
 	bin/golangci-lint run ./...
-	cd fleet/embedded/clusterd && go vet ./...
+	cd fleet/embedded/clusterd && go vet $(CLUSTERD_FLAGS) ./...
 
 .PHONY: verify
 verify: verify-format verify-modules verify-generated ## Check that formatting, go.mod files and generated files are up to date

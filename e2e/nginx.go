@@ -1,23 +1,20 @@
 // Package e2e holds the suites that run unchanged on every kind of fleet: simulated, embedded, and others that implement
-// fleet.Environment.
+// fleet.Environment. A suite leaves the fleet as it found it, so that several may run on one fleet.
 package e2e
 
 import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
@@ -25,47 +22,26 @@ import (
 	"github.com/seatrial/seatrial/fleet"
 )
 
-// Times a fleet gets. They bound a failure; what works is seen as soon as it holds.
-const (
-	toSettle = time.Minute
-	// toNotice covers the failure and success thresholds of cluster health, of 30 s each in a default installation.
-	toNotice = 2 * time.Minute
-)
-
-// fixture is one run of a suite on one fleet.
-type fixture struct {
-	*testing.T
-	ctx   context.Context
-	env   fleet.Environment
-	plane client.Client
-}
-
 // Propagation follows one Deployment through its life: created, scaled, updated, with a member killed and revived in
 // between, and deleted. The fleet has the members member1 to member3, joined.
 func Propagation(t *testing.T, env fleet.Environment) {
-	ctx := t.Context()
-	plane, err := env.Client(ctx, fleet.ControlPlaneName)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &fixture{T: t, ctx: ctx, env: env, plane: plane}
-	f.awaitReady("member1", "member2", "member3")
+	f := start(t, env)
 
-	f.create(namespace("shop"))
+	defer f.space("shop")()
 	f.create(deployment("shop", "web", 6))
 	f.create(weightedPolicy("shop", "web", map[string]int64{"member1": 1, "member2": 2, "member3": 3}))
 	f.awaitPlacement("shop", "web", map[string]int32{"member1": 1, "member2": 2, "member3": 3})
 	f.awaitApplied("shop", "web")
 
 	f.Log("scaling up")
-	f.changeDeployment("shop", "web", func(d *appsv1.Deployment) { d.Spec.Replicas = ptr.To[int32](12) })
+	update(f, f.plane, deployment("shop", "web", 0), func(d *appsv1.Deployment) { d.Spec.Replicas = ptr.To[int32](12) })
 	f.awaitPlacement("shop", "web", map[string]int32{"member1": 2, "member2": 4, "member3": 6})
 
 	f.Log("killing member2 and changing the image meanwhile")
-	f.must(env.Kill(ctx, "member2"))
-	f.changeDeployment("shop", "web", func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = "nginx:1.29" })
+	f.must(env.Kill(f.ctx, "member2"))
+	update(f, f.plane, deployment("shop", "web", 0), func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = "nginx:1.29" })
 	f.awaitImage("shop", "web", "nginx:1.29", "member1", "member3")
-	f.must(env.Revive(ctx, "member2"))
+	f.must(env.Revive(f.ctx, "member2"))
 	f.awaitReady("member2")
 	f.awaitImage("shop", "web", "nginx:1.29", "member2")
 	f.awaitPlacement("shop", "web", map[string]int32{"member1": 2, "member2": 4, "member3": 6})
@@ -75,103 +51,27 @@ func Propagation(t *testing.T, env fleet.Environment) {
 	f.awaitPlacement("shop", "web", map[string]int32{"member1": 2, "member2": 4, "member3": 6})
 
 	f.Log("deleting")
-	f.must(plane.Delete(ctx, deployment("shop", "web", 0)))
-	f.awaitGone("shop", "web", "member1", "member2", "member3")
+	f.delete(f.plane, deployment("shop", "web", 0))
+	f.awaitHolders(deployment("shop", "web", 0))
 	f.awaitNoOrphans("shop")
 }
 
 // DuplicatedPropagation sends a ConfigMap to two chosen members, then to the third alone.
 func DuplicatedPropagation(t *testing.T, env fleet.Environment) {
-	ctx := t.Context()
-	plane, err := env.Client(ctx, fleet.ControlPlaneName)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &fixture{T: t, ctx: ctx, env: env, plane: plane}
-	f.awaitReady("member1", "member2", "member3")
-	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: "settings"}, Data: map[string]string{"mode": "calm"}}
+	f := start(t, env)
+	defer f.space("settings")()
+	config := configMap("settings", "mode", map[string]string{"mode": "calm"})
 	f.create(config)
-	policy := &policyv1alpha1.PropagationPolicy{
-		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: "settings"},
-		Spec: policyv1alpha1.PropagationSpec{
-			ResourceSelectors: []policyv1alpha1.ResourceSelector{{APIVersion: "v1", Kind: "ConfigMap", Namespace: metav1.NamespaceDefault, Name: "settings"}},
-			Placement:         policyv1alpha1.Placement{ClusterAffinity: &policyv1alpha1.ClusterAffinity{ClusterNames: []string{"member1", "member2"}}},
-		},
-	}
-	f.create(policy)
-	holders := func(expected ...string) {
-		f.await(toSettle, fmt.Sprintf("ConfigMap settings in %v and nowhere else", expected), func(ctx context.Context) (bool, error) {
-			for _, member := range []string{"member1", "member2", "member3"} {
-				found := &corev1.ConfigMap{}
-				err := f.member(member).Get(ctx, client.ObjectKeyFromObject(config), found)
-				if client.IgnoreNotFound(err) != nil {
-					return false, err
-				}
-				if contains(expected, member) != (err == nil) || err == nil && found.Data["mode"] != "calm" {
-					return false, nil
-				}
-			}
-			return true, nil
-		})
-	}
-	holders("member1", "member2")
-	f.must(plane.Get(ctx, client.ObjectKeyFromObject(policy), policy))
-	policy.Spec.Placement.ClusterAffinity.ClusterNames = []string{"member3"}
-	f.must(plane.Update(ctx, policy))
-	holders("member3")
-	f.must(plane.Delete(ctx, config))
-	holders()
-	f.must(plane.Delete(ctx, policy))
-	f.await(toSettle, "the policy to go", func(ctx context.Context) (bool, error) {
-		err := plane.Get(ctx, client.ObjectKeyFromObject(policy), policy)
-		return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
+	policy := f.propagate(config, "member1", "member2")
+	f.awaitHolders(config, "member1", "member2")
+	update(f, f.plane, policy, func(p *policyv1alpha1.PropagationPolicy) {
+		p.Spec.Placement.ClusterAffinity.ClusterNames = []string{"member3"}
 	})
-}
-
-func contains(list []string, one string) bool {
-	for _, each := range list {
-		if each == one {
-			return true
-		}
-	}
-	return false
-}
-
-func (f *fixture) must(err error) {
-	f.Helper()
-	if err != nil {
-		f.Fatal(err)
-	}
-}
-
-func (f *fixture) create(object client.Object) {
-	f.Helper()
-	if err := f.plane.Create(f.ctx, object); err != nil {
-		f.Fatalf("creating %T %s: %v", object, object.GetName(), err)
-	}
-}
-
-func (f *fixture) member(name string) client.Client {
-	f.Helper()
-	member, err := f.env.Client(f.ctx, name)
-	f.must(err)
-	return member
-}
-
-func (f *fixture) await(timeout time.Duration, what string, condition func(context.Context) (bool, error)) {
-	f.Helper()
-	f.must(f.env.Await(f.ctx, timeout, what, condition))
-}
-
-func (f *fixture) awaitReady(clusters ...string) {
-	f.Helper()
-	for _, name := range clusters {
-		f.await(toNotice, "cluster "+name+" Ready", func(ctx context.Context) (bool, error) {
-			cluster := &clusterv1alpha1.Cluster{}
-			err := f.plane.Get(ctx, types.NamespacedName{Name: name}, cluster)
-			return err == nil && meta.IsStatusConditionTrue(cluster.Status.Conditions, names.ConditionClusterReady), client.IgnoreNotFound(err)
-		})
-	}
+	f.awaitHolders(config, "member3")
+	f.delete(f.plane, config)
+	f.awaitHolders(config)
+	f.delete(f.plane, policy)
+	f.awaitAbsent(f.plane, policy)
 }
 
 // awaitPlacement waits until every member has its share ready and the template sums them up.
@@ -208,22 +108,6 @@ func (f *fixture) awaitApplied(namespace, name string) {
 	})
 }
 
-func (f *fixture) changeDeployment(namespace, name string, change func(*appsv1.Deployment)) {
-	f.Helper()
-	f.await(toSettle, "a change of the template "+name, func(ctx context.Context) (bool, error) {
-		template := &appsv1.Deployment{}
-		if err := f.plane.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, template); err != nil {
-			return false, err
-		}
-		change(template)
-		err := f.plane.Update(ctx, template)
-		if apierrors.IsConflict(err) {
-			return false, nil
-		}
-		return true, err
-	})
-}
-
 func (f *fixture) awaitImage(namespace, name, image string, members ...string) {
 	f.Helper()
 	for _, member := range members {
@@ -240,16 +124,6 @@ func (f *fixture) drift(member, namespace, name string) {
 	f.Helper()
 	copied := deployment(namespace, name, 0)
 	f.must(f.member(member).Patch(f.ctx, copied, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"replicas":9}}`))))
-}
-
-func (f *fixture) awaitGone(namespace, name string, members ...string) {
-	f.Helper()
-	for _, member := range members {
-		f.await(toSettle, fmt.Sprintf("%s/%s gone from %s", namespace, name, member), func(ctx context.Context) (bool, error) {
-			err := f.member(member).Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &appsv1.Deployment{})
-			return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
-		})
-	}
 }
 
 // awaitNoOrphans waits until nothing stands for the namespace's templates any more: no binding, and no Work but those of
@@ -271,10 +145,6 @@ func (f *fixture) awaitNoOrphans(namespace string) {
 		}
 		return len(bindings.Items) == 0, nil
 	})
-}
-
-func namespace(name string) *corev1.Namespace {
-	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 }
 
 func deployment(namespace, name string, replicas int32) *appsv1.Deployment {
@@ -304,7 +174,7 @@ func weightedPolicy(namespace, name string, weights map[string]int64) *policyv1a
 			}},
 		},
 	}
-	for _, member := range []string{"member1", "member2", "member3"} {
+	for _, member := range members {
 		policy.Spec.Placement.ReplicaScheduling.WeightPreference.StaticWeightList = append(
 			policy.Spec.Placement.ReplicaScheduling.WeightPreference.StaticWeightList,
 			policyv1alpha1.StaticClusterWeight{TargetCluster: policyv1alpha1.ClusterAffinity{ClusterNames: []string{member}}, Weight: weights[member]})

@@ -53,6 +53,23 @@ func simulated(t *testing.T) *simulator.Fleet {
 }
 
 func TestSimulated(t *testing.T) {
-	t.Run("Propagation", func(t *testing.T) { e2e.Propagation(t, simulated(t)) })
-	t.Run("DuplicatedPropagation", func(t *testing.T) { e2e.DuplicatedPropagation(t, simulated(t)) })
+	for _, suite := range []struct {
+		name string
+		run  func(*testing.T, fleet.Environment)
+	}{
+		{"Propagation", e2e.Propagation},
+		{"DuplicatedPropagation", e2e.DuplicatedPropagation},
+		{"DeletedPolicyKeepsCopies", e2e.DeletedPolicyKeepsCopies},
+		{"ForcedPolicyLeavesNoClaim", e2e.ForcedPolicyLeavesNoClaim},
+		{"DeselectedTemplateIsLetGo", e2e.DeselectedTemplateIsLetGo},
+		{"ExcludedClusterGivesUpCopy", e2e.ExcludedClusterGivesUpCopy},
+		{"BestPolicyClaims", e2e.BestPolicyClaims},
+		{"RecreatedTemplateReplacesOld", e2e.RecreatedTemplateReplacesOld},
+		{"DeletedBindingComesBack", e2e.DeletedBindingComesBack},
+		{"DeletedWorkComesBack", e2e.DeletedWorkComesBack},
+		{"DeletedCopyComesBack", e2e.DeletedCopyComesBack},
+		{"CopyBeingRemovedIsAwaited", e2e.CopyBeingRemovedIsAwaited},
+	} {
+		t.Run(suite.name, func(t *testing.T) { suite.run(t, simulated(t)) })
+	}
 }

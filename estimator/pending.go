@@ -31,13 +31,8 @@ func Unschedulable(deployment *appsv1.Deployment, replicaSets []*appsv1.ReplicaS
 func currentReplicaSet(deployment *appsv1.Deployment, replicaSets []*appsv1.ReplicaSet) *appsv1.ReplicaSet {
 	var current *appsv1.ReplicaSet
 	for _, candidate := range replicaSets {
-		if candidate.Namespace != deployment.Namespace || !sameTemplate(&candidate.Spec.Template, &deployment.Spec.Template) {
-			continue
-		}
-		if owner := metav1.GetControllerOf(candidate); owner != nil && owner.UID != deployment.UID {
-			continue
-		}
-		if current == nil || older(candidate, current) {
+		if candidate.Namespace == deployment.Namespace && metav1.IsControlledBy(candidate, deployment) &&
+			sameTemplate(&candidate.Spec.Template, &deployment.Spec.Template) && (current == nil || older(candidate, current)) {
 			current = candidate
 		}
 	}

@@ -23,18 +23,19 @@ func (c Claim) ClusterScoped() bool { return c.Policy.Namespace == "" }
 // Claim is the claim the policy makes.
 func (p Policy) Claim() Claim { return Claim{Policy: p.NamespacedName(), ID: p.ID()} }
 
-// ClaimOf reads the claim on an object; claimed is false without one. With claims of both scopes the namespaced one counts.
+// ClaimOf reads the claim on an object; claimed is false without one. A part of a claim, an identity or a name, is a claim too.
+// With claims of both scopes the namespaced one counts.
 func ClaimOf(object metav1.Object) (claim Claim, claimed bool) {
 	labels, annotations := object.GetLabels(), object.GetAnnotations()
 	claim.Policy.Name = annotations[names.AnnotationPropagationPolicyName]
-	if claim.Policy.Name != "" {
+	claim.ID = labels[names.LabelPropagationPolicyID]
+	if claim != (Claim{}) {
 		claim.Policy.Namespace = annotations[names.AnnotationPropagationPolicyNamespace]
-		claim.ID = labels[names.LabelPropagationPolicyID]
 		return claim, true
 	}
 	claim.Policy.Name = annotations[names.AnnotationClusterPropagationPolicyName]
 	claim.ID = labels[names.LabelClusterPropagationPolicyID]
-	return claim, claim.Policy.Name != ""
+	return claim, claim != (Claim{})
 }
 
 // SetClaim puts a claim on an object in place of any other, and tells whether that changed the object. Maps that the object

@@ -3,15 +3,15 @@ package policy
 import (
 	"cmp"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 )
 
 // Matches tells whether the policy selects the template. A namespaced policy serves its own namespace only.
-func (p Policy) Matches(template *unstructured.Unstructured) bool { return p.rank(template) != Misses }
+func (p Policy) Matches(template client.Object) bool { return p.rank(template) != Misses }
 
-func (p Policy) rank(template *unstructured.Unstructured) Rank {
+func (p Policy) rank(template client.Object) Rank {
 	if !p.ClusterScoped() && p.GetNamespace() != template.GetNamespace() {
 		return Misses
 	}
@@ -21,7 +21,7 @@ func (p Policy) rank(template *unstructured.Unstructured) Rank {
 // Best is the policy that an unclaimed template gets; ok is false when none matches. Namespaced policies come before
 // cluster-scoped ones; within a scope the explicit priority counts, then how closely the selectors describe the template, then
 // the name. Policies on their way out do not count. The order of the policies does not matter.
-func Best(policies []Policy, template *unstructured.Unstructured) (best Policy, ok bool) {
+func Best(policies []Policy, template client.Object) (best Policy, ok bool) {
 	bestRank := Misses
 	for _, candidate := range policies {
 		rank := candidate.rank(template)
@@ -63,7 +63,7 @@ const (
 // preempt contend, and only for templates that they select by name. A namespaced policy wins over a cluster-scoped one, never
 // the other way round; within a scope the higher explicit priority wins. Policies on their way out contend like others: the
 // choice between winners, Best, leaves them out.
-func (p Policy) Contend(template *unstructured.Unstructured, claim Claim, holder *Policy) Contention {
+func (p Policy) Contend(template client.Object, claim Claim, holder *Policy) Contention {
 	if p.Spec.Preemption != policyv1alpha1.PreemptAlways {
 		return ContendLoses
 	}

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 )
 
@@ -74,5 +75,19 @@ func TestSetClaimLeavesSharedMapsAlone(t *testing.T) {
 	SetClaim(meta, Claim{Policy: types.NamespacedName{Name: "b"}, ID: "2"})
 	if len(labels) != 1 || len(meta.Labels) != 2 {
 		t.Errorf("shared map %v, labels %v", labels, meta.Labels)
+	}
+}
+
+func TestPartOfAClaimIsAClaim(t *testing.T) {
+	for name, object := range map[string]*metav1.ObjectMeta{
+		"identity": {Labels: map[string]string{names.LabelPropagationPolicyID: "1"}},
+		"name":     {Annotations: map[string]string{names.AnnotationClusterPropagationPolicyName: "p"}},
+	} {
+		if claim, claimed := ClaimOf(object); !claimed {
+			t.Errorf("%s: %+v is no claim", name, claim)
+		}
+		if !Unclaim(object) {
+			t.Errorf("%s: nothing was taken off", name)
+		}
 	}
 }

@@ -2,8 +2,8 @@ package policy
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 )
@@ -19,25 +19,26 @@ const (
 	MatchesName
 )
 
-// RankOf is the closest rank that any of the selectors reaches.
-func RankOf(object *unstructured.Unstructured, selectors []policyv1alpha1.ResourceSelector) Rank {
+// RankOf is the closest rank that any of the selectors reaches. The object must know its GVK.
+func RankOf(template client.Object, selectors []policyv1alpha1.ResourceSelector) Rank {
 	rank := Misses
 	for i := range selectors {
-		rank = max(rank, rankOf(object, &selectors[i]))
+		rank = max(rank, rankOf(template, &selectors[i]))
 	}
 	return rank
 }
 
 // rankOf looks at labels only without a name. A malformed label selector describes nothing.
-func rankOf(object *unstructured.Unstructured, selector *policyv1alpha1.ResourceSelector) Rank {
-	if object.GetAPIVersion() != selector.APIVersion || object.GetKind() != selector.Kind {
+func rankOf(template client.Object, selector *policyv1alpha1.ResourceSelector) Rank {
+	apiVersion, kind := template.GetObjectKind().GroupVersionKind().ToAPIVersionAndKind()
+	if apiVersion != selector.APIVersion || kind != selector.Kind {
 		return Misses
 	}
-	if selector.Namespace != "" && selector.Namespace != object.GetNamespace() {
+	if selector.Namespace != "" && selector.Namespace != template.GetNamespace() {
 		return Misses
 	}
 	if selector.Name != "" {
-		if selector.Name == object.GetName() {
+		if selector.Name == template.GetName() {
 			return MatchesName
 		}
 		return Misses
@@ -46,7 +47,7 @@ func rankOf(object *unstructured.Unstructured, selector *policyv1alpha1.Resource
 		return MatchesAll
 	}
 	wanted, err := metav1.LabelSelectorAsSelector(selector.LabelSelector)
-	if err != nil || !wanted.Matches(labels.Set(object.GetLabels())) {
+	if err != nil || !wanted.Matches(labels.Set(template.GetLabels())) {
 		return Misses
 	}
 	return MatchesLabels

@@ -181,7 +181,11 @@ func (f *Fleet) Await(ctx context.Context, timeout time.Duration, what string, c
 		if !f.loop.Now().Before(deadline) {
 			return fmt.Errorf("awaiting %s: not within %s; %s", what, timeout, f.trouble())
 		}
-		if err := f.advance(ctx, f.loop.Now().Add(look)); err != nil {
+		next := f.loop.Now().Add(look)
+		if next.After(deadline) {
+			next = deadline
+		}
+		if err := f.advance(ctx, next); err != nil {
 			return err
 		}
 	}

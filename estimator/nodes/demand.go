@@ -1,8 +1,12 @@
 package nodes
 
 import (
+	"errors"
+	"fmt"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 )
@@ -54,7 +58,62 @@ func (d *Demand) namespace() string {
 	return d.Requirements.Namespace
 }
 
-// placed reports whether where other pods run matters.
-func (d *Demand) placed() bool {
-	return len(d.Affinity) > 0 || len(d.AntiAffinity) > 0 || len(d.Spread) > 0
+// special reports whether the demand asks for more than every installed estimator understands.
+func (d *Demand) special() bool {
+	return len(d.Labels) > 0 || len(d.Affinity) > 0 || len(d.AntiAffinity) > 0 || len(d.Spread) > 0 ||
+		len(d.HostPorts) > 0 || len(d.Volumes) > 0 || d.Priority != nil
+}
+
+// terms reads affinity terms that have been validated.
+func (d *Demand) terms(terms []corev1.PodAffinityTerm) []podTerm {
+	read := make([]podTerm, 0, len(terms))
+	for i := range terms {
+		if term, err := readTerm(&terms[i], d.namespace(), labels.Set(d.Labels)); err == nil {
+			read = append(read, term)
+		}
+	}
+	return read
+}
+
+// validate refuses what has no sensible answer. Claims on nodes that cannot be read are not among it: they match no node.
+func (d *Demand) validate() error {
+	if d == nil {
+		return errors.New("estimating a demand: there is none")
+	}
+	if d.Requirements != nil {
+		if err := validateRequest(d.Requirements.ResourceRequest); err != nil {
+			return fmt.Errorf("estimating a demand: %w", err)
+		}
+	}
+	own := labels.Set(d.Labels)
+	for _, terms := range [][]corev1.PodAffinityTerm{d.Affinity, d.AntiAffinity} {
+		for i := range terms {
+			if _, err := readTerm(&terms[i], d.namespace(), own); err != nil {
+				return fmt.Errorf("estimating a demand: %w", err)
+			}
+		}
+	}
+	for i := range d.Spread {
+		if d.Spread[i].MaxSkew <= 0 {
+			return fmt.Errorf("estimating a demand: the spread over %s allows a skew of %d, which must be above zero", d.Spread[i].TopologyKey, d.Spread[i].MaxSkew)
+		}
+		if _, err := readSelector(d.Spread[i].LabelSelector, d.Spread[i].MatchLabelKeys, nil, own); err != nil {
+			return fmt.Errorf("estimating a demand: reading the spread over %s: %w", d.Spread[i].TopologyKey, err)
+		}
+	}
+	for _, port := range d.HostPorts {
+		if port.Port <= 0 || port.Port > 65535 {
+			return fmt.Errorf("estimating a demand: host port %d does not exist", port.Port)
+		}
+	}
+	return nil
+}
+
+func validateRequest(request corev1.ResourceList) error {
+	for name, quantity := range request {
+		if quantity.Sign() < 0 {
+			return fmt.Errorf("the request for %s is negative: %s", name, quantity.String())
+		}
+	}
+	return nil
 }

@@ -269,6 +269,9 @@ func (t *taintTable) drop(id int32) {
 // effectiveTaints are the taints of a node that keep pods away.
 func effectiveTaints(node *corev1.Node) []corev1.Taint {
 	var taints []corev1.Taint
+	if node.Spec.Unschedulable {
+		taints = append(taints, corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule})
+	}
 	for _, taint := range node.Spec.Taints {
 		if keepsAway(&taint) {
 			taints = append(taints, corev1.Taint{Key: taint.Key, Value: taint.Value, Effect: taint.Effect})

@@ -25,7 +25,9 @@ type singleFilter struct {
 	affinities []nodeaffinity.RequiredNodeAffinity
 }
 
-func (f *filter) class(key classKey) bool { return f.labels.has(key.labels) && f.taints.has(key.taints) }
+func (f *filter) class(key classKey) bool {
+	return f.labels.has(key.labels) && f.taints.has(key.taints)
+}
 
 // filterFor compiles a node claim and the node affinity of volumes.
 func (x *Index) filterFor(selector map[string]string, required *corev1.NodeSelector, tolerations []corev1.Toleration, volumes []Volume) filter {
@@ -107,11 +109,16 @@ func (f *singleFilter) matches(n *node, pairs map[string]string) bool {
 	return true
 }
 
+// claims reports whether one known node is one that the demand asks for, whatever its taints.
+func (x *Index) claims(f *filter, slot int32) bool {
+	n := &x.nodes.rows[slot]
+	set := x.classes[n.class].key.labels
+	return f.labels.has(set) && (f.single == nil || f.single.matches(n, x.labels.sets[set].pairs))
+}
+
 // passes reports whether one known node can be used.
 func (x *Index) passes(f *filter, slot int32) bool {
-	n := &x.nodes.rows[slot]
-	key := x.classes[n.class].key
-	return f.class(key) && (f.single == nil || f.single.matches(n, x.labels.sets[key.labels].pairs))
+	return f.taints.has(x.classes[x.nodes.rows[slot].class].key.taints) && x.claims(f, slot)
 }
 
 // tolerated are the taint sets without a taint that nothing tolerates.
@@ -170,12 +177,8 @@ func (t *labelTable) anyTerm(terms []corev1.NodeSelectorTerm) bitset {
 
 // readRequirement returns nil for what is not a valid requirement.
 func readRequirement(expression *corev1.NodeSelectorRequirement) *labels.Requirement {
-	operator, ok := map[corev1.NodeSelectorOperator]selection.Operator{
-		corev1.NodeSelectorOpIn: selection.In, corev1.NodeSelectorOpNotIn: selection.NotIn,
-		corev1.NodeSelectorOpExists: selection.Exists, corev1.NodeSelectorOpDoesNotExist: selection.DoesNotExist,
-		corev1.NodeSelectorOpGt: selection.GreaterThan, corev1.NodeSelectorOpLt: selection.LessThan,
-	}[expression.Operator]
-	if !ok {
+	operator := operatorOf(expression.Operator)
+	if operator == "" {
 		return nil
 	}
 	requirement, err := labels.NewRequirement(expression.Key, operator, expression.Values)
@@ -183,4 +186,23 @@ func readRequirement(expression *corev1.NodeSelectorRequirement) *labels.Require
 		return nil
 	}
 	return requirement
+}
+
+func operatorOf(operator corev1.NodeSelectorOperator) selection.Operator {
+	switch operator {
+	case corev1.NodeSelectorOpIn:
+		return selection.In
+	case corev1.NodeSelectorOpNotIn:
+		return selection.NotIn
+	case corev1.NodeSelectorOpExists:
+		return selection.Exists
+	case corev1.NodeSelectorOpDoesNotExist:
+		return selection.DoesNotExist
+	case corev1.NodeSelectorOpGt:
+		return selection.GreaterThan
+	case corev1.NodeSelectorOpLt:
+		return selection.LessThan
+	default:
+		return ""
+	}
 }

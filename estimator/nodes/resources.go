@@ -86,6 +86,12 @@ func (t *total) subtract(value int64) {
 	t.high -= borrow
 }
 
+// addTimes adds a product of two non-negative factors.
+func (t *total) addTimes(value, times int64) {
+	high, low := bits.Mul64(uint64(value), uint64(times))
+	t.merge(total{high: high, low: low})
+}
+
 func (t *total) merge(other total) {
 	var carry uint64
 	t.low, carry = bits.Add64(t.low, other.low, 0)

@@ -26,8 +26,6 @@ const (
 	stopPatience = 10 * time.Second
 	// needFree is what a starting cluster may write before it is of use: etcd alone sets 128 MiB of log aside.
 	needFree = 256 << 20
-	// collectAt (GOGC) trades a little CPU for memory in the cluster's process.
-	collectAt = "60"
 )
 
 // create makes the record and the credentials of a cluster, without starting it.
@@ -185,7 +183,6 @@ func (f *Fleet) spawn(ctx context.Context, r *record) (int64, error) {
 		Binary: binary,
 		Args:   []string{"--config", filepath.Join(files.Dir, configFile)},
 		Dir:    files.Dir,
-		Env:    []string{"GOGC=" + collectAt},
 		Log:    files.Log,
 		Tied:   f.tied,
 	}.Start()

@@ -101,14 +101,25 @@ func (c component) write(r componentRecord) error {
 	if err != nil {
 		return fmt.Errorf("encoding the state of %s: %w", c.name, err)
 	}
-	next := c.recordPath() + ".next"
-	if err := os.WriteFile(next, append(data, '\n'), 0o600); err != nil {
-		return fmt.Errorf("writing the state of %s: %w", c.name, err)
-	}
-	if err := os.Rename(next, c.recordPath()); err != nil {
+	if err := replaceFile(c.recordPath(), append(data, '\n')); err != nil {
 		return fmt.Errorf("writing the state of %s: %w", c.name, err)
 	}
 	return nil
+}
+
+func replaceFile(path string, data []byte) error {
+	next := path + ".next"
+	file, err := os.OpenFile(next, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err = file.Write(data); err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(next, path)
 }
 
 // ensure makes the component run as asked: one that does is left alone, one that runs something else or is frozen is replaced.

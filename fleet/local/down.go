@@ -22,15 +22,15 @@ func (i *Installation) Down(ctx context.Context, keepData bool) (found bool, err
 		return true, err
 	}
 	defer unlock()
-	if err := i.stopComponents(ctx); err != nil {
-		return true, err
-	}
+	// What cannot be ended is no reason to leave the rest running; its record stays, for it is how it is found again.
+	stopErr := i.stopComponents(ctx)
 	clusters, err := i.Fleet()
 	if err != nil {
-		return true, fmt.Errorf("%w; if this cannot be mended, end its processes by hand (`ps -ef | grep %s` shows them) and remove the folder", err, i.dir)
+		return true, fmt.Errorf("%w; if this cannot be mended, end its processes by hand (`ps -ef | grep %s` shows them) and remove the folder",
+			errors.Join(stopErr, err), i.dir)
 	}
-	if keepData {
-		return true, clusters.Down(ctx)
+	if keepData || stopErr != nil {
+		return true, errors.Join(stopErr, clusters.Down(ctx))
 	}
 	if err := clusters.Delete(ctx); err != nil {
 		return true, err

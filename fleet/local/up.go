@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -211,7 +212,25 @@ func (u *up) startAPIServer(ctx context.Context, say func(string)) error {
 	if err := apiserver.Register(ctx, u.config, loopback(r.Ports[0]), ca); err != nil {
 		return err
 	}
-	return apiserver.WaitAvailable(ctx, u.config)
+	if err := apiserver.WaitAvailable(ctx, u.config); err != nil {
+		return err
+	}
+	return u.awaitDiscovery(ctx, say)
+}
+
+// awaitDiscovery waits until the control plane's discovery is whole. It lists a new group before its kinds, and a component that
+// starts in between ends with an error.
+func (u *up) awaitDiscovery(ctx context.Context, say func(string)) error {
+	discovered, err := discovery.NewDiscoveryClientForConfig(u.config)
+	if err != nil {
+		return fmt.Errorf("making a discovery client of the control plane: %w", err)
+	}
+	return await(ctx, say, func(context.Context) (string, error) {
+		if _, _, err := discovered.ServerGroupsAndResources(); err != nil {
+			return "discovery is not whole", fmt.Errorf("discovering the kinds of the control plane: %w", err)
+		}
+		return "", nil
+	})
 }
 
 func (u *up) startControllers(ctx context.Context, say func(string)) error {

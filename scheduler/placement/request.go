@@ -54,11 +54,9 @@ func (r Request) Attempts() []Request {
 	return attempts
 }
 
-var noPlacement policyv1alpha1.Placement
-
 func (r *Request) placement() *policyv1alpha1.Placement {
 	if r.Spec.Placement == nil {
-		return &noPlacement
+		return &policyv1alpha1.Placement{}
 	}
 	return r.Spec.Placement
 }

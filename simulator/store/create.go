@@ -198,8 +198,8 @@ func noSuchEndpoint() error {
 	}}
 }
 
-// conflict is the answer to a write that names another UID than the object has.
+// conflictingUID is the answer to a write that names another UID than the object has.
 func conflictingUID(k *kind, name string, wanted, found types.UID) error {
 	return apierrors.NewConflict(k.resource.groupResource(), name,
-		fmt.Errorf("Precondition failed: UID in precondition: %v, UID in object meta: %v", wanted, found)) //nolint:staticcheck // The text is part of the API.
+		fmt.Errorf("the object has UID %q, not %q as the precondition says", found, wanted))
 }

@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Store is the API server of one cluster. All methods may be called from several goroutines; the same calls in the same
-// order give the same bytes.
+// Store is the API server of one cluster. The same calls in the same order give the same bytes. Methods may be called from
+// several goroutines, but not while a kind is registered, by Register or by a Step that establishes a definition.
 type Store struct {
 	options Options
 	mapper  *liveMapper

@@ -114,9 +114,13 @@ func (c *subresourceClient) Apply(ctx context.Context, configuration runtime.App
 
 // updateScale sets the replicas that a Scale says.
 func (c *subresourceClient) updateScale(ctx context.Context, object, content client.Object, options writeOptions) error {
-	wanted, ok := content.(*autoscalingv1.Scale)
-	if !ok {
-		return apierrors.NewBadRequest(fmt.Sprintf("a scale is set by a Scale, not by a %T", content))
+	encoded, err := json.Marshal(content)
+	if err != nil {
+		return err
+	}
+	wanted := &autoscalingv1.Scale{}
+	if err := json.Unmarshal(encoded, wanted); err != nil {
+		return apierrors.NewBadRequest(fmt.Sprintf("a %T is not a Scale: %v", content, err))
 	}
 	return c.client.writeScale(ctx, object, content, options,
 		func(*autoscalingv1.Scale) (*autoscalingv1.Scale, error) { return wanted, nil })

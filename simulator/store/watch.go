@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -123,7 +124,8 @@ func (s *Store) replay(w *watcher, options *client.ListOptions) error {
 		return apierrors.NewBadRequest("invalid resource version " + strconv.Quote(start))
 	}
 	if err := s.retained(revision); err != nil {
-		if status, ok := err.(*apierrors.StatusError); ok {
+		var status *apierrors.StatusError
+		if errors.As(err, &status) {
 			w.push(watch.Event{Type: watch.Error, Object: &status.ErrStatus})
 		}
 		w.stop()

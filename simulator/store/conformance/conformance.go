@@ -4,6 +4,7 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -91,8 +92,8 @@ func must(t *testing.T, err error) {
 // refused checks the status of an API error.
 func refused(t *testing.T, err error, code int32, reason metav1.StatusReason) *metav1.Status {
 	t.Helper()
-	status, ok := err.(apierrors.APIStatus)
-	if !ok {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
 		t.Fatalf("got %v, want an API error %d %s", err, code, reason)
 	}
 	got := status.Status()

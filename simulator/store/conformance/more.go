@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -79,12 +80,16 @@ func scaleCustom(ctx context.Context, t *testing.T, env Env) {
 	object := defineAndCreate(ctx, t, env, crd, map[string]any{"size": int64(2)})
 	object.Object["status"] = map[string]any{"size": int64(1), "selector": "app=x"}
 	must(t, env.Client.Update(ctx, object))
-	scale := &autoscalingv1.Scale{}
+	scale := &unstructured.Unstructured{Object: map[string]any{}}
+	scale.SetGroupVersionKind(autoscalingv1.SchemeGroupVersion.WithKind("Scale"))
 	must(t, env.Client.SubResource("scale").Get(ctx, object, scale))
-	equal(t, "replicas", scale.Spec.Replicas, 2)
-	equal(t, "observed replicas", scale.Status.Replicas, 1)
-	equal(t, "selector", scale.Status.Selector, "app=x")
-	scale.Spec.Replicas = 7
+	for path, want := range map[string]any{
+		"spec.replicas": int64(2), "status.replicas": int64(1), "status.selector": "app=x", "kind": "Scale",
+	} {
+		got, _, _ := unstructured.NestedFieldNoCopy(scale.Object, strings.Split(path, ".")...)
+		equal(t, path, got, want)
+	}
+	must(t, unstructured.SetNestedField(scale.Object, int64(7), "spec", "replicas"))
 	must(t, env.Client.SubResource("scale").Update(ctx, object, client.WithSubResourceBody(scale)))
 	must(t, env.Client.Get(ctx, client.ObjectKeyFromObject(object), object))
 	size, _, _ := unstructured.NestedInt64(object.Object, "spec", "size")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"testing"
+	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -166,7 +167,7 @@ func updateImmutable(ctx context.Context, t *testing.T, env Env) {
 
 func updateDeletionTime(ctx context.Context, t *testing.T, env Env) {
 	object := created(ctx, t, env, configMap(env, "a", "k", "v"))
-	now := metav1.Now()
+	now := metav1.NewTime(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	object.DeletionTimestamp = &now
 	invalid(t, env.Client.Update(ctx, object), "metadata.deletionTimestamp")
 	if reload(ctx, t, env, object).DeletionTimestamp != nil {

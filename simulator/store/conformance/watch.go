@@ -26,23 +26,30 @@ func watchCases() []Case {
 	}
 }
 
-// expect reads the next event and checks it.
-func expect(t *testing.T, watcher watch.Interface, event watch.EventType, name string) client.Object {
+// next reads one event.
+func next(t *testing.T, watcher watch.Interface) watch.Event {
 	t.Helper()
 	select {
 	case got, open := <-watcher.ResultChan():
 		if !open {
-			t.Fatalf("the watch was closed, want %s of %s", event, name)
+			t.Fatal("the watch was closed")
 		}
-		object, ok := got.Object.(client.Object)
-		if !ok || got.Type != event || object.GetName() != name {
-			t.Fatalf("got %s of %+v, want %s of %s", got.Type, got.Object, event, name)
-		}
-		return object
+		return got
 	case <-time.After(20 * time.Second):
-		t.Fatalf("no event, want %s of %s", event, name)
+		t.Fatal("no event came")
 	}
-	return nil
+	return watch.Event{}
+}
+
+// expect reads the next event and checks it.
+func expect(t *testing.T, watcher watch.Interface, event watch.EventType, name string) client.Object {
+	t.Helper()
+	got := next(t, watcher)
+	object, ok := got.Object.(client.Object)
+	if !ok || got.Type != event || object.GetName() != name {
+		t.Fatalf("got %s of %+v, want %s of %s", got.Type, got.Object, event, name)
+	}
+	return object
 }
 
 // startWatch opens a watch for changes from now on.
@@ -91,7 +98,7 @@ func watchInitial(ctx context.Context, t *testing.T, env Env) {
 	// A real API server sends them in no particular order.
 	seen := map[string]bool{}
 	for range 2 {
-		event := <-watcher.ResultChan()
+		event := next(t, watcher)
 		equal(t, "event", event.Type, watch.Added)
 		seen[event.Object.(*Widget).Name] = true
 	}

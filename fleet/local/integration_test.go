@@ -1,0 +1,228 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/seatrial/seatrial/fleet"
+	"github.com/seatrial/seatrial/fleet/embedded"
+	"github.com/seatrial/seatrial/fleet/embedded/process"
+)
+
+func TestMain(m *testing.M) {
+	log.SetLogger(logr.Discard())
+	os.Exit(m.Run())
+}
+
+// buildSeatrial builds the executable that the components are started from.
+func buildSeatrial(t *testing.T) string {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, "bin", "seatrial")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "./cmd/seatrial")
+	build.Dir = root
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building seatrial: %v\n%s", err, output)
+	}
+	return path
+}
+
+// A whole life: each step uses what the steps before left.
+func TestLifeOfAnInstallation(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts real clusters")
+	}
+	binary, err := embedded.EnsureBinary(t.Context(), os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &life{dir: filepath.Join(t.TempDir(), "state")}
+	l.installation, err = Open(Options{StateDir: l.dir, Executable: buildSeatrial(t), ClusterBinary: binary, Tied: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := l.installation.Down(context.Background(), false); err != nil {
+			t.Errorf("after the test: %v", err)
+		}
+	})
+	for _, step := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"interrupted", l.testInterrupted},
+		{"up", l.testUp},
+		{"up again", l.testUpAgain},
+		{"mend", l.testMend},
+		{"down and up on the data", l.testKeepData},
+		{"down", l.testDown},
+	} {
+		if !t.Run(step.name, step.run) {
+			return
+		}
+	}
+}
+
+type life struct {
+	dir          string
+	installation *Installation
+}
+
+func (l *life) up(t *testing.T) *Status {
+	t.Helper()
+	var out bytes.Buffer
+	began := time.Now()
+	err := l.installation.Up(t.Context(), UpOptions{Members: 3, Example: true, Timeout: 3 * time.Minute}, NewProgress(&out))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	t.Logf("up took %s:\n%s", time.Since(began).Round(100*time.Millisecond), out.String())
+	status := l.status(t)
+	if faults := status.Faults(); len(faults) > 0 {
+		t.Fatalf("after Up: %q", faults)
+	}
+	return status
+}
+
+func (l *life) status(t *testing.T) *Status {
+	t.Helper()
+	status, err := l.installation.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return status
+}
+
+// testInterrupted: what an interrupted start leaves is no obstacle.
+func (l *life) testInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var out bytes.Buffer
+	progress := NewProgress(&out)
+	// Past the check of the machine: while the clusters start.
+	progress.now = func() time.Time {
+		if strings.Contains(out.String(), "checking the machine") {
+			cancel()
+		}
+		return time.Now()
+	}
+	err := l.installation.Up(ctx, UpOptions{Members: 3, Timeout: time.Minute}, progress)
+	if err == nil || !strings.Contains(err.Error(), "interrupted while starting clusters") {
+		t.Fatalf("interrupted Up: %v", err)
+	}
+}
+
+func (l *life) testUp(t *testing.T) {
+	status := l.up(t)
+	if len(status.Clusters) != 4 || len(status.Components) != len(componentNames) {
+		t.Fatalf("%d clusters, %d components", len(status.Clusters), len(status.Components))
+	}
+	for n, want := range []Placement{{"member1", 1, 1}, {"member2", 2, 2}, {"member3", 3, 3}} {
+		if got := status.Example.Clusters[n]; got != want {
+			t.Errorf("placement %d is %+v, want %+v", n, got, want)
+		}
+	}
+	if _, err := os.Stat(status.Kubeconfig); err != nil {
+		t.Errorf("the kubeconfig: %v", err)
+	}
+}
+
+func (l *life) testUpAgain(t *testing.T) {
+	before := l.status(t)
+	after := l.up(t)
+	for n := range before.Components {
+		if before.Components[n].PID != after.Components[n].PID {
+			t.Errorf("the second Up replaced %s", before.Components[n].Name)
+		}
+	}
+}
+
+// testMend: Status tells what died, and Up starts it again.
+func (l *life) testMend(t *testing.T) {
+	r, err := l.installation.component(schedulerName).record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Process.Await(t.Context(), process.Gone); err != nil {
+		t.Fatal(err)
+	}
+	clusters, err := l.installation.Fleet()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := clusters.Kill(t.Context(), "member2"); err != nil {
+		t.Fatal(err)
+	}
+	faults := strings.Join(l.status(t).Faults(), "\n")
+	for _, want := range []string{"cluster member2 is stopped", "scheduler does not run"} {
+		if !strings.Contains(faults, want) {
+			t.Errorf("the faults lack %q: %q", want, faults)
+		}
+	}
+	l.up(t)
+}
+
+func (l *life) testKeepData(t *testing.T) {
+	if found, err := l.installation.Down(t.Context(), true); !found || err != nil {
+		t.Fatalf("found %v, %v", found, err)
+	}
+	l.checkNoProcess(t)
+	status := l.status(t)
+	if !status.Stopped() || len(status.Clusters) != 4 {
+		t.Errorf("after Down: %+v", status)
+	}
+	for _, cluster := range status.Clusters {
+		if cluster.State != fleet.Stopped {
+			t.Errorf("%s is %s", cluster.Name, cluster.State)
+		}
+	}
+	l.up(t)
+}
+
+func (l *life) testDown(t *testing.T) {
+	if found, err := l.installation.Down(t.Context(), false); !found || err != nil {
+		t.Fatalf("found %v, %v", found, err)
+	}
+	l.checkNoProcess(t)
+	if _, err := os.Stat(l.dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the state folder is there: %v", err)
+	}
+	if found, err := l.installation.Down(t.Context(), false); found || err != nil {
+		t.Errorf("a second Down: found %v, %v", found, err)
+	}
+}
+
+// checkNoProcess looks for processes that were started with a path in the state folder.
+func (l *life) checkNoProcess(t *testing.T) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if _, err := strconv.Atoi(entry.Name()); err != nil {
+			continue
+		}
+		command, err := os.ReadFile(filepath.Join("/proc", entry.Name(), "cmdline"))
+		if err == nil && bytes.Contains(command, []byte(l.dir)) {
+			t.Errorf("process %s runs: %s", entry.Name(), bytes.ReplaceAll(command, []byte{0}, []byte{' '}))
+		}
+	}
+}
