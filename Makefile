@@ -18,8 +18,7 @@ TEST_FLAGS ?=
 BENCH_COUNT ?= 6
 BENCH_TIME ?= 500ms
 
-cache := $(CURDIR)/.cache
-export GOLANGCI_LINT_CACHE := $(cache)/golangci-lint
+export GOLANGCI_LINT_CACHE := $(CURDIR)/.cache/golangci-lint
 
 ##@ Build and run
 
@@ -74,11 +73,11 @@ verify-generated:
 
 .PHONY: bench
 bench: ## Run the benchmarks and compare them with bench/baseline.txt (RECORD=1 makes the result the new baseline)
-	@mkdir -p $(cache) bench
+	@mkdir -p .cache
 	go test -run '^$$' -bench . -benchmem -count $(BENCH_COUNT) -benchtime $(BENCH_TIME) \
-	  $$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n1 dirname | sort -u) | tee $(cache)/bench.txt
-	@if [[ -n "$(RECORD)" ]]; then cp $(cache)/bench.txt bench/baseline.txt; fi
-	go tool -modfile=tools/go.mod benchstat bench/baseline.txt $(cache)/bench.txt
+	  $$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n1 dirname | sort -u) | tee .cache/bench.txt
+	@if [[ -n "$(RECORD)" ]]; then cp .cache/bench.txt bench/baseline.txt; fi
+	go tool -modfile=tools/go.mod benchstat $$(ls bench/baseline.txt 2>/dev/null) .cache/bench.txt
 
 ##@ Maintain
 

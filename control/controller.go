@@ -119,7 +119,10 @@ type Controller struct {
 	// Indexes are the fields its List calls select by.
 	Indexes []Index
 	// Workers is how many keys may have their turn at once; 0 means 1. A key never has two turns at once.
-	Workers   int
+	Workers int
+	// Queue makes what orders the turns; nil leaves the order to the driver: first come, first served, failures with a
+	// backoff of their own.
+	Queue     func() Queue
 	Reconcile Reconcile
 }
 

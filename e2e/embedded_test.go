@@ -2,25 +2,41 @@ package e2e_test
 
 import (
 	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/seatrial/seatrial/e2e"
+	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/fleet/embedded"
 	"github.com/seatrial/seatrial/fleet/local"
+	"github.com/seatrial/seatrial/registration"
 )
 
-// embeddedFleet is a whole installation of its own: real API servers, and the components as processes, as a user starts
-// them. They end with the test.
-func embeddedFleet(t *testing.T) *embedded.Fleet {
+// installation is a whole one of its own: real API servers, and the components as processes, as a user starts them. They end
+// with the test.
+type installation struct {
+	*embedded.Fleet
+	local *local.Installation
+}
+
+func install(t *testing.T) *installation {
 	t.Helper()
 	clusters, err := embedded.EnsureBinary(t.Context(), t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
-	installation, err := local.Open(local.Options{
+	installed, err := local.Open(local.Options{
 		StateDir: t.TempDir(), Executable: buildSeatrial(t), ClusterBinary: clusters, Tied: true,
 	})
 	if err != nil {
@@ -28,19 +44,88 @@ func embeddedFleet(t *testing.T) *embedded.Fleet {
 	}
 	t.Cleanup(func() {
 		// The test's own context has ended by now.
-		if _, err := installation.Down(context.Background(), false); err != nil {
+		if _, err := installed.Down(context.Background(), false); err != nil {
 			t.Errorf("ending the installation: %v", err)
 		}
 	})
-	progress := local.NewProgress(t.Output())
-	if err := installation.Up(t.Context(), local.UpOptions{Members: 3, Timeout: 5 * time.Minute}, progress); err != nil {
+	made := &installation{local: installed}
+	if err := made.up(t.Context(), t.Output()); err != nil {
 		t.Fatal(err)
 	}
-	env, err := installation.Fleet()
+	if made.Fleet, err = installed.Fleet(); err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+func (i *installation) up(ctx context.Context, out io.Writer) error {
+	return i.local.Up(ctx, local.UpOptions{
+		Members: 3, Timeout: 5 * time.Minute,
+		// A test need not wait as long as production before it believes that a cluster has failed, or is back.
+		Flags: map[string][]string{"controller-manager": {
+			"--cluster-status-update-frequency=1s", "--cluster-failure-threshold=3s", "--cluster-success-threshold=3s",
+		}},
+	}, local.NewProgress(out))
+}
+
+// Join implements e2e.Joiner.
+func (i *installation) Join(ctx context.Context, name string) error {
+	plane, member, access, err := i.sides(ctx, name)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	return env
+	return registration.Join(ctx, plane, member, access)
+}
+
+// Unjoin implements e2e.Joiner. A member that cannot be reached leaves by force.
+func (i *installation) Unjoin(ctx context.Context, name string) error {
+	plane, member, access, err := i.sides(ctx, name)
+	if err != nil {
+		return err
+	}
+	return registration.Unjoin(ctx, plane, member, access, registration.UnjoinOptions{Wait: time.Minute, Force: true})
+}
+
+// sides are what a registration works on: both clusters, and how one reaches the other.
+func (i *installation) sides(ctx context.Context, name string) (plane, member client.Client, access registration.Member, err error) {
+	access.Name = name
+	clusters, err := i.Clusters(ctx)
+	if err != nil {
+		return nil, nil, access, err
+	}
+	for _, cluster := range clusters {
+		if cluster.Name == name {
+			access.Endpoint, access.Provider, access.Region, access.Zones = cluster.Endpoint, cluster.Provider, cluster.Region, cluster.Zones
+		}
+	}
+	files, err := i.Files(name)
+	if err != nil {
+		return nil, nil, access, err
+	}
+	if access.CABundle, err = os.ReadFile(files.CA.Cert); err != nil {
+		return nil, nil, access, err
+	}
+	if plane, err = i.Client(ctx, fleet.ControlPlaneName); err != nil {
+		return nil, nil, access, err
+	}
+	member, err = i.Client(ctx, name)
+	return plane, member, access, err
+}
+
+// crash kills the controllers and the scheduler where they stand, and starts them again.
+func (i *installation) crash(ctx context.Context, out io.Writer) error {
+	status, err := i.local.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, component := range status.Components {
+		if component.Name != "apiserver" && component.PID > 0 {
+			if err := syscall.Kill(component.PID, syscall.SIGKILL); err != nil {
+				return fmt.Errorf("killing %s: %w", component.Name, err)
+			}
+		}
+	}
+	return i.up(ctx, out)
 }
 
 func buildSeatrial(t *testing.T) string {
@@ -56,7 +141,38 @@ func TestEmbedded(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts real API servers")
 	}
-	env := embeddedFleet(t)
-	t.Run("Propagation", func(t *testing.T) { e2e.Propagation(t, env) })
-	t.Run("DuplicatedPropagation", func(t *testing.T) { e2e.DuplicatedPropagation(t, env) })
+	env := install(t)
+	// Most of a suite's time is waiting for clean-up, which several can do at once; those that break members stay alone.
+	t.Run("calm", func(t *testing.T) {
+		for _, suite := range suites {
+			if !suite.breaks {
+				t.Run(suite.name, func(t *testing.T) {
+					t.Parallel()
+					suite.run(t, env)
+				})
+			}
+		}
+	})
+	for _, suite := range suites {
+		if suite.breaks {
+			t.Run(suite.name, func(t *testing.T) { suite.run(t, env) })
+		}
+	}
+	for _, suite := range membership {
+		t.Run(suite.name, func(t *testing.T) { suite.run(t, env, env) })
+	}
+	t.Run("RestartLosesNothing", func(t *testing.T) {
+		e2e.RestartLosesNothing(t, env, func() error { return env.crash(t.Context(), t.Output()) })
+	})
+}
+
+// TestMain lets more tests wait at once than the machine has processors.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	ctrl.SetLogger(klog.Background())
+	os.Exit(m.Run())
 }

@@ -41,6 +41,8 @@ const (
 	toNotice = 2 * time.Minute
 	// toProve is how long something must not happen before it counts as not happening.
 	toProve = 5 * time.Second
+	// restartPace is short enough to catch controllers at work.
+	restartPace = 3 * time.Millisecond
 )
 
 // fixture is one run of a suite on one fleet.
@@ -64,7 +66,7 @@ func start(t *testing.T, env fleet.Environment) *fixture {
 }
 
 // space makes a namespace for a suite. What it returns takes the namespace away again, with everything in it.
-func (f *fixture) space(name string) (clear func()) {
+func (f *fixture) space(name string) (cleanUp func()) {
 	f.Helper()
 	f.create(namespace(name))
 	return func() {
@@ -122,6 +124,10 @@ func (f *fixture) stays(what string, condition func(context.Context) (bool, erro
 	broken, failure := false, error(nil)
 	err := f.env.Await(f.ctx, toProve, what+" to end", func(ctx context.Context) (bool, error) {
 		holds, err := condition(ctx)
+		if ctx.Err() != nil {
+			// The time was over before the question was answered.
+			return false, nil
+		}
 		broken, failure = !holds, err
 		return broken, err
 	})

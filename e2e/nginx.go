@@ -5,6 +5,8 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -78,7 +80,8 @@ func DuplicatedPropagation(t *testing.T, env fleet.Environment) {
 func (f *fixture) awaitPlacement(namespace, name string, shares map[string]int32) {
 	f.Helper()
 	var total int32
-	for member, share := range shares {
+	for _, member := range slices.Sorted(maps.Keys(shares)) {
+		share := shares[member]
 		total += share
 		f.await(toSettle, fmt.Sprintf("%d ready replicas of %s/%s in %s", share, namespace, name, member), func(ctx context.Context) (bool, error) {
 			found := &appsv1.Deployment{}

@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,8 +24,10 @@ import (
 
 // controllers are the values that run in production.
 func controllers() []control.Controller {
+	kube := []*regexp.Regexp{regexp.MustCompile("^kube-")}
 	return []control.Controller{
-		cluster.New(1), clusterstatus.New(clusterstatus.Defaults()), namespace.New(nil, 1), propagate.New(propagate.Options{}),
+		cluster.New(1), clusterstatus.New(clusterstatus.Defaults()), namespace.New(kube, 1),
+		propagate.New(propagate.Options{SkippedNamespaces: kube}),
 		scheduler.New(scheduler.Options{Name: "default-scheduler"}),
 		render.New(1), execute.New(1), collect.New(1), aggregate.New(1),
 	}
@@ -31,11 +35,17 @@ func controllers() []control.Controller {
 
 func simulated(t *testing.T) *simulator.Fleet {
 	t.Helper()
-	env, err := simulator.New(t.Context(), simulator.Options{Start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Seed: 1, Checked: true})
+	return simulatedFrom(t, simulator.Options{Seed: 1, Checked: true}, controllers())
+}
+
+func simulatedFrom(t *testing.T, options simulator.Options, controllers []control.Controller) *simulator.Fleet {
+	t.Helper()
+	options.Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	env, err := simulator.New(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := env.Run(controllers()...); err != nil {
+	if err := env.Run(controllers...); err != nil {
 		t.Fatal(err)
 	}
 	for _, spec := range embedded.DefaultSpecs() {
@@ -52,24 +62,81 @@ func simulated(t *testing.T) *simulator.Fleet {
 	return env
 }
 
+// suites need no more than the members of a fleet. Those that break members cannot run beside others.
+var suites = []struct {
+	name   string
+	run    func(*testing.T, fleet.Environment)
+	breaks bool
+}{
+	{"Propagation", e2e.Propagation, true},
+	{"DuplicatedPropagation", e2e.DuplicatedPropagation, false},
+	{"DeletedPolicyKeepsCopies", e2e.DeletedPolicyKeepsCopies, false},
+	{"ForcedPolicyLeavesNoClaim", e2e.ForcedPolicyLeavesNoClaim, false},
+	{"DeselectedTemplateIsLetGo", e2e.DeselectedTemplateIsLetGo, false},
+	{"ExcludedClusterGivesUpCopy", e2e.ExcludedClusterGivesUpCopy, false},
+	{"BestPolicyClaims", e2e.BestPolicyClaims, false},
+	{"RecreatedTemplateReplacesOld", e2e.RecreatedTemplateReplacesOld, false},
+	{"DeletedBindingComesBack", e2e.DeletedBindingComesBack, false},
+	{"DeletedWorkComesBack", e2e.DeletedWorkComesBack, false},
+	{"DeletedCopyComesBack", e2e.DeletedCopyComesBack, false},
+	{"CopyBeingRemovedIsAwaited", e2e.CopyBeingRemovedIsAwaited, false},
+	{"RemovedFieldsVanish", e2e.RemovedFieldsVanish, false},
+	{"RetainedReplicasAreTheMembers", e2e.RetainedReplicasAreTheMembers, false},
+	{"UnmanagedObjectIsNotOverwritten", e2e.UnmanagedObjectIsNotOverwritten, false},
+	{"UnmanagedObjectOutlivesTemplate", e2e.UnmanagedObjectOutlivesTemplate, false},
+	{"PreservedCopiesAreHandedOver", e2e.PreservedCopiesAreHandedOver, false},
+	{"SuspendedDispatchingHoldsChangesBack", e2e.SuspendedDispatchingHoldsChangesBack, false},
+	{"SuspendedSchedulingKeepsPlacement", e2e.SuspendedSchedulingKeepsPlacement, false},
+	{"NamespacesFollow", e2e.NamespacesFollow, false},
+	{"ClusterScopedTemplatesPropagate", e2e.ClusterScopedTemplatesPropagate, false},
+	{"PartitionLosesNothing", e2e.PartitionLosesNothing, true},
+	{"PartitionedStatusIsMissedOnly", e2e.PartitionedStatusIsMissedOnly, true},
+	{"MissingFitIsExplained", e2e.MissingFitIsExplained, false},
+	{"OverridesApplyPerCluster", e2e.OverridesApplyPerCluster, false},
+}
+
+// membership are suites in which clusters join and leave.
+var membership = []struct {
+	name string
+	run  func(*testing.T, fleet.Environment, e2e.Joiner)
+}{
+	{"JoinedMemberCatchesUp", e2e.JoinedMemberCatchesUp},
+	{"UnjoinedMemberIsReplaced", e2e.UnjoinedMemberIsReplaced},
+	{"UnjoinNeedsNoScheduler", e2e.UnjoinNeedsNoScheduler},
+	{"LeavingMemberGetsNothingAnew", e2e.LeavingMemberGetsNothingAnew},
+	{"UnreachableMemberCanLeave", e2e.UnreachableMemberCanLeave},
+}
+
 func TestSimulated(t *testing.T) {
-	for _, suite := range []struct {
-		name string
-		run  func(*testing.T, fleet.Environment)
-	}{
-		{"Propagation", e2e.Propagation},
-		{"DuplicatedPropagation", e2e.DuplicatedPropagation},
-		{"DeletedPolicyKeepsCopies", e2e.DeletedPolicyKeepsCopies},
-		{"ForcedPolicyLeavesNoClaim", e2e.ForcedPolicyLeavesNoClaim},
-		{"DeselectedTemplateIsLetGo", e2e.DeselectedTemplateIsLetGo},
-		{"ExcludedClusterGivesUpCopy", e2e.ExcludedClusterGivesUpCopy},
-		{"BestPolicyClaims", e2e.BestPolicyClaims},
-		{"RecreatedTemplateReplacesOld", e2e.RecreatedTemplateReplacesOld},
-		{"DeletedBindingComesBack", e2e.DeletedBindingComesBack},
-		{"DeletedWorkComesBack", e2e.DeletedWorkComesBack},
-		{"DeletedCopyComesBack", e2e.DeletedCopyComesBack},
-		{"CopyBeingRemovedIsAwaited", e2e.CopyBeingRemovedIsAwaited},
-	} {
+	for _, suite := range suites {
 		t.Run(suite.name, func(t *testing.T) { suite.run(t, simulated(t)) })
+	}
+	for _, suite := range membership {
+		t.Run(suite.name, func(t *testing.T) {
+			env := simulated(t)
+			suite.run(t, env, env)
+		})
+	}
+	t.Run("RestartLosesNothing", func(t *testing.T) {
+		env := simulated(t)
+		e2e.RestartLosesNothing(t, env, func() error { return env.Restart(controllers()...) })
+	})
+}
+
+// TestOneFleet runs the suites one after the other on one fleet: each leaves it as it found it. The controllers stand in the
+// opposite order, which gives the turns after each event another order.
+func TestOneFleet(t *testing.T) {
+	backwards := controllers()
+	slices.Reverse(backwards)
+	env := simulatedFrom(t, simulator.Options{Seed: 2}, backwards)
+	for _, suite := range suites {
+		if !t.Run(suite.name, func(t *testing.T) { suite.run(t, env) }) {
+			return
+		}
+	}
+	for _, suite := range membership {
+		if !t.Run(suite.name, func(t *testing.T) { suite.run(t, env, env) }) {
+			return
+		}
 	}
 }

@@ -62,7 +62,7 @@ func (m Member) namespace() string {
 }
 
 // Join registers a member: plane and cluster are administrators' clients of the two sides. It fails without a trace in the
-// control plane when the name or the cluster is already a member, and may be repeated after a failure half way.
+// control plane when the name or the cluster is already a member, and may be repeated after a failure until the Cluster exists.
 func Join(ctx context.Context, plane, cluster client.Client, member Member) error {
 	id, err := clusterID(ctx, cluster)
 	if err != nil {

@@ -26,14 +26,17 @@ type UnjoinOptions struct {
 	Force bool
 }
 
-// Unjoin takes a member out of the fleet. The Cluster goes first, and with it everything it had been given; then the
-// identities of the control plane leave the member. cluster may be nil when the member cannot be reached any more, which
+// Unjoin takes a member out of the fleet. The Cluster goes first, and with it everything it had been given, then its
+// credentials; then the identities of the control plane leave the member. cluster may be nil when the member cannot be reached any more, which
 // needs Force.
 func Unjoin(ctx context.Context, plane, cluster client.Client, member Member, options UnjoinOptions) error {
 	if cluster == nil && !options.Force {
 		return fmt.Errorf("unjoining cluster %s: without access to the member its service accounts stay there; give its kubeconfig, or --force", member.Name)
 	}
 	if err := removeCluster(ctx, plane, member.Name, options.Wait); err != nil {
+		return fmt.Errorf("unjoining cluster %s: %w", member.Name, err)
+	}
+	if err := removeCredentials(ctx, plane, member); err != nil {
 		return fmt.Errorf("unjoining cluster %s: %w", member.Name, err)
 	}
 	if cluster == nil {
@@ -63,6 +66,18 @@ func removeCluster(ctx context.Context, plane client.Client, name string, timeou
 	return nil
 }
 
+// removeCredentials does not rely on the Cluster owning the secrets: a join that failed at its very end left them without owner.
+func removeCredentials(ctx context.Context, plane client.Client, member Member) error {
+	var failures []error
+	for _, name := range []string{member.Name, names.ImpersonationSecret(member.Name)} {
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: member.namespace(), Name: name}}
+		if err := plane.Delete(ctx, secret); client.IgnoreNotFound(err) != nil {
+			failures = append(failures, fmt.Errorf("deleting secret %s/%s: %w", secret.Namespace, name, err))
+		}
+	}
+	return errors.Join(failures...)
+}
+
 func revokeAccess(ctx context.Context, cluster client.Client, member Member) error {
 	account := names.ServiceAccount(member.Name)
 	role := names.MemberRole(account)
@@ -76,7 +91,6 @@ func revokeAccess(ctx context.Context, cluster client.Client, member Member) err
 		&corev1.Secret{ObjectMeta: namespaced(impersonator)},
 		&corev1.ServiceAccount{ObjectMeta: namespaced(account)},
 		&corev1.ServiceAccount{ObjectMeta: namespaced(impersonator)},
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: member.namespace()}},
 	}
 	var failures []error
 	for _, object := range granted {
@@ -84,5 +98,18 @@ func revokeAccess(ctx context.Context, cluster client.Client, member Member) err
 			failures = append(failures, fmt.Errorf("deleting %T %s: %w", object, object.GetName(), err))
 		}
 	}
-	return errors.Join(failures...)
+	return errors.Join(append(failures, removeNamespace(ctx, cluster, member.namespace()))...)
+}
+
+// removeNamespace leaves a namespace alone that a join found there.
+func removeNamespace(ctx context.Context, cluster client.Client, name string) error {
+	namespace := &corev1.Namespace{}
+	err := cluster.Get(ctx, types.NamespacedName{Name: name}, namespace)
+	if err == nil && namespace.Labels[names.LabelSystem] == names.LabelSystemValue {
+		err = cluster.Delete(ctx, namespace)
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("removing namespace %s: %w", name, err)
+	}
+	return nil
 }

@@ -1,5 +1,9 @@
 // Package scheduler decides where bindings go: it gathers what the pure core of scheduler/placement needs, and writes what
 // it decides.
+//
+// Decisions are made one after the other on one snapshot of the fleet; the writes that follow run side by side. What was
+// decided and is not reported by the clusters yet counts as taken. The scheduler keeps the snapshot, those assumptions and
+// its own last writes in memory. They only save work and guard against lag: a new process builds them anew.
 package scheduler
 
 import (
@@ -7,24 +11,33 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
+	"sync"
+	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
-	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
-	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/estimator"
+	"github.com/seatrial/seatrial/policy"
+	"github.com/seatrial/seatrial/scheduler/inflight"
 	"github.com/seatrial/seatrial/scheduler/placement"
-	"github.com/seatrial/seatrial/workload"
+	"github.com/seatrial/seatrial/scheduler/queue"
+	"github.com/seatrial/seatrial/scheduler/snapshot"
+)
+
+const (
+	// flight is how long an assignment may stay out of sight: from the patch of a binding to a status of the cluster that
+	// counts its pods, with two intervals of status collection to spare.
+	flight = 30 * time.Second
+	// parking is how long a binding that nothing fits waits for an event before it is looked at without one.
+	parking = 5 * time.Minute
+	// minPatience keeps bindings that wait for room from trying all the time.
+	minPatience = 5 * time.Second
 )
 
 // Options are the settings of one scheduler.
@@ -35,111 +48,171 @@ type Options struct {
 	Placement placement.Options
 	// General is the estimator that reads the resource summary of a Cluster.
 	General estimator.General
-	Workers int
+	// IgnorePriority takes bindings in order of arrival instead of priority (gate PriorityBasedScheduling off).
+	IgnorePriority bool
+	// Overcommit gives room away that earlier decisions took but clusters do not report yet (gate
+	// SchedulingOvercommitProtection off).
+	Overcommit bool
+	// Recorder is told what the scheduler does; nil for nobody.
+	Recorder Recorder
+	Workers  int
 }
 
-// New is the scheduler as a controller, named "scheduler". Its keys are bindings of both scopes.
+// fleetKey is the key whose turn takes over changes of clusters.
+var fleetKey = control.Key{GVK: clusterv1alpha1.GroupVersion.WithKind(clusterv1alpha1.ResourceKindCluster)}
+
+// New is the scheduler as a controller, named "scheduler". Its keys are bindings of both scopes, and one for the fleet.
 func New(options Options) control.Controller {
-	scheduler := &scheduler{options: options}
+	if options.Recorder == nil {
+		options.Recorder = silent{}
+	}
+	scheduler := &scheduler{
+		options: options, fleet: snapshot.New(), inFlight: inflight.New(flight), written: map[types.NamespacedName]version{},
+	}
 	watches := []control.Watch{{Object: &clusterv1alpha1.Cluster{}, Keys: onCluster}}
 	for _, kind := range binding.Kinds() {
 		watches = append(watches, control.Watch{Object: kind, Keys: onBinding})
 	}
-	return control.Controller{Name: "scheduler", Watches: watches, Workers: options.Workers, Reconcile: scheduler.reconcile}
+	return control.Controller{
+		Name: "scheduler", Watches: watches, Workers: options.Workers, Queue: options.queue, Reconcile: scheduler.reconcile,
+	}
 }
 
-// onBinding leaves out status changes, among them the scheduler's own.
-func onBinding(_ context.Context, _ client.Reader, event control.Event) []control.Key {
-	if event.New == nil || event.Old != nil && event.Old.GetGeneration() == event.New.GetGeneration() {
-		return nil
-	}
-	return []control.Key{control.KeyOf(event.New)}
+func (o Options) queue() control.Queue {
+	settings := queue.Defaults()
+	settings.Priority, settings.Recorder = o.priority, o.Recorder
+	return queue.New(settings)
 }
 
-// onCluster wakes the bindings whose answer the change of a cluster may alter: all when it comes, goes or changes its
-// traits, those that wait for capacity when only its capacity changes.
-func onCluster(ctx context.Context, reader client.Reader, event control.Event) []control.Key {
-	old, _ := event.Old.(*clusterv1alpha1.Cluster)
-	current, _ := event.New.(*clusterv1alpha1.Cluster)
-	onlyWaiting := old != nil && current != nil && sameTraits(old, current)
-	if onlyWaiting && workload.Equal(old.Status.ResourceSummary, current.Status.ResourceSummary) {
-		return nil
+// priority is that of a binding; the fleet goes before all of them, for they are judged by it.
+func (o Options) priority(key control.Key, event control.Event) (priority int64, ok bool) {
+	if key == fleetKey {
+		return queue.First, true
 	}
-	bindings, err := binding.List(ctx, reader)
-	if err != nil {
-		return nil
+	bound, ok := binding.Of(event.Object())
+	if !ok || o.IgnorePriority || bound.Spec.SchedulePriority == nil {
+		return 0, ok
 	}
-	var keys []control.Key
-	for _, bound := range bindings {
-		if !onlyWaiting || waits(bound) {
-			keys = append(keys, control.KeyOf(bound))
-		}
-	}
-	return keys
-}
-
-func sameTraits(a, b *clusterv1alpha1.Cluster) bool {
-	return a.Generation == b.Generation && maps.Equal(a.Labels, b.Labels) &&
-		a.DeletionTimestamp.IsZero() == b.DeletionTimestamp.IsZero() &&
-		workload.Equal(a.Status.APIEnablements, b.Status.APIEnablements) &&
-		meta.IsStatusConditionTrue(a.Status.Conditions, names.ConditionCompleteAPIEnablements) ==
-			meta.IsStatusConditionTrue(b.Status.Conditions, names.ConditionCompleteAPIEnablements)
-}
-
-func waits(bound binding.Binding) bool {
-	return !meta.IsStatusConditionTrue(bound.Status.Conditions, names.ConditionScheduled)
+	return int64(bound.Spec.SchedulePriority.Priority), true
 }
 
 type scheduler struct {
 	options Options
+
+	// mu guards what follows. It is held for a decision, never while an API server is asked.
+	mu       sync.Mutex
+	fleet    *snapshot.Cache
+	synced   bool
+	inFlight *inflight.Ledger
+	// written are the versions that the scheduler's own complete writes gave to bindings and that it has not read yet.
+	written map[types.NamespacedName]version
+}
+
+type version struct {
+	number uint64
+	at     time.Time
 }
 
 func (s *scheduler) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
+	if key == fleetKey {
+		return s.syncFleet(ctx, deps)
+	}
 	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName())
 	if err != nil {
-		return control.Result{}, client.IgnoreNotFound(err)
-	}
-	if !s.serves(bound) {
-		return control.Result{}, nil
-	}
-	clusters := &clusterv1alpha1.ClusterList{}
-	if err := deps.Client.List(ctx, clusters); err != nil {
-		return control.Result{}, fmt.Errorf("listing clusters: %w", err)
-	}
-	if !due(bound, clusters.Items) {
-		return control.Result{}, observe(ctx, deps, bound)
-	}
-	decision := s.decide(bound, clusters.Items)
-	if err := write(ctx, deps, bound, decision); err != nil {
+		if err = client.IgnoreNotFound(err); err == nil {
+			s.forget(key.NamespacedName())
+		}
 		return control.Result{}, err
 	}
-	if retry(decision.Err) {
-		return control.Result{}, fmt.Errorf("scheduling binding %s: %w", bound.NamespacedName(), decision.Err)
+	if err := s.ensureFleet(ctx, deps); err != nil {
+		return control.Result{}, err
+	}
+	current, news := s.look(deps, bound)
+	if !news || !s.serves(bound) {
+		return control.Result{}, nil
+	}
+	if !due(bound, current) {
+		return control.Result{}, s.observe(ctx, deps, bound)
+	}
+	return s.schedule(ctx, deps, bound)
+}
+
+// schedule decides on a binding and writes the decision. Failures that only the fleet or the binding can mend wait for a
+// change of either.
+func (s *scheduler) schedule(ctx context.Context, deps control.Deps, bound binding.Binding) (control.Result, error) {
+	began := deps.Clock.Now()
+	decision, undo := s.decide(deps, bound)
+	outcome, err := s.write(ctx, deps, bound, decision)
+	if err == nil {
+		err = outcome
+	}
+	if err != nil {
+		undo()
+	}
+	if !control.Stale(err) {
+		s.options.Recorder.Attempt(kindOf(bound), err, deps.Clock.Since(began))
+	}
+	var fit *placement.FitError
+	var unschedulable *placement.UnschedulableError
+	switch {
+	case errors.As(err, &fit):
+		return control.Result{RequeueAfter: parking}, nil
+	case errors.As(err, &unschedulable):
+		return control.Result{RequeueAfter: s.patience(deps.Clock.Now())}, nil
+	case err != nil:
+		return control.Result{}, fmt.Errorf("scheduling binding %s: %w", bound.NamespacedName(), err)
 	}
 	return control.Result{}, nil
 }
 
-func (s *scheduler) serves(bound binding.Binding) bool {
-	return bound.GetDeletionTimestamp().IsZero() && bound.Spec.Placement != nil &&
-		cmp.Or(bound.Spec.SchedulerName, s.options.Name) == s.options.Name &&
-		(bound.Spec.Suspension == nil || !ptr.Deref(bound.Spec.Suspension.Scheduling, false))
+// decide runs the core and enters the outcome into what is in flight, until undo takes it back.
+func (s *scheduler) decide(deps control.Deps, bound binding.Binding) (decision placement.Decision, undo func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := deps.Clock.Now()
+	s.inFlight.Expire(now)
+	assumed := s.inFlight.Assumed
+	if s.options.Overcommit {
+		assumed = nil
+	}
+	decision = s.options.decide(bound, s.fleet.Current(), assumed, timing{deps.Clock, s.options.Recorder})
+	if decision.Err != nil {
+		return decision, func() {}
+	}
+	release := s.inFlight.Assume(bound.NamespacedName(), bound.Spec, decision.Clusters, now)
+	s.fleet.Assume(bound, decision)
+	s.options.Recorder.InFlight(s.inFlight.Len())
+	return decision, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		release()
+		s.fleet.Retract(bound.NamespacedName())
+	}
 }
 
-// decide runs the core on a snapshot of the fleet.
-func (s *scheduler) decide(bound binding.Binding, items []clusterv1alpha1.Cluster) placement.Decision {
-	clusters := make([]*clusterv1alpha1.Cluster, len(items))
-	for i := range items {
-		clusters[i] = &items[i]
+// Decide runs the core for one binding on a snapshot: one attempt for each affinity term until one succeeds.
+func (o Options) Decide(bound binding.Binding, fleet *placement.Snapshot) placement.Decision {
+	return o.decide(bound, fleet, nil, timing{})
+}
+
+func (o Options) decide(bound binding.Binding, fleet *placement.Snapshot, assumed func(string) []estimator.AssumedWorkload, steps timing) placement.Decision {
+	preferences, err := placement.ParsePreferences(bound.GetAnnotations())
+	if err != nil {
+		return placement.Decision{Err: err}
 	}
-	snapshot := placement.NewSnapshot(clusters)
 	request := placement.Request{
 		Binding: bound.NamespacedName(), Spec: bound.Spec, Term: bound.Status.SchedulerObservedAffinityName,
-		LastScheduled: bound.Status.LastScheduledTime, Options: s.options.Placement,
+		LastScheduled: bound.Status.LastScheduledTime, Options: o.Placement, Preferences: preferences,
 	}
 	var decision placement.Decision
 	for _, attempt := range request.Attempts() {
-		candidates := placement.Candidates(attempt, snapshot)
-		decision = placement.Assign(candidates, s.estimate(candidates))
+		lap := steps.start()
+		candidates := placement.Candidates(attempt, fleet)
+		lap = steps.step(StepFilter, lap)
+		capacity := o.estimate(candidates, assumed)
+		lap = steps.step(StepEstimate, lap)
+		decision = placement.Assign(candidates, capacity)
+		steps.step(StepAssign, lap)
 		if decision.Err == nil {
 			break
 		}
@@ -148,121 +221,55 @@ func (s *scheduler) decide(bound binding.Binding, items []clusterv1alpha1.Cluste
 }
 
 // estimate answers the capacity question of one attempt for all its candidates.
-func (s *scheduler) estimate(candidates *placement.CandidateSet) []int32 {
+func (o Options) estimate(candidates *placement.CandidateSet, assumed func(string) []estimator.AssumedWorkload) []int32 {
 	spec := candidates.Request().Spec
 	capacity := placement.NoCapacity(candidates.Len())
 	for i := range capacity {
+		var inFlight []estimator.AssumedWorkload
+		if assumed != nil && candidates.Demand() != placement.DemandNone {
+			inFlight = assumed(candidates.Name(i))
+		}
 		switch candidates.Demand() {
 		case placement.DemandReplicas:
-			capacity[i] = s.options.General.Replicas(candidates.Cluster(i), spec.ReplicaRequirements, nil)
+			capacity[i] = o.General.Replicas(candidates.Cluster(i), spec.ReplicaRequirements, inFlight)
 		case placement.DemandSets:
-			capacity[i] = s.options.General.Sets(candidates.Cluster(i), spec.Components, nil)
+			capacity[i] = o.General.Sets(candidates.Cluster(i), spec.Components, inFlight)
 		}
 	}
 	return capacity
 }
 
-// retry tells the failures that time may mend. When no cluster passes the filters, only a change of clusters or of the
-// binding can help, and both wake it.
-func retry(err error) bool {
-	var fit *placement.FitError
-	return err != nil && !errors.As(err, &fit)
+// patience is how long a binding waits for room without an event: not much beyond the moment when the next assumption that
+// may have taken it expires.
+func (s *scheduler) patience(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at, ok := s.inFlight.Next(); ok {
+		return max(at.Sub(now), minPatience)
+	}
+	return parking
 }
 
-// due tells whether a binding needs a decision: its placement or its replicas changed, a reschedule was asked for, one of
-// its clusters is gone, or its clusters follow from the fleet alone.
-func due(bound binding.Binding, clusters []clusterv1alpha1.Cluster) bool {
-	if waits(bound) || bound.GetAnnotations()[names.AnnotationAppliedPlacement] != appliedPlacement(bound) {
-		return true
-	}
-	if rescheduleAsked(bound) || replicasChanged(bound.Spec) {
-		return true
-	}
-	return followsFleet(bound.Spec) || lostCluster(bound.Spec.Clusters, clusters)
+// wanted tells bindings that somebody has placed: a policy that claims it, or another controller in its own name. What a policy
+// let go stays where it is.
+func wanted(bound binding.Binding) bool {
+	_, claimed := policy.ClaimOf(bound)
+	return claimed || bound.GetLabels()[names.LabelBindingManagedBy] != ""
 }
 
-// rescheduleAsked tells a trigger that no decision has answered yet.
-func rescheduleAsked(bound binding.Binding) bool {
-	trigger, last := bound.Spec.RescheduleTriggeredAt, bound.Status.LastScheduledTime
-	return trigger != nil && (last == nil || trigger.After(last.Time))
-}
+func (s *scheduler) serves(bound binding.Binding) bool { return s.options.refusal(bound) == "" }
 
-// followsFleet tells bindings that go to every cluster that fits: no replicas, or the same number in each.
-func followsFleet(spec *workv1alpha2.ResourceBindingSpec) bool {
-	return spec.Replicas == 0 && len(spec.Components) == 0 || !divided(spec)
-}
-
-func lostCluster(targets []workv1alpha2.TargetCluster, clusters []clusterv1alpha1.Cluster) bool {
-	for _, target := range targets {
-		here := slices.ContainsFunc(clusters, func(cluster clusterv1alpha1.Cluster) bool {
-			return cluster.Name == target.Name && cluster.DeletionTimestamp.IsZero()
-		})
-		if !here {
-			return true
-		}
-	}
-	return false
-}
-
-func divided(spec *workv1alpha2.ResourceBindingSpec) bool {
-	scheduling := spec.Placement.ReplicaScheduling
-	return scheduling != nil && scheduling.ReplicaSchedulingType == policyv1alpha1.ReplicaSchedulingTypeDivided
-}
-
-func replicasChanged(spec *workv1alpha2.ResourceBindingSpec) bool {
-	if spec.Replicas == 0 && spec.ReplicaRequirements == nil {
-		return false
-	}
-	var sum int32
-	for _, target := range spec.Clusters {
-		if !divided(spec) && target.Replicas != spec.Replicas {
-			return true
-		}
-		sum += target.Replicas
-	}
-	return divided(spec) && sum != spec.Replicas
-}
-
-// condition tells users what was decided, or what stands in the way.
-func condition(decision placement.Decision, now metav1.Time, generation int64) metav1.Condition {
-	result := metav1.Condition{
-		Type: names.ConditionScheduled, Status: metav1.ConditionTrue, Reason: names.ReasonScheduled,
-		Message: "scheduled to " + describe(decision.Clusters), LastTransitionTime: now, ObservedGeneration: generation,
-	}
-	if decision.Err == nil {
-		return result
-	}
-	result.Status, result.Reason, result.Message = metav1.ConditionFalse, names.ReasonSchedulerError, decision.Err.Error()
-	var fit *placement.FitError
-	var unschedulable *placement.UnschedulableError
+// refusal is why a scheduler leaves a binding alone, empty when it does not.
+func (o Options) refusal(bound binding.Binding) string {
 	switch {
-	case errors.As(decision.Err, &fit):
-		result.Reason = names.ReasonNoClusterFit
-	case errors.As(decision.Err, &unschedulable):
-		result.Reason = names.ReasonUnschedulable
+	case !bound.GetDeletionTimestamp().IsZero():
+		return "it is being deleted"
+	case bound.Spec.Placement == nil || !wanted(bound):
+		return "no policy claims it"
+	case cmp.Or(bound.Spec.SchedulerName, o.Name) != o.Name:
+		return "it names the scheduler " + bound.Spec.SchedulerName
+	case bound.Spec.Suspension != nil && ptr.Deref(bound.Spec.Suspension.Scheduling, false):
+		return "its scheduling is suspended"
 	}
-	return result
-}
-
-func report(deps control.Deps, bound binding.Binding, decision placement.Decision) {
-	if decision.Err != nil {
-		deps.Events.Eventf(bound.Object, corev1.EventTypeWarning, names.EventScheduleBindingFailed, "%v", decision.Err)
-		return
-	}
-	deps.Events.Eventf(bound.Object, corev1.EventTypeNormal, names.EventScheduleBindingSucceed, "scheduled to %s", describe(decision.Clusters))
-}
-
-// describe reads "member1:2, member2:1"; clusters of objects without replicas stand alone.
-func describe(clusters []workv1alpha2.TargetCluster) string {
-	text := ""
-	for i, cluster := range clusters {
-		if i > 0 {
-			text += ", "
-		}
-		text += cluster.Name
-		if cluster.Replicas > 0 {
-			text += fmt.Sprintf(":%d", cluster.Replicas)
-		}
-	}
-	return cmp.Or(text, "no cluster")
+	return ""
 }

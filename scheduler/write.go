@@ -31,19 +31,28 @@ func appliedPlacement(bound binding.Binding) string {
 
 // write puts a decision on its binding: targets and applied placement in one patch, what became of it in the status. When
 // no cluster fits, the targets empty, as the user's own words demand; any other failure leaves them as they are.
-func write(ctx context.Context, deps control.Deps, bound binding.Binding, decision placement.Decision) error {
+// The outcome is the error of the decision, or why it was refused for good; err is a write that failed otherwise.
+func (s *scheduler) write(ctx context.Context, deps control.Deps, bound binding.Binding, decision placement.Decision) (outcome, err error) {
 	changed := bound.Clone()
 	var fit *placement.FitError
 	if decision.Err == nil || errors.As(decision.Err, &fit) {
-		if err := writeTargets(ctx, deps, bound, changed, decision.Clusters); err != nil {
-			return err
+		err := s.writeTargets(ctx, deps, bound, changed, decision.Clusters)
+		if quotaExceeded(err) {
+			decision = placement.Decision{Term: decision.Term, Err: err}
+			changed = bound.Clone()
+		} else if err != nil {
+			return nil, err
 		}
 	}
-	return writeStatus(ctx, deps, bound, changed, decision)
+	if err := s.writeStatus(ctx, deps, bound, changed, decision); err != nil {
+		return nil, err
+	}
+	s.wrote(deps, changed)
+	return decision.Err, nil
 }
 
 // writeTargets leaves in changed what the API server made of it.
-func writeTargets(ctx context.Context, deps control.Deps, bound, changed binding.Binding, clusters []workv1alpha2.TargetCluster) error {
+func (s *scheduler) writeTargets(ctx context.Context, deps control.Deps, bound, changed binding.Binding, clusters []workv1alpha2.TargetCluster) error {
 	annotations := maps.Clone(bound.GetAnnotations())
 	if annotations == nil {
 		annotations = map[string]string{}
@@ -55,13 +64,16 @@ func writeTargets(ctx context.Context, deps control.Deps, bound, changed binding
 		return nil
 	}
 	patch := client.MergeFromWithOptions(bound.Object, client.MergeFromWithOptimisticLock{})
-	if err := deps.Client.Patch(ctx, changed.Object, patch); err != nil {
+	began := deps.Clock.Now()
+	err := deps.Client.Patch(ctx, changed.Object, patch)
+	s.options.Recorder.Write(WriteTargets, err, deps.Clock.Since(began))
+	if err != nil {
 		return fmt.Errorf("writing the targets of binding %s: %w", bound.NamespacedName(), err)
 	}
 	return nil
 }
 
-func writeStatus(ctx context.Context, deps control.Deps, bound, changed binding.Binding, decision placement.Decision) error {
+func (s *scheduler) writeStatus(ctx context.Context, deps control.Deps, bound, changed binding.Binding, decision placement.Decision) error {
 	before := changed.Clone()
 	now := metav1.NewTime(deps.Clock.Now())
 	outcome := condition(decision, now, changed.GetGeneration())
@@ -74,7 +86,7 @@ func writeStatus(ctx context.Context, deps control.Deps, bound, changed binding.
 			changed.Status.LastScheduledTime = &now
 		}
 	}
-	if err := patchStatus(ctx, deps, before, changed); err != nil {
+	if err := s.patchStatus(ctx, deps, before, changed); err != nil {
 		return err
 	}
 	if news {
@@ -90,19 +102,22 @@ func tells(before binding.Binding, outcome metav1.Condition) bool {
 }
 
 // observe says on a binding that its decision still holds for what it asks now.
-func observe(ctx context.Context, deps control.Deps, bound binding.Binding) error {
+func (s *scheduler) observe(ctx context.Context, deps control.Deps, bound binding.Binding) error {
 	changed := bound.Clone()
 	changed.Status.SchedulerObservedGeneration = bound.GetGeneration()
-	return patchStatus(ctx, deps, bound, changed)
+	return s.patchStatus(ctx, deps, bound, changed)
 }
 
-func patchStatus(ctx context.Context, deps control.Deps, before, changed binding.Binding) error {
+func (s *scheduler) patchStatus(ctx context.Context, deps control.Deps, before, changed binding.Binding) error {
 	if workload.Equal(before.Status, changed.Status) {
 		return nil
 	}
 	// Status aggregation writes conditions as well, and a merge patch replaces the list whole.
 	patch := client.MergeFromWithOptions(before.Object, client.MergeFromWithOptimisticLock{})
-	if err := deps.Client.Status().Patch(ctx, changed.Object, patch); client.IgnoreNotFound(err) != nil {
+	began := deps.Clock.Now()
+	err := deps.Client.Status().Patch(ctx, changed.Object, patch)
+	s.options.Recorder.Write(WriteStatus, err, deps.Clock.Since(began))
+	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status of binding %s: %w", before.NamespacedName(), err)
 	}
 	return nil

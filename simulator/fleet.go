@@ -246,6 +246,19 @@ func (f *Fleet) Revision(cluster string) (uint64, error) {
 	return found.store.Revision(), nil
 }
 
+// Writes tells what was written in a cluster after a revision, one line each.
+func (f *Fleet) Writes(cluster string, since uint64) ([]string, error) {
+	found, err := f.find(cluster)
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	for _, event := range found.changes(since) {
+		lines = append(lines, fmt.Sprintf("%d %s %s %s", event.Revision, event.Type, event.GVK.Kind, event.Key))
+	}
+	return lines, nil
+}
+
 // Digest is the SHA-256, in hexadecimal, of all that was ever written in the clusters of the fleet: simulations with the same
 // digest have had the same history.
 func (f *Fleet) Digest() (string, error) {

@@ -33,6 +33,10 @@ type runner struct {
 	queued   map[control.Key]bool
 	timers   map[control.Key]uint64
 	failures map[control.Key]int
+	// order is the queue of a controller that brings its own, otherwise nil: it stands for queued, timers and failures.
+	// looking is when the runner looks into it next; the zero time for never.
+	order   control.Queue
+	looking time.Time
 
 	held map[control.Key][]control.Source
 	open map[control.Source]int
@@ -42,15 +46,35 @@ type runner struct {
 }
 
 func newRunner(f *Fleet, value control.Controller, deps control.Deps) *runner {
-	return &runner{
+	r := &runner{
 		fleet: f, value: value, deps: deps,
 		queued: map[control.Key]bool{}, timers: map[control.Key]uint64{}, failures: map[control.Key]int{},
 		held: map[control.Key][]control.Source{}, open: map[control.Source]int{},
 	}
+	if value.Queue != nil {
+		r.order = value.Queue()
+	}
+	return r
+}
+
+// wakeFor plans a turn for each key that an event wakes.
+func (r *runner) wakeFor(event control.Event, keys ...control.Key) {
+	if r.order == nil {
+		r.wake(keys...)
+		return
+	}
+	for _, key := range keys {
+		r.order.Add(key, event, r.fleet.loop.Now())
+	}
+	r.look()
 }
 
 // wake plans a turn for each key that has none planned.
 func (r *runner) wake(keys ...control.Key) {
+	if r.order != nil {
+		r.wakeFor(control.Event{}, keys...)
+		return
+	}
 	for _, key := range keys {
 		if r.queued[key] {
 			continue
@@ -76,10 +100,7 @@ func (r *runner) turn(key control.Key) {
 	}
 	delete(r.queued, key)
 	r.timers[key]++
-	result, err := r.value.Reconcile(r.fleet.ctx, r.deps, key)
-	if err == nil {
-		err = r.hold(key, result.Sources)
-	}
+	result, err := r.take(key)
 	switch {
 	case control.Stale(err):
 		r.wakeAfter(key, conflictDelay)
@@ -95,6 +116,50 @@ func (r *runner) turn(key control.Key) {
 	if result.RequeueAfter > 0 {
 		r.wakeAfter(key, result.RequeueAfter)
 	}
+}
+
+// take runs one turn.
+func (r *runner) take(key control.Key) (control.Result, error) {
+	result, err := r.value.Reconcile(r.fleet.ctx, r.deps, key)
+	if err == nil {
+		err = r.hold(key, result.Sources)
+	}
+	return result, err
+}
+
+// look plans to look into the queue when its next key is due.
+func (r *runner) look() {
+	at, ok := r.order.Due()
+	if now := r.fleet.loop.Now(); at.Before(now) {
+		at = now
+	}
+	if !ok || !r.looking.IsZero() && !at.Before(r.looking) {
+		return
+	}
+	r.looking = at
+	r.fleet.loop.After(at.Sub(r.fleet.loop.Now()), func() {
+		if r.looking.Equal(at) {
+			r.looking = time.Time{}
+			r.orderedTurn()
+		}
+	})
+}
+
+// orderedTurn takes the turn that the queue has next.
+func (r *runner) orderedTurn() {
+	if r.ended {
+		return
+	}
+	key, ok := r.order.Next(r.fleet.loop.Now())
+	if ok {
+		result, err := r.take(key)
+		if err != nil && !control.Stale(err) {
+			r.fleet.note(r.value.Name, key, err)
+		}
+		r.order.Done(key, control.Outcome{Err: err, RequeueAfter: result.RequeueAfter}, r.fleet.loop.Now())
+		r.wake(result.Wake...)
+	}
+	r.look()
 }
 
 func backoff(failures int) time.Duration {
@@ -173,7 +238,8 @@ func (r *runner) catchUpWatches() error {
 			return fmt.Errorf("listing %s: %w", gvk.Kind, err)
 		}
 		for _, item := range items {
-			r.wake(watched.Keys(r.fleet.ctx, r.deps.Client, control.Event{GVK: gvk, New: item.(client.Object)})...)
+			event := control.Event{GVK: gvk, New: item.(client.Object)}
+			r.wakeFor(event, watched.Keys(r.fleet.ctx, r.deps.Client, event)...)
 		}
 	}
 	return nil
@@ -184,7 +250,8 @@ func (r *runner) onPlane(event store.Event) {
 	old, current := versions(event, event.Old, event.Object)
 	for _, watched := range r.value.Watches {
 		if gvk := r.fleet.kindOf(watched.Object); gvk == event.GVK {
-			r.wake(watched.Keys(r.fleet.ctx, r.deps.Client, control.Event{GVK: gvk, Old: old, New: current})...)
+			seen := control.Event{GVK: gvk, Old: old, New: current}
+			r.wakeFor(seen, watched.Keys(r.fleet.ctx, r.deps.Client, seen)...)
 		}
 	}
 	r.onSource("", event)
@@ -207,7 +274,7 @@ func (r *runner) show(source control.Source, old, current client.Object) {
 		return
 	}
 	event := control.Event{Cluster: source.Cluster, GVK: source.GVK, Old: old, New: current}
-	r.wake(r.value.SourceKeys(r.fleet.ctx, r.deps.Client, event)...)
+	r.wakeFor(event, r.value.SourceKeys(r.fleet.ctx, r.deps.Client, event)...)
 }
 
 // versions are the object before and after a change.

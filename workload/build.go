@@ -52,7 +52,7 @@ func Write(ctx context.Context, deps control.Deps, plan Plan) (written bool, err
 		return false, fmt.Errorf("reading Work %s/%s: %w", desired.Namespace, desired.Name, err)
 	}
 	if !current.DeletionTimestamp.IsZero() {
-		return false, fmt.Errorf("Work %s/%s is still being removed", current.Namespace, current.Name)
+		return false, fmt.Errorf("the Work %s/%s is still being removed", current.Namespace, current.Name)
 	}
 	changed := current.DeepCopy()
 	changed.Labels = merged(current.Labels, desired.Labels)

@@ -15,6 +15,7 @@ import (
 	"github.com/seatrial/seatrial/api/names"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/policy"
 )
 
 // Manifests decodes what a Work carries, in order.
@@ -113,7 +114,8 @@ func subset(wanted, observed map[string]string) bool {
 	return true
 }
 
-// HandOver is a member object without the marks of the control plane, so that it goes on as the member's own.
+// HandOver is a member object without the marks of the control plane, claims of policies included, so that it goes on as the
+// member's own.
 func HandOver(observed *unstructured.Unstructured) *unstructured.Unstructured {
 	freed := observed.DeepCopy()
 	freed.SetLabels(without(observed.GetLabels(), names.LabelManaged, names.LabelWorkID, names.LabelResourceBindingID, names.LabelClusterResourceBindingID))
@@ -121,6 +123,7 @@ func HandOver(observed *unstructured.Unstructured) *unstructured.Unstructured {
 		names.AnnotationWorkNamespace, names.AnnotationWorkName, names.AnnotationTemplateUID, names.AnnotationTemplateGeneration,
 		names.AnnotationManagedLabels, names.AnnotationManagedAnnotations, names.AnnotationConflictResolution,
 		names.AnnotationResourceBindingNamespace, names.AnnotationResourceBindingName, names.AnnotationClusterResourceBindingName))
+	policy.Unclaim(freed)
 	return freed
 }
 

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/api/names"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
@@ -32,6 +35,36 @@ func WorksOf(ctx context.Context, reader client.Reader, owner types.NamespacedNa
 		return nil, fmt.Errorf("listing the Works of binding %s: %w", owner, err)
 	}
 	return works.Items, nil
+}
+
+// OfCluster leads from a Cluster to all Works in its execution space, when it comes, begins to leave, goes, or is ready or not
+// otherwise than before.
+func OfCluster(ctx context.Context, reader client.Reader, event control.Event) []control.Key {
+	if before, ok := event.Old.(*clusterv1alpha1.Cluster); ok && event.New != nil {
+		now := event.New.(*clusterv1alpha1.Cluster)
+		if Ready(before) == Ready(now) && before.DeletionTimestamp.IsZero() == now.DeletionTimestamp.IsZero() {
+			return nil
+		}
+	}
+	works := &workv1alpha1.WorkList{}
+	if err := reader.List(ctx, works, client.InNamespace(names.ExecutionSpace(event.Object().GetName()))); err != nil {
+		return nil
+	}
+	keys := make([]control.Key, 0, len(works.Items))
+	for i := range works.Items {
+		keys = append(keys, control.KeyOf(&works.Items[i]))
+	}
+	return keys
+}
+
+// Ready tells whether a cluster can be written to and asked.
+func Ready(cluster *clusterv1alpha1.Cluster) bool {
+	return meta.IsStatusConditionTrue(cluster.Status.Conditions, names.ConditionClusterReady)
+}
+
+// Applied tells whether the member holds what the Work carries.
+func Applied(work *workv1alpha1.Work) bool {
+	return meta.IsStatusConditionTrue(work.Status.Conditions, names.ConditionWorkApplied)
 }
 
 // BindingOf leads from a Work to the binding it was made for.

@@ -6,7 +6,7 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	autoscalingv1alpha1 "github.com/seatrial/seatrial/api/autoscaling/v1alpha1"
@@ -106,7 +106,7 @@ func validatePathSegment(text string, at *field.Path) field.ErrorList {
 		return field.ErrorList{field.Required(at, "must not be empty")}
 	}
 	var faults field.ErrorList
-	for _, fault := range path.IsValidPathSegmentName(text) {
+	for _, fault := range content.IsPathSegmentName(text) {
 		faults = append(faults, field.Invalid(at, text, fault))
 	}
 	return faults

@@ -27,6 +27,7 @@ func newRootCommand() *cobra.Command {
 	const (
 		fleetGroup     = "fleet"
 		memberGroup    = "members"
+		decisionGroup  = "decisions"
 		componentGroup = "components"
 	)
 	root := &cobra.Command{
@@ -46,6 +47,7 @@ Start a fleet of real clusters on this machine with "seatrial up".`,
 	root.AddGroup(
 		&cobra.Group{ID: fleetGroup, Title: "A fleet on this machine:"},
 		&cobra.Group{ID: memberGroup, Title: "Member clusters:"},
+		&cobra.Group{ID: decisionGroup, Title: "Decisions:"},
 		&cobra.Group{ID: componentGroup, Title: "Components of a control plane:"},
 	)
 	add := func(group string, commands ...*cobra.Command) {
@@ -57,6 +59,7 @@ Start a fleet of real clusters on this machine with "seatrial up".`,
 	add(fleetGroup, newUpCommand(), newStatusCommand(), newDownCommand())
 	add(memberGroup, newJoinCommand(), newUnjoinCommand())
 	add(componentGroup, newAPIServerCommand(), newControllerManagerCommand(), newSchedulerCommand())
+	add(decisionGroup, newExplainCommand())
 	root.AddCommand(newVersionCommand())
 	return root
 }

@@ -37,11 +37,11 @@ started or "seatrial down" ended it.`,
 			if err != nil {
 				return err
 			}
-			print := printStatus
+			show := printStatus
 			if output == outputJSON {
-				print = printJSON[*local.Status]
+				show = printJSON[*local.Status]
 			}
-			if err := print(command.OutOrStdout(), status); err != nil {
+			if err := show(command.OutOrStdout(), status); err != nil {
 				return err
 			}
 			if faults := status.Faults(); len(faults) > 0 {

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -31,20 +32,40 @@ func New(workers int) control.Controller {
 		watches = append(watches, control.Watch{Object: kind, Keys: onBinding})
 	}
 	return control.Controller{
-		Name:      "bindingStatus",
-		Watches:   watches,
-		Indexes:   []control.Index{workload.ByBinding()},
-		Workers:   workers,
-		Reconcile: reconcile,
+		Name:       "bindingStatus",
+		Watches:    watches,
+		SourceKeys: onTemplate,
+		Indexes:    []control.Index{workload.ByBinding()},
+		Workers:    workers,
+		Reconcile:  reconcile,
 	}
 }
 
-// onBinding wakes a binding when its targets may have changed, not for the status this controller writes.
+// onBinding wakes a binding when its targets may have changed, and when its sum was written: the turn after may have compared
+// its own with an older view of the binding.
 func onBinding(_ context.Context, _ client.Reader, event control.Event) []control.Key {
-	if event.Old != nil && event.New != nil && event.Old.GetGeneration() == event.New.GetGeneration() {
+	old, wasThere := binding.Of(event.Old)
+	current, isThere := binding.Of(event.New)
+	if wasThere && isThere && old.GetGeneration() == current.GetGeneration() && sameSum(old, current) {
 		return nil
 	}
 	return []control.Key{control.KeyOf(event.Object())}
+}
+
+func sameSum(a, b binding.Binding) bool {
+	return workload.Equal(a.Status.AggregatedStatus, b.Status.AggregatedStatus) &&
+		meta.IsStatusConditionTrue(a.Status.Conditions, names.ConditionFullyApplied) ==
+			meta.IsStatusConditionTrue(b.Status.Conditions, names.ConditionFullyApplied)
+}
+
+// onTemplate wakes the binding of a template whose status someone wrote, or which takes the place of another.
+func onTemplate(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+	old, _ := event.Old.(*unstructured.Unstructured)
+	current, _ := event.New.(*unstructured.Unstructured)
+	if current == nil || old != nil && workload.Equal(old.Object["status"], current.Object["status"]) {
+		return nil
+	}
+	return []control.Key{{Namespace: current.GetNamespace(), Name: names.Binding(event.GVK.Kind, current.GetName())}}
 }
 
 func reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
@@ -59,19 +80,20 @@ func reconcile(ctx context.Context, deps control.Deps, key control.Key) (control
 	if err != nil {
 		return control.Result{}, err
 	}
-	items, err := sum(bound, works)
-	if err != nil {
-		return control.Result{}, err
-	}
+	items := sum(bound, works)
 	if err := writeBinding(ctx, deps, bound, items); err != nil {
 		return control.Result{}, err
 	}
-	return control.Result{}, writeTemplate(ctx, deps, bound, items)
+	kind := schema.FromAPIVersionAndKind(bound.Spec.Resource.APIVersion, bound.Spec.Resource.Kind)
+	if !deps.Interpreter.Supports(kind, configv1alpha1.InterpreterOperationAggregateStatus) {
+		return control.Result{}, nil
+	}
+	return control.Result{Sources: []control.Source{{GVK: kind}}}, writeTemplate(ctx, deps, bound.Spec.Resource, items)
 }
 
 // sum makes one item a cluster, sorted by name, of the manifest that stands for the template. Works on their way out count
 // no more.
-func sum(bound binding.Binding, works []workv1alpha1.Work) ([]workv1alpha2.AggregatedStatusItem, error) {
+func sum(bound binding.Binding, works []workv1alpha1.Work) []workv1alpha2.AggregatedStatusItem {
 	var items []workv1alpha2.AggregatedStatusItem
 	for i := range works {
 		work := &works[i]
@@ -95,7 +117,7 @@ func sum(bound binding.Binding, works []workv1alpha1.Work) ([]workv1alpha2.Aggre
 		items = append(items, item)
 	}
 	slices.SortFunc(items, func(a, b workv1alpha2.AggregatedStatusItem) int { return cmp.Compare(a.ClusterName, b.ClusterName) })
-	return items, nil
+	return items
 }
 
 func standsFor(identifier workv1alpha1.ResourceIdentifier, template workv1alpha2.ObjectReference) bool {
@@ -150,15 +172,11 @@ func fullyApplied(bound binding.Binding, items []workv1alpha2.AggregatedStatusIt
 	return condition
 }
 
-// writeTemplate puts the sum into the status of the template, for kinds whose status can be summed.
-func writeTemplate(ctx context.Context, deps control.Deps, bound binding.Binding, items []workv1alpha2.AggregatedStatusItem) error {
-	reference := bound.Spec.Resource
+// writeTemplate puts the sum into the status of the template.
+func writeTemplate(ctx context.Context, deps control.Deps, reference workv1alpha2.ObjectReference, items []workv1alpha2.AggregatedStatusItem) error {
 	template := &unstructured.Unstructured{}
 	template.SetAPIVersion(reference.APIVersion)
 	template.SetKind(reference.Kind)
-	if !deps.Interpreter.Supports(template.GroupVersionKind(), configv1alpha1.InterpreterOperationAggregateStatus) {
-		return nil
-	}
 	name := types.NamespacedName{Namespace: reference.Namespace, Name: reference.Name}
 	if err := deps.Client.Get(ctx, name, template); err != nil {
 		if err := client.IgnoreNotFound(err); err != nil {

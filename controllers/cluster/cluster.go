@@ -157,40 +157,18 @@ func sameTaint(a, b corev1.Taint) bool {
 	return a.MatchTaint(&b) && a.Value == b.Value
 }
 
-// remove empties the execution space, takes it away and then lets the Cluster go. Works leave through the execution
+// remove takes the execution space away, with the Works in it, and then lets the Cluster go. Works leave through the execution
 // controller, which needs the Cluster for as long as it takes member objects away.
 func remove(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster) (control.Result, error) {
 	if !controllerutil.ContainsFinalizer(cluster, names.FinalizerCluster) {
 		return control.Result{}, nil
 	}
-	works := &workv1alpha1.WorkList{}
-	space := names.ExecutionSpace(cluster.Name)
-	if err := deps.Client.List(ctx, works, client.InNamespace(space)); err != nil {
-		return control.Result{}, fmt.Errorf("listing the Works of cluster %s: %w", cluster.Name, err)
+	left, err := removeExecutionSpace(ctx, deps, cluster)
+	if err != nil {
+		deps.Events.Eventf(cluster, corev1.EventTypeWarning, names.EventRemoveExecutionSpaceFailed, "%v", err)
+		return control.Result{}, err
 	}
-	for i := range works.Items {
-		if !works.Items[i].DeletionTimestamp.IsZero() {
-			continue
-		}
-		if err := deps.Client.Delete(ctx, &works.Items[i]); client.IgnoreNotFound(err) != nil {
-			return control.Result{}, fmt.Errorf("deleting Work %s/%s of cluster %s: %w", space, works.Items[i].Name, cluster.Name, err)
-		}
-	}
-	if len(works.Items) > 0 {
-		return control.Result{RequeueAfter: removalCheck}, nil
-	}
-	namespace := &corev1.Namespace{}
-	err := deps.Client.Get(ctx, types.NamespacedName{Name: space}, namespace)
-	if client.IgnoreNotFound(err) != nil {
-		return control.Result{}, fmt.Errorf("reading the execution space of cluster %s: %w", cluster.Name, err)
-	}
-	if err == nil {
-		if namespace.DeletionTimestamp.IsZero() {
-			if err := deps.Client.Delete(ctx, namespace); client.IgnoreNotFound(err) != nil {
-				deps.Events.Eventf(cluster, corev1.EventTypeWarning, names.EventRemoveExecutionSpaceFailed, "deleting namespace %s: %v", space, err)
-				return control.Result{}, fmt.Errorf("deleting the execution space of cluster %s: %w", cluster.Name, err)
-			}
-		}
+	if left {
 		return control.Result{RequeueAfter: removalCheck}, nil
 	}
 	before := cluster.DeepCopy()
@@ -200,4 +178,35 @@ func remove(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Clu
 		return control.Result{}, fmt.Errorf("releasing cluster %s: %w", cluster.Name, err)
 	}
 	return control.Result{}, nil
+}
+
+// removeExecutionSpace begins with the namespace: in one that is on its way out nobody can make a Work again, while bindings
+// still name the cluster. left tells whether there is anything to wait for.
+func removeExecutionSpace(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster) (left bool, err error) {
+	space := names.ExecutionSpace(cluster.Name)
+	namespace := &corev1.Namespace{}
+	err = deps.Client.Get(ctx, types.NamespacedName{Name: space}, namespace)
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("reading the execution space of cluster %s: %w", cluster.Name, err)
+	}
+	left = err == nil
+	if left && namespace.DeletionTimestamp.IsZero() {
+		if err := deps.Client.Delete(ctx, namespace); client.IgnoreNotFound(err) != nil {
+			return true, fmt.Errorf("deleting the execution space of cluster %s: %w", cluster.Name, err)
+		}
+	}
+	works := &workv1alpha1.WorkList{}
+	if err := deps.Client.List(ctx, works, client.InNamespace(space)); err != nil {
+		return true, fmt.Errorf("listing the Works of cluster %s: %w", cluster.Name, err)
+	}
+	for i := range works.Items {
+		left = true
+		if !works.Items[i].DeletionTimestamp.IsZero() {
+			continue
+		}
+		if err := deps.Client.Delete(ctx, &works.Items[i]); client.IgnoreNotFound(err) != nil {
+			return true, fmt.Errorf("deleting Work %s/%s of cluster %s: %w", space, works.Items[i].Name, cluster.Name, err)
+		}
+	}
+	return left, nil
 }

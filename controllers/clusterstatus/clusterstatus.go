@@ -217,7 +217,9 @@ func write(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Clus
 	}
 	changed := cluster.DeepCopy()
 	changed.Status = *status
-	if err := deps.Client.Status().Patch(ctx, changed, client.MergeFrom(cluster)); client.IgnoreNotFound(err) != nil {
+	// Detectors write conditions of their own, and a merge patch replaces the list whole.
+	patch := client.MergeFromWithOptions(cluster, client.MergeFromWithOptimisticLock{})
+	if err := deps.Client.Status().Patch(ctx, changed, patch); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status of cluster %s: %w", cluster.Name, err)
 	}
 	return nil

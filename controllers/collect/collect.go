@@ -8,7 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,26 +23,33 @@ import (
 // New is the controller named "workStatus". Its keys are Works.
 func New(workers int) control.Controller {
 	return control.Controller{
-		Name:       "workStatus",
-		Watches:    []control.Watch{{Object: &workv1alpha1.Work{}, Keys: onWork}},
+		Name: "workStatus",
+		Watches: []control.Watch{
+			{Object: &workv1alpha1.Work{}, Keys: onWork},
+			{Object: &clusterv1alpha1.Cluster{}, Keys: workload.OfCluster},
+		},
 		SourceKeys: workload.OfMember,
 		Workers:    workers,
 		Reconcile:  reconcile,
 	}
 }
 
-// onWork wakes a Work when its manifests change or when it becomes applied: only then can there be a status.
+// onWork wakes a Work when its manifests change, when it becomes applied, for only then can there be a status, and when its
+// statuses were written: the turn after may have compared what it saw with an older view of the Work.
 func onWork(_ context.Context, _ client.Reader, event control.Event) []control.Key {
 	if old, ok := event.Old.(*workv1alpha1.Work); ok && event.New != nil {
-		if current := event.New.(*workv1alpha1.Work); old.Generation == current.Generation && applied(old) == applied(current) {
+		current := event.New.(*workv1alpha1.Work)
+		if old.Generation == current.Generation && workload.Applied(old) == workload.Applied(current) &&
+			workload.Equal(old.Status.ManifestStatuses, current.Status.ManifestStatuses) {
 			return nil
 		}
 	}
 	return []control.Key{control.KeyOf(event.Object())}
 }
 
-func applied(work *workv1alpha1.Work) bool {
-	return meta.IsStatusConditionTrue(work.Status.Conditions, names.ConditionWorkApplied)
+// collectable tells whether the member may hold objects of the Work. A change that it refuses does not end what it runs.
+func collectable(work *workv1alpha1.Work) bool {
+	return work.DeletionTimestamp.IsZero() && (workload.Applied(work) || len(work.Status.ManifestStatuses) > 0)
 }
 
 func reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
@@ -52,7 +58,7 @@ func reconcile(ctx context.Context, deps control.Deps, key control.Key) (control
 		return control.Result{}, client.IgnoreNotFound(err)
 	}
 	name, err := names.ClusterOfExecutionSpace(work.Namespace)
-	if err != nil || !work.DeletionTimestamp.IsZero() || !applied(work) {
+	if err != nil || !collectable(work) {
 		return control.Result{}, nil
 	}
 	if reachable, err := reachable(ctx, deps, name); err != nil || !reachable {
@@ -94,15 +100,15 @@ func reachable(ctx context.Context, deps control.Deps, name string) (bool, error
 	if err := deps.Client.Get(ctx, types.NamespacedName{Name: name}, cluster); err != nil {
 		return false, client.IgnoreNotFound(err)
 	}
-	return cluster.DeletionTimestamp.IsZero() && meta.IsStatusConditionTrue(cluster.Status.Conditions, names.ConditionClusterReady), nil
+	return cluster.DeletionTimestamp.IsZero() && workload.Ready(cluster), nil
 }
 
-// observe reads one member object and says how it is; nil when the member does not hold it.
+// observe reads one member object and says how it is; nil when the member does not hold it, or holds one of its own.
 func observe(ctx context.Context, deps control.Deps, member control.Member, cluster string, manifest *unstructured.Unstructured, ordinal int) (*workv1alpha1.ManifestStatus, error) {
 	observed := &unstructured.Unstructured{}
 	observed.SetGroupVersionKind(manifest.GroupVersionKind())
 	err := member.Get(ctx, client.ObjectKeyFromObject(manifest), observed)
-	if apierrors.IsNotFound(err) {
+	if apierrors.IsNotFound(err) || err == nil && !workload.Managed(observed) {
 		return nil, nil
 	}
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -31,7 +32,7 @@ func New(workers int) control.Controller {
 		Name: "execution",
 		Watches: []control.Watch{
 			{Object: &workv1alpha1.Work{}, Keys: onWork},
-			{Object: &clusterv1alpha1.Cluster{}, Keys: onClusterReady},
+			{Object: &clusterv1alpha1.Cluster{}, Keys: workload.OfCluster},
 		},
 		SourceKeys: onMember,
 		Workers:    workers,
@@ -39,33 +40,17 @@ func New(workers int) control.Controller {
 	}
 }
 
-// onWork leaves out the status writes that follow from this controller's own work.
+// onWork leaves out status writes, but for those that say another outcome: the turn after may have compared its own outcome
+// with an older view of the Work and found nothing to write.
 func onWork(_ context.Context, _ client.Reader, event control.Event) []control.Key {
-	old, current := event.Old, event.New
-	if old != nil && current != nil && old.GetGeneration() == current.GetGeneration() &&
-		old.GetDeletionTimestamp().IsZero() == current.GetDeletionTimestamp().IsZero() {
-		return nil
-	}
-	return []control.Key{control.KeyOf(event.Object())}
-}
-
-// onClusterReady wakes all Works of a cluster that can be written to again, or that is on its way out.
-func onClusterReady(ctx context.Context, reader client.Reader, event control.Event) []control.Key {
-	if before, ok := event.Old.(*clusterv1alpha1.Cluster); ok && event.New != nil {
-		now := event.New.(*clusterv1alpha1.Cluster)
-		if ready(before) == ready(now) && before.DeletionTimestamp.IsZero() == now.DeletionTimestamp.IsZero() {
+	if old, ok := event.Old.(*workv1alpha1.Work); ok && event.New != nil {
+		current := event.New.(*workv1alpha1.Work)
+		if old.Generation == current.Generation && old.DeletionTimestamp.IsZero() == current.DeletionTimestamp.IsZero() &&
+			workload.Applied(old) == workload.Applied(current) {
 			return nil
 		}
 	}
-	works := &workv1alpha1.WorkList{}
-	if err := reader.List(ctx, works, client.InNamespace(names.ExecutionSpace(event.Object().GetName()))); err != nil {
-		return nil
-	}
-	keys := make([]control.Key, 0, len(works.Items))
-	for i := range works.Items {
-		keys = append(keys, control.KeyOf(&works.Items[i]))
-	}
-	return keys
+	return []control.Key{control.KeyOf(event.Object())}
 }
 
 // onMember leaves out status changes: the generation tells when a spec drifts, for kinds that count it.
@@ -79,9 +64,11 @@ func onMember(ctx context.Context, reader client.Reader, event control.Event) []
 	return workload.OfMember(ctx, reader, event)
 }
 
-func ready(cluster *clusterv1alpha1.Cluster) bool {
-	return meta.IsStatusConditionTrue(cluster.Status.Conditions, names.ConditionClusterReady)
-}
+// errRemoving says that a member object has to go before its successor can be made.
+var errRemoving = errors.New("is still being removed")
+
+// removalCheck is how often such an object is looked at.
+const removalCheck = 5 * time.Second
 
 type executor struct {
 	applied *record
@@ -105,13 +92,13 @@ func (e *executor) reconcile(ctx context.Context, deps control.Deps, key control
 	if !work.DeletionTimestamp.IsZero() {
 		return e.remove(ctx, deps, work, cluster, gone)
 	}
-	if gone {
+	if gone || !cluster.DeletionTimestamp.IsZero() {
 		return control.Result{}, nil
 	}
 	if ptr.Deref(work.Spec.SuspendDispatching, false) {
 		return control.Result{}, writeConditions(ctx, deps, work, dispatching(true))
 	}
-	if !ready(cluster) {
+	if !workload.Ready(cluster) {
 		// The Ready condition wakes this Work again; asking a dead cluster would only hold a worker.
 		return control.Result{}, writeConditions(ctx, deps, work, dispatching(false))
 	}
@@ -129,17 +116,23 @@ func (e *executor) apply(ctx context.Context, deps control.Deps, work *workv1alp
 		// Written from a stale read: the next turn settles it, and there is nothing to report.
 		return control.Result{}, failure
 	}
+	err := writeConditions(ctx, deps, work, dispatching(false), applied(written, len(work.Spec.Workload.Manifests), failure))
+	result := control.Result{Sources: workload.Sources(cluster, manifests)}
+	if errors.Is(failure, errRemoving) {
+		// The end of the old object wakes the Work, unless it comes before the watch is open.
+		result.RequeueAfter = removalCheck
+		return result, err
+	}
 	if failure != nil {
 		deps.Events.Eventf(work, corev1.EventTypeWarning, names.EventSyncFailed, "%v", failure)
 	}
-	err := writeConditions(ctx, deps, work, dispatching(false), applied(written, len(work.Spec.Workload.Manifests), failure))
 	if err := errors.Join(failure, err); err != nil {
 		return control.Result{}, err
 	}
-	if !meta.IsStatusConditionTrue(work.Status.Conditions, names.ConditionWorkApplied) {
+	if !workload.Applied(work) {
 		deps.Events.Eventf(work, corev1.EventTypeNormal, names.EventSyncSucceed, "%d manifests applied", written)
 	}
-	return control.Result{Sources: workload.Sources(cluster, manifests)}, nil
+	return result, nil
 }
 
 func (e *executor) syncAll(ctx context.Context, deps control.Deps, cluster string, manifests []*unstructured.Unstructured) (written int, err error) {
@@ -186,12 +179,11 @@ func (e *executor) sync(ctx context.Context, deps control.Deps, member control.M
 
 func (e *executor) update(ctx context.Context, deps control.Deps, member control.Member, cluster string, manifest, observed *unstructured.Unstructured) error {
 	if !observed.GetDeletionTimestamp().IsZero() {
-		// Its removal wakes the Work, and it is made anew then.
-		return nil
+		return fmt.Errorf("%s in cluster %s %w", workload.Describe(manifest), cluster, errRemoving)
 	}
 	if !workload.Managed(observed) && manifest.GetAnnotations()[names.AnnotationConflictResolution] != names.ConflictOverwrite {
-		return fmt.Errorf("%s exists in cluster %s and is not managed by this control plane; set conflictResolution: Overwrite in the policy to take it over",
-			workload.Describe(manifest), cluster)
+		return fmt.Errorf("%s exists in cluster %s and is not managed by this control plane; to take it over, set conflictResolution: Overwrite in its policy or annotate the template with %s: %s",
+			workload.Describe(manifest), cluster, names.AnnotationConflictResolution, names.ConflictOverwrite)
 	}
 	if e.applied.current(cluster, manifest, observed) {
 		return nil
@@ -218,10 +210,10 @@ func (e *executor) remove(ctx context.Context, deps control.Deps, work *workv1al
 		return control.Result{}, nil
 	}
 	leaving := gone || !cluster.DeletionTimestamp.IsZero()
-	if !leaving && !ready(cluster) {
+	if !leaving && !workload.Ready(cluster) {
 		return control.Result{}, nil
 	}
-	if !gone && ready(cluster) {
+	if !gone && workload.Ready(cluster) {
 		if err := e.clear(ctx, deps, work, cluster.Name); err != nil && !(leaving && errors.Is(err, control.ErrNoMember)) {
 			deps.Events.Eventf(work, corev1.EventTypeWarning, names.EventSyncFailed, "%v", err)
 			return control.Result{}, err

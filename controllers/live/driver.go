@@ -94,7 +94,7 @@ func (d *Driver) Add(ctx context.Context, value control.Controller) error {
 	d.mu.Lock()
 	d.sources = append(d.sources, running.sources)
 	d.mu.Unlock()
-	created, err := controller.NewTyped(value.Name, d.manager, controller.TypedOptions[control.Key]{
+	options := controller.TypedOptions[control.Key]{
 		Reconciler:              running,
 		MaxConcurrentReconciles: max(value.Workers, 1),
 		LogConstructor: func(key *control.Key) logr.Logger {
@@ -104,7 +104,12 @@ func (d *Driver) Add(ctx context.Context, value control.Controller) error {
 			}
 			return log
 		},
-	})
+	}
+	if value.Queue != nil {
+		running.ordered = newOrderedQueue(value.Queue())
+		options.NewQueue = func(string, workqueue.TypedRateLimiter[control.Key]) keyQueue { return running.ordered }
+	}
+	created, err := controller.NewTyped(value.Name, d.manager, options)
 	if err != nil {
 		return fmt.Errorf("creating controller %s: %w", value.Name, err)
 	}
@@ -120,7 +125,7 @@ func (d *Driver) Add(ctx context.Context, value control.Controller) error {
 		if err != nil {
 			return fmt.Errorf("controller %s watches an object of unknown kind: %w", value.Name, err)
 		}
-		events := handlerFor(watch.Keys, d.manager.GetClient(), "", gvk)
+		events := running.handlerFor(watch.Keys, d.manager.GetClient(), gvk)
 		if err := created.Watch(source.TypedKind(d.manager.GetCache(), watch.Object, events)); err != nil {
 			return fmt.Errorf("controller %s watching %s: %w", value.Name, gvk.Kind, err)
 		}

@@ -12,11 +12,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/control"
@@ -25,6 +27,9 @@ import (
 // memberTimeout bounds one request to a member: long enough for a large list over a slow link, short enough that a
 // cluster which swallows packets does not hold a worker for long.
 const memberTimeout = 10 * time.Second
+
+// clusterKindRetry is the pause between attempts to watch Clusters.
+const clusterKindRetry = time.Second
 
 // Keys of the secret that holds the credentials of a member.
 const (
@@ -67,9 +72,13 @@ func (m *members) Start(ctx context.Context) error {
 	m.mu.Lock()
 	m.running = ctx
 	m.mu.Unlock()
-	clusters, err := m.informers.GetInformer(ctx, &clusterv1alpha1.Cluster{})
+	clusters, err := m.clusterInformer(ctx)
 	if err != nil {
-		return fmt.Errorf("watching clusters: %w", err)
+		return err
+	}
+	if clusters == nil {
+		// The manager stopped while it waited.
+		return nil
 	}
 	if _, err := clusters.AddEventHandler(toolscache.ResourceEventHandlerFuncs{DeleteFunc: m.onClusterGone}); err != nil {
 		return fmt.Errorf("watching clusters: %w", err)
@@ -81,6 +90,23 @@ func (m *members) Start(ctx context.Context) error {
 		m.drop(name)
 	}
 	return nil
+}
+
+// clusterInformer waits until Clusters are served: the server behind them may start later than this process.
+func (m *members) clusterInformer(ctx context.Context) (informer cache.Informer, err error) {
+	err = wait.PollUntilContextCancel(ctx, clusterKindRetry, true, func(ctx context.Context) (bool, error) {
+		found, err := m.informers.GetInformer(ctx, &clusterv1alpha1.Cluster{})
+		if err != nil {
+			log.FromContext(ctx).Info("Clusters cannot be watched yet", "reason", err.Error())
+			return false, nil
+		}
+		informer = found
+		return true, nil
+	})
+	if err != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("watching clusters: %w", err)
+	}
+	return informer, nil
 }
 
 func (m *members) onClusterGone(object any) {

@@ -28,6 +28,8 @@ type runner struct {
 	deps    control.Deps
 	sources *sources
 	queue   atomic.Pointer[keyQueue]
+	// ordered is the queue of a controller that brings its own, otherwise nil.
+	ordered *orderedQueue
 }
 
 func (r *runner) setQueue(queue keyQueue) { r.queue.Store(&queue) }
@@ -43,6 +45,9 @@ func (r *runner) enqueue(keys ...control.Key) {
 // Reconcile implements reconcile.TypedReconciler.
 func (r *runner) Reconcile(ctx context.Context, key control.Key) (reconcile.Result, error) {
 	result, err := r.value.Reconcile(ctx, r.deps, key)
+	if r.ordered != nil {
+		r.ordered.report(key, control.Outcome{Err: err, RequeueAfter: result.RequeueAfter})
+	}
 	if err != nil {
 		if control.Stale(err) {
 			log.FromContext(ctx).V(1).Info("Wrote from a stale read, trying again", "reason", err.Error())
@@ -57,11 +62,16 @@ func (r *runner) Reconcile(ctx context.Context, key control.Key) (reconcile.Resu
 	return reconcile.Result{RequeueAfter: result.RequeueAfter}, nil
 }
 
-// handlerFor adapts a key function to the events of an informer.
-func handlerFor(keys control.KeyFunc, reader client.Reader, cluster string, gvk schema.GroupVersionKind) handler.TypedEventHandler[client.Object, control.Key] {
+// handlerFor adapts a key function to the events of an informer of the control plane.
+func (r *runner) handlerFor(keys control.KeyFunc, reader client.Reader, gvk schema.GroupVersionKind) handler.TypedEventHandler[client.Object, control.Key] {
 	wake := func(ctx context.Context, queue keyQueue, old, current client.Object) {
-		for _, key := range keys(ctx, reader, control.Event{Cluster: cluster, GVK: gvk, Old: old, New: current}) {
-			queue.Add(key)
+		event := control.Event{GVK: gvk, Old: old, New: current}
+		for _, key := range keys(ctx, reader, event) {
+			if r.ordered != nil {
+				r.ordered.addFor(key, event)
+			} else {
+				queue.Add(key)
+			}
 		}
 	}
 	return handler.TypedFuncs[client.Object, control.Key]{

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/seatrial/seatrial/api/names"
+	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/workload"
 )
@@ -22,12 +23,17 @@ import (
 func New(skipped []*regexp.Regexp, workers int) control.Controller {
 	syncer := &syncer{skipped: skipped}
 	return control.Controller{
-		Name:      "namespace",
-		Watches:   []control.Watch{{Object: &corev1.Namespace{}, Keys: syncer.onNamespace}},
+		Name: "namespace",
+		Watches: []control.Watch{
+			{Object: &corev1.Namespace{}, Keys: syncer.onNamespace},
+			{Object: &workv1alpha1.Work{}, Keys: onWorkGone},
+		},
 		Workers:   workers,
 		Reconcile: syncer.reconcile,
 	}
 }
+
+var namespaceKind = corev1.SchemeGroupVersion.WithKind("Namespace")
 
 type syncer struct {
 	skipped []*regexp.Regexp
@@ -68,10 +74,19 @@ func (s *syncer) onNamespace(ctx context.Context, reader client.Reader, event co
 	return keys
 }
 
+// onWorkGone wakes the namespace whose Work was deleted: a live one gets another.
+func onWorkGone(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+	owner := metav1.GetControllerOf(event.Object())
+	if event.New != nil || owner == nil || owner.Kind != namespaceKind.Kind || owner.APIVersion != namespaceKind.GroupVersion().String() {
+		return nil
+	}
+	return []control.Key{{Name: owner.Name}}
+}
+
 // reconcile writes one Work a cluster. They are owned by the namespace, so its deletion takes them along.
 func (s *syncer) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
 	namespace := &unstructured.Unstructured{}
-	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	namespace.SetGroupVersionKind(namespaceKind)
 	if err := deps.Client.Get(ctx, key.NamespacedName(), namespace); err != nil {
 		return control.Result{}, client.IgnoreNotFound(err)
 	}

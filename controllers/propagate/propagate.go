@@ -23,6 +23,7 @@ import (
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/policy"
+	"github.com/seatrial/seatrial/workload"
 )
 
 // Options say what is left alone and who may take templates over.
@@ -61,12 +62,25 @@ func policyKind(p policy.Policy) schema.GroupVersionKind {
 	return policyv1alpha1.GroupVersion.WithKind(policyv1alpha1.ResourceKindPropagationPolicy)
 }
 
-func onPolicy(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+// onPolicy wakes the policy, and what it still claims when it is gone: its finalizer may have been taken off by force, or a
+// template claimed for it from a view that did not know of its end.
+func onPolicy(ctx context.Context, reader client.Reader, event control.Event) []control.Key {
 	changed, ok := policy.Of(event.Object())
 	if !ok {
 		return nil
 	}
-	return []control.Key{control.KindKeyOf(policyKind(changed), changed)}
+	keys := []control.Key{control.KindKeyOf(policyKind(changed), changed)}
+	if event.New != nil {
+		return keys
+	}
+	bindings, err := claimedBindings(ctx, reader, changed)
+	if err != nil {
+		return keys
+	}
+	for _, bound := range bindings {
+		keys = append(keys, templateOf(bound))
+	}
+	return keys
 }
 
 // onBindingGone wakes the template of a binding that was deleted: a live template gets another.
@@ -75,12 +89,23 @@ func onBindingGone(_ context.Context, _ client.Reader, event control.Event) []co
 	if !ok || event.New != nil {
 		return nil
 	}
-	resource := gone.Spec.Resource
-	return []control.Key{{
+	return []control.Key{templateOf(gone)}
+}
+
+func templateOf(bound binding.Binding) control.Key {
+	resource := bound.Spec.Resource
+	return control.Key{
 		GVK:       schema.FromAPIVersionAndKind(resource.APIVersion, resource.Kind),
 		Namespace: resource.Namespace,
 		Name:      resource.Name,
-	}}
+	}
+}
+
+func claimedBindings(ctx context.Context, reader client.Reader, claimer policy.Policy) ([]binding.Binding, error) {
+	if claimer.ID() == "" {
+		return nil, nil
+	}
+	return binding.List(ctx, reader, client.MatchingLabels{claimer.IDLabel(): claimer.ID()})
 }
 
 // onTemplate leaves out what neither a policy nor a member could notice: status and bookkeeping.
@@ -117,7 +142,15 @@ func (d *detector) reconcilePolicy(ctx context.Context, deps control.Deps, key c
 	if err := ensureIdentity(ctx, deps, current); err != nil {
 		return control.Result{}, err
 	}
+	bindings, err := claimedBindings(ctx, deps.Client, current)
+	if err != nil {
+		return control.Result{}, err
+	}
 	result := control.Result{}
+	for _, bound := range bindings {
+		// The selectors may have been others when the policy claimed the template.
+		result.Wake = append(result.Wake, templateOf(bound))
+	}
 	var failures []error
 	for _, kind := range selectedKinds(current) {
 		if _, err := deps.Client.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version); err != nil {
@@ -204,9 +237,18 @@ func release(ctx context.Context, deps control.Deps, current policy.Policy) erro
 	if !controllerutil.ContainsFinalizer(current.Object, current.Finalizer()) {
 		return nil
 	}
-	claimed := client.MatchingLabels{current.IDLabel(): current.ID()}
-	for _, kind := range selectedKinds(current) {
-		templates, err := listTemplates(ctx, deps, kind, claimed)
+	bindings, err := claimedBindings(ctx, deps.Client, current)
+	if err != nil {
+		return err
+	}
+	kinds := selectedKinds(current)
+	for _, bound := range bindings {
+		if kind := templateOf(bound).GVK; !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	for _, kind := range kinds {
+		templates, err := listTemplates(ctx, deps, kind, client.MatchingLabels{current.IDLabel(): current.ID()})
 		if meta.IsNoMatchError(err) {
 			continue
 		}
@@ -214,17 +256,13 @@ func release(ctx context.Context, deps control.Deps, current policy.Policy) erro
 			return fmt.Errorf("listing what %s claims: %w", current, err)
 		}
 		for i := range templates {
-			if err := unclaim(ctx, deps, &templates[i]); err != nil {
+			if err := unclaim(ctx, deps, &templates[i], workload.Describe(&templates[i])); err != nil {
 				return err
 			}
 		}
 	}
-	bindings, err := binding.List(ctx, deps.Client, claimed)
-	if err != nil {
-		return err
-	}
 	for _, bound := range bindings {
-		if err := unclaim(ctx, deps, bound.Object); err != nil {
+		if err := unclaim(ctx, deps, bound.Object, "binding "+bound.NamespacedName().String()); err != nil {
 			return err
 		}
 	}
@@ -237,13 +275,15 @@ func release(ctx context.Context, deps control.Deps, current policy.Policy) erro
 	return nil
 }
 
-func unclaim(ctx context.Context, deps control.Deps, object client.Object) error {
+// unclaim fails with a conflict when the object has changed: it may belong to another policy by now.
+func unclaim(ctx context.Context, deps control.Deps, object client.Object, what string) error {
 	before := object.DeepCopyObject().(client.Object)
 	if !policy.Unclaim(object) {
 		return nil
 	}
-	if err := deps.Client.Patch(ctx, object, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("taking the claim off %s %s/%s: %w", object.GetObjectKind().GroupVersionKind().Kind, object.GetNamespace(), object.GetName(), err)
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := deps.Client.Patch(ctx, object, patch); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("taking the claim off %s: %w", what, err)
 	}
 	return nil
 }

@@ -113,11 +113,11 @@ func disown(ctx context.Context, deps control.Deps, template *unstructured.Unstr
 		return fmt.Errorf("reading the binding of %s: %w", workload.Describe(template), err)
 	}
 	if err == nil {
-		if err := unclaim(ctx, deps, bound.Object); err != nil {
+		if err := unclaim(ctx, deps, bound.Object, "binding "+bound.NamespacedName().String()); err != nil {
 			return err
 		}
 	}
-	return unclaim(ctx, deps, template)
+	return unclaim(ctx, deps, template, workload.Describe(template))
 }
 
 // claimer keeps a valid claim unless another policy may take the template over; an unclaimed template gets the best policy.
@@ -138,7 +138,7 @@ func (d *detector) claimer(policies []policy.Policy, template *unstructured.Unst
 				contenders = append(contenders, contender)
 			}
 		}
-		if winner, any := policy.Best(contenders, template); any {
+		if winner, found := policy.Best(contenders, template); found {
 			return winner, true
 		}
 	}

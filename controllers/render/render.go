@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	configv1alpha1 "github.com/seatrial/seatrial/api/config/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
@@ -21,6 +24,7 @@ import (
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/override"
 	"github.com/seatrial/seatrial/workload"
 )
 
@@ -30,6 +34,10 @@ func New(workers int) control.Controller {
 	for _, kind := range binding.Kinds() {
 		watches = append(watches, control.Watch{Object: kind, Keys: onBinding})
 	}
+	for _, kind := range override.Kinds() {
+		watches = append(watches, control.Watch{Object: kind, Keys: onOverride})
+	}
+	watches = append(watches, control.Watch{Object: &clusterv1alpha1.Cluster{}, Keys: onCluster})
 	return control.Controller{
 		Name:      "binding",
 		Watches:   watches,
@@ -55,6 +63,44 @@ func onWork(ctx context.Context, reader client.Reader, event control.Event) []co
 		return nil
 	}
 	return workload.BindingOf(ctx, reader, event)
+}
+
+// onOverride wakes the bindings whose templates an override policy may select, or selected before.
+func onOverride(ctx context.Context, reader client.Reader, event control.Event) []control.Key {
+	if event.Old != nil && event.New != nil && event.Old.GetGeneration() == event.New.GetGeneration() {
+		return nil
+	}
+	namespace := event.Object().GetNamespace()
+	return bindingsWhere(ctx, reader, func(bound binding.Binding) bool {
+		return namespace == "" || bound.Spec.Resource.Namespace == namespace
+	})
+}
+
+// onCluster wakes the bindings that have a cluster among their targets when overrides may see it in another light.
+func onCluster(ctx context.Context, reader client.Reader, event control.Event) []control.Key {
+	old, _ := event.Old.(*clusterv1alpha1.Cluster)
+	current, _ := event.New.(*clusterv1alpha1.Cluster)
+	if current == nil || old != nil && maps.Equal(old.Labels, current.Labels) && old.Spec.Provider == current.Spec.Provider &&
+		old.Spec.Region == current.Spec.Region && slices.Equal(old.Spec.Zones, current.Spec.Zones) {
+		return nil
+	}
+	return bindingsWhere(ctx, reader, func(bound binding.Binding) bool {
+		return slices.ContainsFunc(targets(bound.Spec), func(target workv1alpha2.TargetCluster) bool { return target.Name == current.Name })
+	})
+}
+
+func bindingsWhere(ctx context.Context, reader client.Reader, concerned func(binding.Binding) bool) []control.Key {
+	bindings, err := binding.List(ctx, reader)
+	if err != nil {
+		return nil
+	}
+	var keys []control.Key
+	for _, bound := range bindings {
+		if concerned(bound) {
+			keys = append(keys, control.KeyOf(bound))
+		}
+	}
+	return keys
 }
 
 func reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
@@ -189,10 +235,14 @@ func render(ctx context.Context, deps control.Deps, bound binding.Binding, targe
 		}
 		return fmt.Errorf("reading the template %s %s: %w", bound.Spec.Resource.Kind, name, err)
 	}
+	overrides, err := override.ListFor(ctx, deps.Client, template.GetNamespace())
+	if err != nil {
+		return err
+	}
 	var failures []error
 	wrote := 0
 	for _, target := range targets {
-		written, err := renderFor(ctx, deps, bound, template, target)
+		written, err := renderFor(ctx, deps, bound, template, target, overrides)
 		if err != nil {
 			failures = append(failures, err)
 		}
@@ -211,7 +261,16 @@ func render(ctx context.Context, deps control.Deps, bound binding.Binding, targe
 	return failure
 }
 
-func renderFor(ctx context.Context, deps control.Deps, bound binding.Binding, template *unstructured.Unstructured, target workv1alpha2.TargetCluster) (bool, error) {
+// renderFor writes the Work of one cluster: the template with its share of the replicas, as the overrides want it there.
+func renderFor(ctx context.Context, deps control.Deps, bound binding.Binding, template *unstructured.Unstructured, target workv1alpha2.TargetCluster, overrides []override.Policy) (bool, error) {
+	cluster := &clusterv1alpha1.Cluster{}
+	if err := deps.Client.Get(ctx, types.NamespacedName{Name: target.Name}, cluster); err != nil {
+		if apierrors.IsNotFound(err) {
+			// The cluster has left; the scheduler takes it off the targets.
+			return false, nil
+		}
+		return false, fmt.Errorf("reading cluster %s: %w", target.Name, err)
+	}
 	manifest := template
 	if bound.Spec.Replicas > 0 && deps.Interpreter.Supports(template.GroupVersionKind(), configv1alpha1.InterpreterOperationReviseReplica) {
 		revised, err := deps.Interpreter.ReviseReplica(ctx, template, int64(target.Replicas))
@@ -220,12 +279,22 @@ func renderFor(ctx context.Context, deps control.Deps, bound binding.Binding, te
 		}
 		manifest = revised
 	}
+	result, err := override.Apply(manifest, cluster, overrides)
+	if err != nil {
+		deps.Events.Eventf(template, corev1.EventTypeWarning, names.EventApplyOverridePolicyFailed, "%v", err)
+		return false, err
+	}
+	applied, err := result.Annotations()
+	if err != nil {
+		return false, err
+	}
 	return workload.Write(ctx, deps, workload.Plan{
 		Cluster:                     target.Name,
 		Template:                    template,
-		Manifest:                    manifest,
+		Manifest:                    result.Manifest,
 		Labels:                      map[string]string{bound.IDLabel(): bound.ID()},
 		Annotations:                 bound.OwnerAnnotations(),
+		WorkAnnotations:             applied,
 		ConflictResolution:          bound.Spec.ConflictResolution,
 		SuspendDispatching:          suspended(bound.Spec.Suspension, target.Name),
 		PreserveResourcesOnDeletion: bound.Spec.PreserveResourcesOnDeletion,
@@ -239,12 +308,5 @@ func suspended(suspension *workv1alpha2.Suspension, cluster string) bool {
 	if ptr.Deref(suspension.Dispatching, false) {
 		return true
 	}
-	if suspension.DispatchingOnClusters != nil {
-		for _, name := range suspension.DispatchingOnClusters.ClusterNames {
-			if name == cluster {
-				return true
-			}
-		}
-	}
-	return false
+	return suspension.DispatchingOnClusters != nil && slices.Contains(suspension.DispatchingOnClusters.ClusterNames, cluster)
 }

@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"maps"
 	"math"
 	"slices"
 
@@ -53,13 +54,7 @@ func (x *Index) quota(demand *Demand, assumed []estimator.AssumedWorkload) int64
 }
 
 func (x *Index) quotasIn(namespace string) []*corev1.ResourceQuota {
-	var quotas []*corev1.ResourceQuota
-	for name, quota := range x.quotas {
-		if name.namespace == namespace {
-			quotas = append(quotas, quota)
-		}
-	}
-	return quotas
+	return slices.Collect(maps.Values(x.quotas[namespace]))
 }
 
 // query is a demand in the terms of the index.
@@ -93,14 +88,14 @@ func (x *Index) compile(q *query, demand *Demand) {
 	q.filter = x.filterFor(claim.NodeSelector, claim.HardNodeAffinity, claim.Tolerations, demand.Volumes)
 }
 
-// divisors compiles a request, rarest resources first. missing is a resource that no node has.
+// divisors compiles a request in the order of the columns. missing is a resource that no node has.
 func (x *Index) divisors(list corev1.ResourceList) (request []divisor, missing corev1.ResourceName) {
 	request = make([]divisor, 0, len(list))
 	for name, quantity := range list {
 		if !counted(name) {
 			continue
 		}
-		value := integer(name, quantity)
+		value := estimator.Integer(name, quantity)
 		if value == 0 {
 			continue
 		}
@@ -135,7 +130,7 @@ func (x *Index) sum(queries []query) {
 			if q.special || q.impossible || !q.filter.class(c.key) {
 				continue
 			}
-			if q.filter.single == nil {
+			if !q.filter.single {
 				q.sum = addBounded(q.sum, roomSum(c.left, stride, q.request))
 				continue
 			}

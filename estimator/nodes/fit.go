@@ -18,7 +18,7 @@ type divisor struct {
 func newDivisor(a amount) divisor {
 	d := divisor{column: a.column, value: a.value}
 	if a.value == 1 {
-		// The reciprocal of one needs 65 bits; half of it, shifted by nothing, halves: double the dividend by hand instead.
+		// The reciprocal of one needs 65 bits. Zero stands for it, and divide returns the dividend.
 		return d
 	}
 	d.shift = uint8(bits.Len64(uint64(a.value-1)) - 1)

@@ -8,6 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+
+	"github.com/seatrial/seatrial/estimator"
 )
 
 // Options are the feature gates that change answers.
@@ -39,7 +41,7 @@ type Index struct {
 	pods    podTable
 	// tiers hold what the pods of one priority use.
 	tiers      map[int32]*tier
-	quotas     map[podName]*corev1.ResourceQuota
+	quotas     map[string]map[string]*corev1.ResourceQuota
 	namespaces map[string]map[string]string
 }
 
@@ -50,7 +52,7 @@ func NewIndex(options Options) *Index {
 		nodes:  nodeTable{byName: map[string]int32{}},
 		labels: newLabelTable(), taints: newTaintTable(),
 		byClass: map[classKey]int32{}, pods: newPodTable(), tiers: map[int32]*tier{},
-		quotas: map[podName]*corev1.ResourceQuota{}, namespaces: map[string]map[string]string{},
+		quotas: map[string]map[string]*corev1.ResourceQuota{}, namespaces: map[string]map[string]string{},
 	}
 }
 
@@ -69,6 +71,8 @@ type node struct {
 	used        []total
 	// order is the place of the node in nodeTable.order.
 	order int32
+	// cells are those on the node, by shape.
+	cells []place
 	// limits are the volumes of each driver that can attach.
 	limits map[string]int64
 }
@@ -244,7 +248,7 @@ func (x *Index) setAllocatable(slot int32, list corev1.ResourceList) {
 	n.allocatable = x.fill(n.allocatable)
 	for column, name := range x.columns.names {
 		quantity := list[name]
-		n.allocatable[column] = integer(name, quantity)
+		n.allocatable[column] = estimator.Integer(name, quantity)
 	}
 	for driver, column := range x.drivers {
 		n.allocatable[column] = n.limit(driver)
@@ -358,11 +362,18 @@ func (x *Index) setLimits(name string, limits map[string]int64) {
 
 // UpsertQuota follows a resource quota. The index keeps the object and relies on nobody changing it.
 func (x *Index) UpsertQuota(quota *corev1.ResourceQuota) {
-	x.quotas[podName{quota.Namespace, quota.Name}] = quota
+	if x.quotas[quota.Namespace] == nil {
+		x.quotas[quota.Namespace] = map[string]*corev1.ResourceQuota{}
+	}
+	x.quotas[quota.Namespace][quota.Name] = quota
 }
 
 // DeleteQuota forgets a resource quota.
-func (x *Index) DeleteQuota(namespace, name string) { delete(x.quotas, podName{namespace, name}) }
+func (x *Index) DeleteQuota(namespace, name string) {
+	if delete(x.quotas[namespace], name); len(x.quotas[namespace]) == 0 {
+		delete(x.quotas, namespace)
+	}
+}
 
 // UpsertNamespace follows the labels of a namespace, which affinity terms may select.
 func (x *Index) UpsertNamespace(namespace *corev1.Namespace) {

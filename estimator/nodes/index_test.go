@@ -139,6 +139,7 @@ func TestIndexEqualsWalk(t *testing.T) {
 			check(t, positive, "sets", seed, step, got, want, err)
 		}
 	}
+	t.Logf("answers above zero: %v", positive)
 	for _, op := range []string{"replicas", "special", "sets"} {
 		if positive[op] < int(seeds)/2 {
 			t.Errorf("only %d answers to %s were above zero: the test shows nothing", positive[op], op)

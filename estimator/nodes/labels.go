@@ -173,7 +173,7 @@ func appendText(to []byte, text string) []byte {
 func (t *labelTable) matching(requirement *labels.Requirement) bitset {
 	found := make(bitset, len(t.all))
 	entry := t.keys[requirement.Key()]
-	if requirement.Matches(labels.Set(nil)) {
+	if requirement.Matches(&oneLabel{absent: true}) {
 		copy(found, t.all)
 		if entry != nil {
 			for i := range entry.values {
@@ -200,18 +200,24 @@ func (b bitset) without(other bitset) {
 	}
 }
 
-// oneLabel is a label set of one pair.
-type oneLabel struct{ key, value string }
+// oneLabel is a label set of one pair, or of none when it is absent.
+type oneLabel struct {
+	key, value string
+	absent     bool
+}
 
-func (l *oneLabel) Has(key string) bool { return key == l.key }
+// Has is part of labels.Labels.
+func (l *oneLabel) Has(key string) bool { return key == l.key && !l.absent }
 
+// Get is part of labels.Labels.
 func (l *oneLabel) Get(key string) string {
 	value, _ := l.Lookup(key)
 	return value
 }
 
+// Lookup is part of labels.Labels.
 func (l *oneLabel) Lookup(key string) (string, bool) {
-	if key != l.key {
+	if !l.Has(key) {
 		return "", false
 	}
 	return l.value, true

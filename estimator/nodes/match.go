@@ -4,25 +4,33 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	schedulinghelpers "k8s.io/component-helpers/scheduling/corev1"
-	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 	"k8s.io/klog/v2"
 )
 
-// filter says which nodes a demand can use.
+// filter says which nodes a demand can use. It gives the answers of nodeaffinity and of FindMatchingUntoleratedTaint of
+// component-helpers, but looks at each label value and each taint set once instead of at each node.
 type filter struct {
-	// labels and taints are the sets that pass.
+	// labels and taints are the sets that pass, as far as sets can tell.
 	labels bitset
 	taints bitset
-	// single is set when a node must be looked at by itself, because its name or host name is asked for.
-	single *singleFilter
+	// hostname is what the node selector asks for, if single is set.
+	hostname *string
+	// required are the affinities that look at names of nodes, each met by one of its terms.
+	required [][]nodeTerm
+	// single is set when nodes of one class can differ.
+	single bool
 }
 
-// singleFilter is the claim as component-helpers read it, for one node at a time.
-type singleFilter struct {
-	affinities []nodeaffinity.RequiredNodeAffinity
+// nodeTerm is a node selector term whose requirements are all met by a node: by its label set, host name and name.
+type nodeTerm struct {
+	labels    bitset
+	hostnames []labels.Requirement
+	fields    fields.Selector
 }
 
 func (f *filter) class(key classKey) bool {
@@ -31,89 +39,133 @@ func (f *filter) class(key classKey) bool {
 
 // filterFor compiles a node claim and the node affinity of volumes.
 func (x *Index) filterFor(selector map[string]string, required *corev1.NodeSelector, tolerations []corev1.Toleration, volumes []Volume) filter {
-	f := filter{taints: x.taints.tolerated(tolerations)}
-	single := byNode(selector, required)
+	f := filter{labels: slices.Clone(x.labels.all), taints: x.taints.tolerated(tolerations)}
+	for key, value := range selector {
+		if key == corev1.LabelHostname {
+			f.hostname, f.single = &value, true
+			continue
+		}
+		f.labels.and(x.labels.equal(key, value))
+	}
+	f.require(&x.labels, required)
 	for _, volume := range volumes {
 		if volume.NodeAffinity != nil {
-			single = single || byNode(nil, volume.NodeAffinity.Required)
-		}
-	}
-	if single {
-		f.labels = slices.Clone(x.labels.all)
-		f.single = newSingleFilter(selector, required, volumes)
-		return f
-	}
-	f.labels = x.labels.claimed(selector, required)
-	for _, volume := range volumes {
-		if volume.NodeAffinity != nil && volume.NodeAffinity.Required != nil {
-			f.labels.and(x.labels.anyTerm(volume.NodeAffinity.Required.NodeSelectorTerms))
+			f.require(&x.labels, volume.NodeAffinity.Required)
 		}
 	}
 	return f
 }
 
-// byNode reports whether a claim asks for what sets one node apart from others of its class.
-func byNode(selector map[string]string, required *corev1.NodeSelector) bool {
-	if _, ok := selector[corev1.LabelHostname]; ok {
-		return true
-	}
+// require narrows the filter to nodes that meet one term or more; nil narrows nothing.
+func (f *filter) require(t *labelTable, required *corev1.NodeSelector) {
 	if required == nil {
+		return
+	}
+	var terms []nodeTerm
+	single := false
+	union := make(bitset, len(t.all))
+	for i := range required.NodeSelectorTerms {
+		term, ok := t.term(&required.NodeSelectorTerms[i])
+		if !ok {
+			continue
+		}
+		union.or(term.labels)
+		if terms = append(terms, term); len(term.hostnames) > 0 || term.fields != nil {
+			single = true
+		}
+	}
+	f.labels.and(union)
+	if single {
+		f.required, f.single = append(f.required, terms), true
+	}
+}
+
+// term compiles a node selector term. A term that is empty or cannot be read is met by no node.
+func (t *labelTable) term(given *corev1.NodeSelectorTerm) (term nodeTerm, ok bool) {
+	if len(given.MatchExpressions) == 0 && len(given.MatchFields) == 0 {
+		return term, false
+	}
+	term.labels = slices.Clone(t.all)
+	for i := range given.MatchExpressions {
+		requirement := readRequirement(&given.MatchExpressions[i])
+		if requirement == nil {
+			return term, false
+		}
+		if requirement.Key() == corev1.LabelHostname {
+			term.hostnames = append(term.hostnames, *requirement)
+		} else {
+			term.labels.and(t.matching(requirement))
+		}
+	}
+	var selectors []fields.Selector
+	for _, field := range given.MatchFields {
+		selector := readField(&field)
+		if selector == nil {
+			return term, false
+		}
+		selectors = append(selectors, selector)
+	}
+	if len(selectors) > 0 {
+		term.fields = fields.AndSelectors(selectors...)
+	}
+	return term, true
+}
+
+// readField returns nil for what is not a valid requirement of a field.
+func readField(field *corev1.NodeSelectorRequirement) fields.Selector {
+	switch {
+	case len(field.Values) != 1:
+		return nil
+	case field.Operator == corev1.NodeSelectorOpIn:
+		return fields.OneTermEqualSelector(field.Key, field.Values[0])
+	case field.Operator == corev1.NodeSelectorOpNotIn:
+		return fields.OneTermNotEqualSelector(field.Key, field.Values[0])
+	default:
+		return nil
+	}
+}
+
+// meets reports whether a node with a label set meets the term.
+func (term *nodeTerm) meets(n *node, set int32) bool {
+	if !term.labels.has(set) {
 		return false
 	}
-	for i := range required.NodeSelectorTerms {
-		term := &required.NodeSelectorTerms[i]
-		if len(term.MatchFields) > 0 {
-			return true
-		}
-		for k := range term.MatchExpressions {
-			if term.MatchExpressions[k].Key == corev1.LabelHostname {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func newSingleFilter(selector map[string]string, required *corev1.NodeSelector, volumes []Volume) *singleFilter {
-	affinity := func(selector map[string]string, required *corev1.NodeSelector) nodeaffinity.RequiredNodeAffinity {
-		return nodeaffinity.NewRequiredNodeAffinity(selector, &corev1.Affinity{
-			NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: required},
-		})
-	}
-	f := &singleFilter{affinities: []nodeaffinity.RequiredNodeAffinity{affinity(selector, required)}}
-	for _, volume := range volumes {
-		if volume.NodeAffinity != nil && volume.NodeAffinity.Required != nil {
-			f.affinities = append(f.affinities, affinity(nil, volume.NodeAffinity.Required))
-		}
-	}
-	return f
-}
-
-// matches shows one node to the claim. A term that cannot be read matches no node.
-func (f *singleFilter) matches(n *node, pairs map[string]string) bool {
-	object := &corev1.Node{}
-	object.Name = n.name
-	object.Labels = pairs
-	if n.hostname != "" {
-		object.Labels = make(map[string]string, len(pairs)+1)
-		for key, value := range pairs {
-			object.Labels[key] = value
-		}
-		object.Labels[corev1.LabelHostname] = n.hostname
-	}
-	for _, affinity := range f.affinities {
-		if ok, err := affinity.Match(object); err != nil || !ok {
+	own := &oneLabel{key: corev1.LabelHostname, value: n.hostname, absent: n.hostname == ""}
+	for i := range term.hostnames {
+		if !term.hostnames[i].Matches(own) {
 			return false
 		}
 	}
-	return true
+	return term.fields == nil || term.fields.Matches(nodeName(n.name))
+}
+
+// nodeName shows the one field of a node that selectors can look at.
+type nodeName string
+
+// Has is part of fields.Fields.
+func (nodeName) Has(field string) bool { return field == metav1.ObjectNameField }
+
+// Get is part of fields.Fields.
+func (n nodeName) Get(field string) string {
+	if field != metav1.ObjectNameField {
+		return ""
+	}
+	return string(n)
 }
 
 // claims reports whether one known node is one that the demand asks for, whatever its taints.
 func (x *Index) claims(f *filter, slot int32) bool {
 	n := &x.nodes.rows[slot]
 	set := x.classes[n.class].key.labels
-	return f.labels.has(set) && (f.single == nil || f.single.matches(n, x.labels.sets[set].pairs))
+	if !f.labels.has(set) || f.hostname != nil && (n.hostname == "" || n.hostname != *f.hostname) {
+		return false
+	}
+	for _, terms := range f.required {
+		if !slices.ContainsFunc(terms, func(term nodeTerm) bool { return term.meets(n, set) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // passes reports whether one known node can be used.
@@ -133,18 +185,6 @@ func (t *taintTable) tolerated(tolerations []corev1.Toleration) bitset {
 	return found
 }
 
-// claimed are the label sets that meet a node selector and a required node affinity.
-func (t *labelTable) claimed(selector map[string]string, required *corev1.NodeSelector) bitset {
-	found := slices.Clone(t.all)
-	for key, value := range selector {
-		found.and(t.equal(key, value))
-	}
-	if required != nil {
-		found.and(t.anyTerm(required.NodeSelectorTerms))
-	}
-	return found
-}
-
 func (t *labelTable) equal(key, value string) bitset {
 	if entry := t.keys[key]; entry != nil {
 		if i, ok := entry.byName[value]; ok {
@@ -152,27 +192,6 @@ func (t *labelTable) equal(key, value string) bitset {
 		}
 	}
 	return nil
-}
-
-// anyTerm are the label sets that meet one term or more. A term that is empty or cannot be read meets none.
-func (t *labelTable) anyTerm(terms []corev1.NodeSelectorTerm) bitset {
-	found := make(bitset, len(t.all))
-	for i := range terms {
-		if len(terms[i].MatchExpressions) == 0 {
-			continue
-		}
-		met := slices.Clone(t.all)
-		for k := range terms[i].MatchExpressions {
-			requirement := readRequirement(&terms[i].MatchExpressions[k])
-			if requirement == nil {
-				met = nil
-				break
-			}
-			met.and(t.matching(requirement))
-		}
-		found.or(met)
-	}
-	return found
 }
 
 // readRequirement returns nil for what is not a valid requirement.

@@ -1,34 +1,37 @@
 package nodes
 
 import (
-	"encoding/binary"
+	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/component-helpers/resource"
-	schedulinghelpers "k8s.io/component-helpers/scheduling/corev1"
 )
 
-// podName is a namespace and a name in it.
-type podName struct{ namespace, name string }
+// podKey stands for a namespace and a name: half of their SHA-256. It takes a fraction of the memory of the names, and no two
+// pods have ever been found to share one.
+type podKey [16]byte
+
+func keyOf(namespace, name string) podKey {
+	var buffer [256]byte
+	sum := sha256.Sum256(appendText(appendText(buffer[:0], namespace), name))
+	return podKey(sum[:16])
+}
 
 // podTable counts pods by what estimates need to know of them.
 //
 // A pod is an entry in cells alone; a cell is a number of pods of one shape on one node. A shape is a group (namespace and
 // labels), a size (requests), a priority and extras (ports, volumes, anti-affinity), each numbered once.
 type podTable struct {
-	byName map[podName]int32
-	cells  []cell
-	// byPlace finds the cell of a shape on a node.
-	byPlace  map[cellKey]int32
+	byName   map[podKey]int32
+	cells    []cell
 	freeCell int32
-	shapes   table[shape, shape]
+	shapes   table[shape, struct{}]
 	// heads are the first cells of the shapes.
 	heads  []int32
-	words  table[string, string]
-	groups table[string, group]
+	words  table[string, struct{}]
+	groups table[string, struct{}]
 	sizes  table[string, []amount]
 	extras table[string, *extra]
 }
@@ -42,77 +45,15 @@ type cell struct {
 	next, last int32
 }
 
-type shape struct {
-	group, size, extra int32
-	priority           int32
-}
-
-// group is a namespace and labels, as numbers of words.
-type group struct {
-	namespace int32
-	pairs     []int32
-}
-
-// extra is what few pods have.
-type extra struct {
-	ports        []HostPort
-	volumes      []amount
-	antiAffinity []corev1.PodAffinityTerm
-}
-
 const none = -1
 
 func newPodTable() podTable {
 	return podTable{
-		byName: map[podName]int32{}, byPlace: map[cellKey]int32{}, freeCell: none,
-		shapes: newTable[shape, shape](), words: newTable[string, string](), groups: newTable[string, group](),
+		byName: map[podKey]int32{}, freeCell: none,
+		shapes: newTable[shape, struct{}](), words: newTable[string, struct{}](), groups: newTable[string, struct{}](),
 		sizes: newTable[string, []amount](), extras: newTable[string, *extra](),
 	}
 }
-
-// table numbers values by a key and counts how often each is used.
-type table[K comparable, V any] struct {
-	rows  []tableRow[K, V]
-	free  []int32
-	byKey map[K]int32
-}
-
-type tableRow[K comparable, V any] struct {
-	key   K
-	value V
-	users int32
-}
-
-func newTable[K comparable, V any]() table[K, V] { return table[K, V]{byKey: map[K]int32{}} }
-
-// add numbers a new value without users.
-func (t *table[K, V]) add(key K, value V) int32 {
-	row := tableRow[K, V]{key: key, value: value}
-	var id int32
-	if last := len(t.free) - 1; last >= 0 {
-		id, t.free = t.free[last], t.free[:last]
-		t.rows[id] = row
-	} else {
-		id = int32(len(t.rows))
-		t.rows = append(t.rows, row)
-	}
-	t.byKey[key] = id
-	return id
-}
-
-// drop counts one user less and reports whether the value went with it.
-func (t *table[K, V]) drop(id int32) bool {
-	row := &t.rows[id]
-	if row.users--; row.users > 0 {
-		return false
-	}
-	delete(t.byKey, row.key)
-	*row = tableRow[K, V]{}
-	t.free = append(t.free, id)
-	return true
-}
-
-func (t *table[K, V]) at(id int32) *V { return &t.rows[id].value }
 
 // UpsertPod counts a pod, or follows a change of it. volumes are those it has attached, as far as the caller can tell.
 // Pods without a node, and those that have ended, count as not there.
@@ -120,7 +61,7 @@ func (x *Index) UpsertPod(pod *corev1.Pod, volumes ...Volume) error {
 	if pod == nil || pod.Name == "" {
 		return fmt.Errorf("indexing a pod: it has no name")
 	}
-	name := podName{pod.Namespace, pod.Name}
+	name := keyOf(pod.Namespace, pod.Name)
 	old, known := x.pods.byName[name]
 	if !counts(pod) {
 		if known {
@@ -128,7 +69,11 @@ func (x *Index) UpsertPod(pod *corev1.Pod, volumes ...Volume) error {
 		}
 		return nil
 	}
-	shape := x.shapeOf(pod, volumes)
+	before := int32(none)
+	if known {
+		before = x.pods.cells[old].shape
+	}
+	shape := x.shapeOf(pod, volumes, before)
 	key := cellKey{shape: shape, node: x.row(pod.Spec.NodeName)}
 	if known {
 		if x.pods.cells[old].cellKey == key {
@@ -139,7 +84,7 @@ func (x *Index) UpsertPod(pod *corev1.Pod, volumes ...Volume) error {
 		x.leaveCell(old)
 		return nil
 	}
-	x.pods.byName[podName{strings.Clone(name.namespace), strings.Clone(name.name)}] = x.enterCell(key)
+	x.pods.byName[name] = x.enterCell(key)
 	return nil
 }
 
@@ -150,13 +95,13 @@ func counts(pod *corev1.Pod) bool {
 
 // DeletePod forgets a pod.
 func (x *Index) DeletePod(namespace, name string) {
-	key := podName{namespace, name}
+	key := keyOf(namespace, name)
 	if at, ok := x.pods.byName[key]; ok {
 		x.remove(key, at)
 	}
 }
 
-func (x *Index) remove(name podName, at int32) {
+func (x *Index) remove(name podKey, at int32) {
 	delete(x.pods.byName, name)
 	x.leaveCell(at)
 }
@@ -164,10 +109,12 @@ func (x *Index) remove(name podName, at int32) {
 // enterCell counts one more pod of a shape on a node.
 func (x *Index) enterCell(key cellKey) int32 {
 	p := &x.pods
-	id, ok := p.byPlace[key]
+	n := &x.nodes.rows[key.node]
+	at, ok := n.find(key.shape)
 	if !ok {
-		id = p.newCell(key)
+		n.cells = slices.Insert(n.cells, at, place{shape: key.shape, cell: p.newCell(key)})
 	}
+	id := n.cells[at].cell
 	p.cells[id].count++
 	x.charge(key, true)
 	return id
@@ -182,10 +129,20 @@ func (x *Index) leaveCell(id int32) {
 	if c.count--; c.count > 0 {
 		return
 	}
-	delete(p.byPlace, key)
+	n := &x.nodes.rows[key.node]
+	at, _ := n.find(key.shape)
+	n.cells = slices.Delete(n.cells, at, at+1)
 	p.unlink(id)
 	x.dropShape(key.shape)
 	x.release(key.node)
+}
+
+// place is the cell of a shape on a node.
+type place struct{ shape, cell int32 }
+
+// find is where the cell of a shape stands, or would, among those of the node.
+func (n *node) find(shape int32) (at int, ok bool) {
+	return slices.BinarySearchFunc(n.cells, shape, func(p place, shape int32) int { return cmp.Compare(p.shape, shape) })
 }
 
 func (p *podTable) newCell(key cellKey) int32 {
@@ -205,7 +162,6 @@ func (p *podTable) newCell(key cellKey) int32 {
 		p.cells[head].last = id
 	}
 	p.heads[key.shape] = id
-	p.byPlace[key] = id
 	p.shapes.rows[key.shape].users++
 	return id
 }
@@ -226,7 +182,7 @@ func (p *podTable) unlink(id int32) {
 
 // charge adds what a pod uses to its node and to its tier, or takes it back.
 func (x *Index) charge(key cellKey, add bool) {
-	s := x.pods.shapes.rows[key.shape].value
+	s := x.pods.shapes.rows[key.shape].key
 	n := &x.nodes.rows[key.node]
 	t := x.tierOf(s.priority)
 	usage := t.at(key.node)
@@ -297,168 +253,4 @@ func (t *tier) settle(slot int32, u *usage) {
 	if u.pods == 0 {
 		delete(t.usage, slot)
 	}
-}
-
-// shapeOf finds the shape of a pod, or numbers it. It has no more users than before: cells are its users.
-func (x *Index) shapeOf(pod *corev1.Pod, volumes []Volume) int32 {
-	var buffer [256]byte
-	s := shape{
-		group: x.groupOf(pod, buffer[:0]), size: x.sizeOf(pod, buffer[:0]), extra: x.extraOf(pod, volumes),
-		priority: schedulinghelpers.PodPriority(pod),
-	}
-	if id, ok := x.pods.shapes.byKey[s]; ok {
-		return id
-	}
-	x.pods.groups.rows[s.group].users++
-	x.pods.sizes.rows[s.size].users++
-	x.pods.extras.rows[s.extra].users++
-	return x.pods.shapes.add(s, s)
-}
-
-func (x *Index) dropShape(id int32) {
-	p := &x.pods
-	s := p.shapes.rows[id].value
-	if !p.shapes.drop(id) {
-		return
-	}
-	g := p.groups.rows[s.group].value
-	if p.groups.drop(s.group) {
-		p.words.drop(g.namespace)
-		for _, word := range g.pairs {
-			p.words.drop(word)
-		}
-	}
-	p.sizes.drop(s.size)
-	p.extras.drop(s.extra)
-}
-
-// groupOf numbers the namespace and the labels. The words of a group are counted when the group is new.
-func (x *Index) groupOf(pod *corev1.Pod, buffer []byte) int32 {
-	var keyBuffer [16]string
-	keys := keyBuffer[:0]
-	for key := range pod.Labels {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	var wordBuffer [33]int32
-	words := append(wordBuffer[:0], x.pods.word(pod.Namespace))
-	for _, key := range keys {
-		words = append(words, x.pods.word(key), x.pods.word(pod.Labels[key]))
-	}
-	for _, word := range words {
-		buffer = binary.AppendUvarint(buffer, uint64(word))
-	}
-	if id, ok := x.pods.groups.byKey[string(buffer)]; ok {
-		return id
-	}
-	for _, word := range words {
-		x.pods.words.rows[word].users++
-	}
-	return x.pods.groups.add(string(buffer), group{namespace: words[0], pairs: slices.Clone(words[1:])})
-}
-
-func (p *podTable) word(text string) int32 {
-	if id, ok := p.words.byKey[text]; ok {
-		return id
-	}
-	text = strings.Clone(text)
-	return p.words.add(text, text)
-}
-
-func (x *Index) sizeOf(pod *corev1.Pod, buffer []byte) int32 {
-	requests := resource.PodRequests(pod, resource.PodResourcesOptions{})
-	var amountBuffer [8]amount
-	amounts := x.amounts(amountBuffer[:0], requests)
-	for _, a := range amounts {
-		buffer = binary.AppendUvarint(binary.AppendUvarint(buffer, uint64(a.column)), uint64(a.value))
-	}
-	if id, ok := x.pods.sizes.byKey[string(buffer)]; ok {
-		return id
-	}
-	return x.pods.sizes.add(string(buffer), slices.Clone(amounts))
-}
-
-// amounts turns a list into amounts above zero in the order of their columns.
-func (x *Index) amounts(to []amount, list corev1.ResourceList) []amount {
-	var missing []corev1.ResourceName
-	for name, quantity := range list {
-		value := integer(name, quantity)
-		if value == 0 || !counted(name) {
-			continue
-		}
-		if column, ok := x.columns.byName[name]; ok {
-			to = append(to, amount{column, value})
-		} else {
-			missing = append(missing, name)
-		}
-	}
-	slices.Sort(missing)
-	for _, name := range missing {
-		to = append(to, amount{x.column(name), integer(name, list[name])})
-	}
-	slices.SortFunc(to, func(a, b amount) int { return int(a.column - b.column) })
-	return to
-}
-
-// extraOf numbers what few pods have; for the others the key is empty and the value nil.
-func (x *Index) extraOf(pod *corev1.Pod, volumes []Volume) int32 {
-	var e extra
-	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
-		for i := range containers {
-			for _, port := range containers[i].Ports {
-				if port.HostPort > 0 {
-					e.ports = append(e.ports, HostPort{IP: port.HostIP, Protocol: port.Protocol, Port: port.HostPort})
-				}
-			}
-		}
-	}
-	if affinity := pod.Spec.Affinity; affinity != nil && affinity.PodAntiAffinity != nil {
-		e.antiAffinity = affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution
-	}
-	e.volumes = x.volumeAmounts(volumes)
-	if len(e.ports) == 0 && len(e.antiAffinity) == 0 && len(e.volumes) == 0 {
-		if id, ok := x.pods.extras.byKey[""]; ok {
-			return id
-		}
-		return x.pods.extras.add("", nil)
-	}
-	key := e.key()
-	if id, ok := x.pods.extras.byKey[key]; ok {
-		return id
-	}
-	terms := make([]corev1.PodAffinityTerm, len(e.antiAffinity))
-	for i := range terms {
-		e.antiAffinity[i].DeepCopyInto(&terms[i])
-	}
-	e.antiAffinity = terms
-	return x.pods.extras.add(key, &e)
-}
-
-func (e *extra) key() string {
-	var key strings.Builder
-	fmt.Fprintf(&key, "%q %v", e.ports, e.volumes)
-	for i := range e.antiAffinity {
-		text, err := e.antiAffinity[i].Marshal()
-		if err != nil {
-			// Only a broken Write can fail, and this one writes to memory.
-			text = []byte(err.Error())
-		}
-		fmt.Fprintf(&key, " %q", text)
-	}
-	return key.String()
-}
-
-// volumeAmounts counts the volumes by the column of their driver.
-func (x *Index) volumeAmounts(volumes []Volume) []amount {
-	var amounts []amount
-	for _, volume := range volumes {
-		column := x.driver(volume.Driver)
-		at := slices.IndexFunc(amounts, func(a amount) bool { return a.column == column })
-		if at < 0 {
-			at, amounts = len(amounts), append(amounts, amount{column: column})
-		}
-		amounts[at].value++
-	}
-	slices.SortFunc(amounts, func(a, b amount) int { return int(a.column - b.column) })
-	return amounts
 }

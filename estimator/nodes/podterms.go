@@ -76,24 +76,30 @@ func (t *podTerm) means(namespace string, namespaceLabels map[string]string, pod
 
 // groupLabels shows the labels of a group of pods.
 type groupLabels struct {
-	pods  *podTable
-	group *group
+	pods *podTable
+	// pairs are the words of the group after the namespace.
+	pairs group
 }
 
+// Has is part of labels.Labels.
 func (l groupLabels) Has(key string) bool {
 	_, ok := l.Lookup(key)
 	return ok
 }
 
+// Get is part of labels.Labels.
 func (l groupLabels) Get(key string) string {
 	value, _ := l.Lookup(key)
 	return value
 }
 
+// Lookup is part of labels.Labels.
 func (l groupLabels) Lookup(key string) (string, bool) {
-	for i := 0; i < len(l.group.pairs); i += 2 {
-		if *l.pods.words.at(l.group.pairs[i]) == key {
-			return *l.pods.words.at(l.group.pairs[i+1]), true
+	for name, rest := l.pairs.next(); name != none; name, rest = rest.next() {
+		var value int32
+		value, rest = rest.next()
+		if l.pods.words.rows[name].key == key {
+			return l.pods.words.rows[value].key, true
 		}
 	}
 	return "", false
@@ -105,9 +111,8 @@ func (x *Index) eachShape(visit func(id int32, s shape, namespace string, own gr
 		if x.pods.shapes.rows[id].users == 0 {
 			continue
 		}
-		s := x.pods.shapes.rows[id].value
-		g := x.pods.groups.at(s.group)
-		visit(int32(id), s, *x.pods.words.at(g.namespace), groupLabels{pods: &x.pods, group: g})
+		namespace, pairs := x.pods.group(int32(id)).next()
+		visit(int32(id), x.pods.shapes.rows[id].key, x.pods.words.rows[namespace].key, groupLabels{pods: &x.pods, pairs: pairs})
 	}
 }
 

@@ -42,9 +42,9 @@ func (m maker) quantities(names ...corev1.ResourceName) corev1.ResourceList {
 
 func (m maker) nodeLabels(name string) map[string]string {
 	set := map[string]string{}
-	for key, values := range map[string][]string{"zone": {"a", "b", "c"}, "disk": {"ssd", "hdd"}, "rank": {"1", "5", "10", "x"}} {
+	for _, label := range [][]string{{"zone", "a", "b", "c"}, {"disk", "ssd", "hdd"}, {"rank", "1", "5", "10", "x"}} {
 		if !m.one(4) {
-			set[key] = pick(m, values...)
+			set[label[0]] = pick(m, label[1:]...)
 		}
 	}
 	if !m.one(8) {
@@ -85,6 +85,9 @@ func (m maker) pod(name, node string) *corev1.Pod {
 	pod.Spec.NodeName = node
 	pod.Spec.Priority = ptr.To(pick[int32](m, 0, 10, 1000))
 	pod.Spec.Containers = []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: m.quantities("cpu", "memory", "example.com/gpu")}}}
+	if m.one(3) {
+		pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Resources: corev1.ResourceRequirements{Requests: m.quantities("cpu", "memory")}})
+	}
 	if m.one(4) {
 		pod.Spec.InitContainers = []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: m.quantities("cpu", "ephemeral-storage")}}}
 	}

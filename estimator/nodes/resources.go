@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // Columns that every index has. Further resources get theirs when a node, pod or limit first names them.
@@ -61,14 +60,6 @@ func counted(name corev1.ResourceName) bool {
 	text := string(name)
 	return strings.HasPrefix(text, corev1.ResourceHugePagesPrefix) || strings.HasPrefix(text, corev1.ResourceAttachableVolumesPrefix) ||
 		strings.Contains(text, "/") && !strings.HasPrefix(text, corev1.DefaultResourceRequestsPrefix)
-}
-
-// integer rounds a quantity up. What is negative counts as nothing.
-func integer(name corev1.ResourceName, q resource.Quantity) int64 {
-	if name == corev1.ResourceCPU {
-		return max(q.MilliValue(), 0)
-	}
-	return max(q.Value(), 0)
 }
 
 // total is a sum of amounts that no number of absurd summands can overflow, and that subtraction takes back exactly.

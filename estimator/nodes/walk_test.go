@@ -24,12 +24,15 @@ type walk struct {
 	nodes []*corev1.Node
 	pods  []*corev1.Pod
 	// byNode is filled once by settle, as the reference keeps it.
-	byNode  map[string][]*corev1.Pod
-	volumes map[string][]nodes.Volume
-	limits  map[string]map[string]int64
+	byNode map[string][]*corev1.Pod
+	// requests are those of the pods that were looked at since.
+	requests map[*corev1.Pod]corev1.ResourceList
+	volumes  map[string][]nodes.Volume
+	limits   map[string]map[string]int64
 }
 
 func (w *walk) settle() *walk {
+	w.requests = map[*corev1.Pod]corev1.ResourceList{}
 	w.byNode = map[string][]*corev1.Pod{}
 	for _, pod := range w.pods {
 		if pod.Spec.NodeName != "" && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
@@ -41,6 +44,9 @@ func (w *walk) settle() *walk {
 
 func quantityOf(name corev1.ResourceName, list corev1.ResourceList) int64 {
 	quantity := list[name]
+	if name == corev1.ResourceCPU && quantity.Value() > math.MaxInt64/1000 {
+		return math.MaxInt64
+	}
 	if name == corev1.ResourceCPU {
 		return max(quantity.MilliValue(), 0)
 	}
@@ -60,7 +66,7 @@ func (w *walk) free(node *corev1.Node, name corev1.ResourceName, below *int32) i
 			continue
 		}
 		pods++
-		used.Add(used, big.NewInt(quantityOf(name, resource.PodRequests(pod, resource.PodResourcesOptions{}))))
+		used.Add(used, big.NewInt(quantityOf(name, w.requested(pod))))
 	}
 	if name == corev1.ResourcePods {
 		used.SetInt64(pods)
@@ -70,6 +76,15 @@ func (w *walk) free(node *corev1.Node, name corev1.ResourceName, below *int32) i
 		return 0
 	}
 	return left.Int64()
+}
+
+func (w *walk) requested(pod *corev1.Pod) corev1.ResourceList {
+	list, ok := w.requests[pod]
+	if !ok {
+		list = resource.PodRequests(pod, resource.PodResourcesOptions{})
+		w.requests[pod] = list
+	}
+	return list
 }
 
 func (w *walk) room(node *corev1.Node, request corev1.ResourceList, below *int32) int64 {

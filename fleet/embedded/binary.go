@@ -63,8 +63,9 @@ func EnsureBinary(ctx context.Context, progress io.Writer) (string, error) {
 	return builtBinary(root), BuildBinary(ctx, builtBinary(root), progress)
 }
 
-// BuildBinary builds the cluster binary (empty: bin/seatrial-cluster) from the source tree around the working directory. It tells progress what it does: the
-// first build compiles all of Kubernetes. Go's build cache makes a build without changes take seconds and leave the file alone.
+// BuildBinary builds the cluster binary from the source tree around the working directory; without an output it becomes the tree's
+// bin/seatrial-cluster. It tells progress what it does: the first build compiles all of Kubernetes. Go's build cache makes a build
+// without changes take seconds and leave the file alone.
 func BuildBinary(ctx context.Context, output string, progress io.Writer) error {
 	root, err := sourceRoot()
 	if err != nil {

@@ -160,7 +160,7 @@ func testRecover(t *testing.T, f *Fleet, member client.Client) {
 	awaitReplicas(t, f, member, "web", 3)
 }
 
-func checkNodes(t *testing.T, f *Fleet, member client.Client) {
+func checkNodes(t *testing.T, member client.Client) {
 	t.Helper()
 	nodes := &corev1.NodeList{}
 	if err := member.List(t.Context(), nodes); err != nil {

@@ -89,7 +89,7 @@ func TestFleetLifecycle(t *testing.T) {
 	}
 
 	member := clientOf(t, f, "m1")
-	checkNodes(t, f, member)
+	checkNodes(t, member)
 	deploy(t, f, member, "web", 3)
 	ips := podIPs(t, member)
 	checkControlPlaneRunsNoWorkloads(t, f)

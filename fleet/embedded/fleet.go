@@ -266,7 +266,7 @@ func (f *Fleet) Await(ctx context.Context, timeout time.Duration, what string, c
 	defer cancel()
 	for {
 		ok, err := condition(ctx)
-		if ok {
+		if ok && err == nil {
 			return nil
 		}
 		if err != nil && ctx.Err() == nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -237,14 +238,11 @@ func memoryOf(t *testing.T, pid int) (pss, rss int64) {
 	}
 	defer file.Close()
 	for lines := bufio.NewScanner(file); lines.Scan(); {
-		var kib int64
 		switch fields := strings.Fields(lines.Text()); fields[0] {
 		case "Pss:":
-			fmt.Sscan(fields[1], &kib)
-			pss = kib << 10
+			pss = parseInt(t, fields[1]) << 10
 		case "Rss:":
-			fmt.Sscan(fields[1], &kib)
-			rss = kib << 10
+			rss = parseInt(t, fields[1]) << 10
 		}
 	}
 	return pss, rss
@@ -274,10 +272,17 @@ func cpuTicks(t *testing.T, f *Fleet) int64 {
 		const user, system = 14, 15 // fields of proc_pid_stat(5); the command's name here has no blank
 		fields := strings.Fields(string(data))
 		for _, i := range []int{user, system} {
-			var ticks int64
-			fmt.Sscan(fields[i-1], &ticks)
-			total += ticks
+			total += parseInt(t, fields[i-1])
 		}
 	}
 	return total
+}
+
+func parseInt(t *testing.T, text string) int64 {
+	t.Helper()
+	number, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return number
 }

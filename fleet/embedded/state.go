@@ -76,7 +76,10 @@ func replaceFile(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name())
+	defer func() {
+		// It is gone already when the rename went well.
+		_ = os.Remove(tmp.Name())
+	}()
 	if _, err = tmp.Write(data); err == nil {
 		err = tmp.Sync()
 	}

@@ -53,12 +53,13 @@ func (u *up) controllerLaunch(name string) (launch, error) {
 		files:     []string{kubeconfig},
 		healthURL: func(ports []int) string { return "http://" + loopback(ports[0]) + "/healthz" },
 		args: func(ports []int) []string {
-			return []string{
+			args := []string{
 				name, "--kubeconfig=" + kubeconfig,
 				"--health-probe-bind-address=" + loopback(ports[0]), "--metrics-bind-address=" + loopback(ports[1]),
 				// There is only ever one, and the Lease of a killed one would keep its successor waiting.
 				"--leader-elect=false",
 			}
+			return append(args, u.options.Flags[name]...)
 		},
 	}, nil
 }

@@ -214,7 +214,7 @@ func (c component) look(ctx context.Context) ComponentStatus {
 	return s
 }
 
-// Stopped: nothing of the installation runs, and nothing should; there may be data. What a crash ended should run.
+// Stopped tells that nothing of the installation runs, and nothing should; there may be data. What a crash ended should run.
 func (s *Status) Stopped() bool {
 	for _, cluster := range s.Clusters {
 		if cluster.State != fleet.Stopped {

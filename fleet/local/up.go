@@ -27,6 +27,8 @@ type UpOptions struct {
 	Example bool
 	// Timeout bounds the whole of Up.
 	Timeout time.Duration
+	// Flags are given to a component, by its name, beside those that Up needs itself.
+	Flags map[string][]string
 }
 
 // MaxMembers is the largest fleet that Up makes: every member takes some 350 MiB of memory.
@@ -152,14 +154,14 @@ func (u *up) specs(ctx context.Context) ([]fleet.Spec, error) {
 	return all, nil
 }
 
-// fleetSpecs are the control plane and as many members: the default ones first, then more like them, each pair in a region further.
+// fleetSpecs are the control plane and as many members: the default ones first, then more like them, two in each further region.
 func fleetSpecs(members int) []fleet.Spec {
 	specs := embedded.DefaultSpecs()
 	defaults := len(specs) - 1
 	for n := defaults + 1; n <= members; n++ {
 		like := specs[1+(n-1)%defaults]
 		like.Name = fmt.Sprintf("member%d", n)
-		like.Region = fmt.Sprintf("region-%d", (n+1)/2+1)
+		like.Region = fmt.Sprintf("region-%d", n/2+1)
 		like.Zones = []string{like.Region + "-a", like.Region + "-b", like.Region + "-c"}
 		specs = append(specs, like)
 	}

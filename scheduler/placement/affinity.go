@@ -39,6 +39,8 @@ func (r rowSet) has(row int32) bool {
 
 func (r rowSet) add(row int32) { r[row>>6] |= 1 << (row & 63) }
 
+func (r rowSet) remove(row int32) { r[row>>6] &^= 1 << (row & 63) }
+
 // both keeps the rows of two sets that are in both; a nil set does not count.
 func (r rowSet) both(other rowSet) rowSet {
 	for i := range r {
@@ -155,17 +157,41 @@ func selectorOperators(operator corev1.NodeSelectorOperator) (selection.Operator
 	return "", false
 }
 
-func (m *matcher) matches(s *Snapshot, row int32) bool {
-	if m.impossible || m.excluded.has(row) || (m.included != nil && !m.included.has(row)) {
-		return false
+// rows is the set of clusters that match.
+func (m *matcher) rows(s *Snapshot) rowSet {
+	set := s.noRows()
+	if m.impossible {
+		return set
 	}
-	for i := range m.checks {
-		if !m.checks[i].accepts(row) {
-			return false
+	for word := range set {
+		first := word * 64
+		end := min(first+64, len(s.names))
+		bits := ^uint64(0) >> (64 - (end - first))
+		if m.included != nil {
+			bits &= m.included[word]
+		}
+		if m.excluded != nil {
+			bits &^= m.excluded[word]
+		}
+		for i := range m.checks {
+			bits &= m.checks[i].word(first, end)
+		}
+		set[word] = bits
+	}
+	if len(m.uncommon) == 0 {
+		return set
+	}
+	for row := range int32(len(s.names)) {
+		if set.has(row) && !m.hasUncommon(s.labels.objects[row]) {
+			set.remove(row)
 		}
 	}
+	return set
+}
+
+func (m *matcher) hasUncommon(object labels.Set) bool {
 	for i := range m.uncommon {
-		if !m.uncommon[i].Matches(s.labels.objects[row]) {
+		if !m.uncommon[i].Matches(object) {
 			return false
 		}
 	}

@@ -1,7 +1,6 @@
 package placement
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -13,6 +12,9 @@ import (
 // Assign selects among the candidates and divides the replicas. The capacities answer the candidates' Demand in their order:
 // replicas or sets that fit in addition to what a cluster runs, Unknown or Unlimited. No capacities at all (nil) are all
 // unknown. An unknown or unlimited capacity counts as the number of replicas wanted.
+//
+// Spread constraints that may give way do so one group after the other, the last constraint first, until the decision
+// succeeds; when it never does, the error is that of the full constraints.
 func Assign(candidates *CandidateSet, capacity []int32) Decision {
 	decision := Decision{Term: candidates.request.Term, candidates: candidates}
 	if len(candidates.candidates) == 0 {
@@ -30,22 +32,47 @@ func Assign(candidates *CandidateSet, capacity []int32) Decision {
 		snapshot:  candidates.snapshot,
 		tiers:     len(candidates.filter.tiers),
 	}
-	selected, err := a.selectClusters(decision.estimated)
+	asked := &candidates.filter.plan
+	plan := *asked
+	plan.constraints = slices.Clone(asked.constraints)
+	available := func(c *constraint) int { return a.available(c, decision.estimated) }
+	decision.Err = a.decide(&decision, &plan)
+	for first := decision.Err; decision.Err != nil && plan.relax(available); {
+		if decision.Err = a.decide(&decision, &plan); decision.Err != nil {
+			decision.Err = first
+		}
+	}
+	if decision.Err == nil {
+		decision.Concessions = plan.concessions(asked)
+	}
+	return decision
+}
+
+// decide selects and divides by one plan.
+func (a *assignment) decide(decision *Decision, plan *plan) error {
+	selected, err := a.selectClusters(decision.estimated, plan)
 	if err != nil {
-		decision.Err = fmt.Errorf("failed to select clusters: %w", err)
-		return decision
+		return fmt.Errorf("failed to select clusters: %w", err)
 	}
 	decision.selected = selected
 	targets, err := a.divide(selected)
 	if err != nil {
-		decision.Err = fmt.Errorf("failed to assign replicas: %w", err)
-		return decision
+		return fmt.Errorf("failed to assign replicas: %w", err)
 	}
 	if a.request.Options.EmptyWorkloadPropagation {
 		targets = a.withEmpty(targets, selected)
 	}
 	decision.Clusters = targets
-	return decision
+	return nil
+}
+
+// available counts the groups a constraint can choose from.
+func (a *assignment) available(c *constraint, clusters []candidate) int {
+	if c.field == policyv1alpha1.SpreadByFieldCluster {
+		return len(clusters)
+	}
+	d := a.dimension(c)
+	return d.available(clusters)
 }
 
 // assignment is the work on one decision.
@@ -75,8 +102,7 @@ func (c *CandidateSet) estimated(capacity []int32) []candidate {
 		if !ok {
 			continue
 		}
-		at, ok := slices.BinarySearchFunc(estimated, row, func(c candidate, row int32) int { return cmp.Compare(c.row, row) })
-		if ok {
+		if at, ok := find(estimated, row); ok {
 			sum := int64(estimated[at].held) + int64(c.request.Spec.Clusters[i].Replicas)
 			estimated[at].held = int32(min(sum, math.MaxInt32))
 		}

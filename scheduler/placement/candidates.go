@@ -1,7 +1,9 @@
 package placement
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 )
@@ -19,11 +21,15 @@ type CandidateSet struct {
 	request  Request
 	snapshot *Snapshot
 	filter   *filter
+	// previous are the clusters of the last decision.
+	previous rowSet
 	// candidates are in row order.
 	candidates []candidate
 	// rejecting are the plugins that reject each cluster, by row.
 	rejecting []PluginSet
 	foreign   map[int32][]Foreign
+	// shared are the equal candidates of other requests of a Batch, if any.
+	shared *CandidateSet
 }
 
 // candidate is a cluster that may get the workload.
@@ -53,39 +59,65 @@ type Foreign struct {
 // Candidates filters and scores the clusters of a snapshot. Terminating clusters are left out without a reason.
 func Candidates(request Request, snapshot *Snapshot) *CandidateSet {
 	c := &CandidateSet{request: request, snapshot: snapshot, filter: newFilter(&request, snapshot)}
-	c.rejecting = make([]PluginSet, len(snapshot.names))
-	c.candidates = make([]candidate, 0, len(snapshot.names))
-	locality := c.locality()
-	for row := range int32(len(snapshot.names)) {
-		if snapshot.terminating[row] {
-			continue
-		}
-		rejecting, tier := c.filter.judge(row)
-		c.rejecting[row] = rejecting
-		if rejecting != 0 {
-			continue
-		}
-		next := candidate{row: row, tier: min(tier, int32(len(c.filter.tiers))-1)}
-		if c.filter.previous.has(row) {
-			next.score = locality
-		}
-		c.candidates = append(c.candidates, next)
-	}
+	claims := newClaims(&c.request, snapshot)
+	c.rejecting = c.filter.rejecting
+	claims.judge(c.rejecting, request.Options.Disabled)
+	c.collect(claims.previous)
 	return c
 }
 
-// locality is the score of clusters that are part of the last decision.
-func (c *CandidateSet) locality() int64 {
-	if c.request.Options.Disabled.Has(ClusterLocality) {
-		return 0
+// collect lists and scores the clusters that no plugin rejects. Previous are those of the last decision.
+func (c *CandidateSet) collect(previous []int32) {
+	count := 0
+	for _, plugins := range c.rejecting {
+		if plugins == 0 {
+			count++
+		}
 	}
-	return localityScore
+	c.candidates = make([]candidate, 0, count)
+	tiers := int32(len(c.filter.tiers))
+	for row, plugins := range c.rejecting {
+		if plugins != 0 || c.snapshot.terminating[row] {
+			continue
+		}
+		next := candidate{row: int32(row)}
+		if tiers > 1 {
+			next.tier = min(c.filter.tier(next.row), tiers-1)
+		}
+		c.candidates = append(c.candidates, next)
+	}
+	if len(previous) > 0 {
+		c.previous = c.snapshot.noRows()
+	}
+	for _, row := range previous {
+		c.previous.add(row)
+		if at, ok := find(c.candidates, row); ok {
+			c.candidates[at].score = c.localityOf(row)
+		}
+	}
+	if c.request.scores(ClusterPrice) {
+		c.addPrices()
+	}
+}
+
+// find looks for a row among candidates in row order.
+func find(candidates []candidate, row int32) (at int, ok bool) {
+	return slices.BinarySearchFunc(candidates, row, func(c candidate, row int32) int { return cmp.Compare(c.row, row) })
+}
+
+// localityOf is the score of a cluster for being part of the last decision.
+func (c *CandidateSet) localityOf(row int32) int64 {
+	if c.request.scores(ClusterLocality) && c.previous.has(row) {
+		return localityScore
+	}
+	return 0
 }
 
 // Apply returns the candidates that foreign plugins leave, with the scores they add. Verdicts about other clusters are
 // ignored.
 func (c *CandidateSet) Apply(verdicts ...Foreign) *CandidateSet {
 	next := *c
+	next.shared = nil
 	next.foreign = make(map[int32][]Foreign, len(c.foreign)+len(verdicts))
 	for row, earlier := range c.foreign {
 		next.foreign[row] = earlier

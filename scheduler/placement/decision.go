@@ -18,6 +18,8 @@ type Decision struct {
 	// Err is nil on success, a *FitError when no cluster passes the filters, an *UnschedulableError when capacity is
 	// missing, another error otherwise.
 	Err error
+	// Concessions say in words which spread constraints gave way, and how far.
+	Concessions []string
 
 	candidates *CandidateSet
 	estimated  []candidate
@@ -176,11 +178,14 @@ func (c *CandidateSet) rejections(row int32) []Rejection {
 }
 
 func (c *CandidateSet) scores(candidate *candidate) []Score {
-	own := candidate.score
-	for _, verdict := range c.foreign[candidate.row] {
-		own -= verdict.Score
+	scores := []Score{{ClusterAffinity.String(), 0}, {ClusterLocality.String(), c.localityOf(candidate.row)}}
+	if c.request.scores(ClusterPrice) {
+		own := candidate.score - c.localityOf(candidate.row)
+		for _, verdict := range c.foreign[candidate.row] {
+			own -= verdict.Score
+		}
+		scores = append(scores, Score{ClusterPrice.String(), own})
 	}
-	scores := []Score{{ClusterAffinity.String(), 0}, {ClusterLocality.String(), own}}
 	for _, verdict := range c.foreign[candidate.row] {
 		scores = append(scores, Score{verdict.Plugin, verdict.Score})
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
@@ -69,7 +70,7 @@ func (a *assignment) divideAmong(members []candidate, replicas int64) ([]workv1a
 	case duplicated:
 		return a.shares(members, func(*candidate) int64 { return replicas }), nil
 	case staticWeight:
-		return a.byStaticWeight(members, replicas), nil
+		return a.byStaticWeight(members, replicas)
 	case dynamicWeight, aggregated:
 		return a.byRoom(members, replicas)
 	}
@@ -109,54 +110,113 @@ func (a *assignment) shares(members []candidate, share func(*candidate) int64) [
 	return targets
 }
 
-// byStaticWeight divides by the weights the user gave, whatever the capacities.
-func (a *assignment) byStaticWeight(members []candidate, replicas int64) []workv1alpha2.TargetCluster {
+// byStaticWeight divides by the weights the user gave, whatever the capacities unless asked to respect them.
+func (a *assignment) byStaticWeight(members []candidate, replicas int64) ([]workv1alpha2.TargetCluster, error) {
 	var rules []policyv1alpha1.StaticClusterWeight
 	if preference := a.placement.ReplicaScheduling.WeightPreference; preference != nil {
 		rules = preference.StaticWeightList
 	}
-	matchers := make([]matcher, len(rules))
+	matching := make([]rowSet, len(rules))
 	for i := range rules {
-		matchers[i] = newMatcher(a.snapshot, &rules[i].TargetCluster)
+		matcher := newMatcher(a.snapshot, &rules[i].TargetCluster)
+		matching[i] = matcher.rows(a.snapshot)
 	}
 	votes := make([]vote, 0, len(members))
 	for i := range members {
 		var weight int64
 		for j := range rules {
-			if rules[j].Weight > weight && matchers[j].matches(a.snapshot, members[i].row) {
+			if rules[j].Weight > weight && matching[j].has(members[i].row) {
 				weight = rules[j].Weight
 			}
 		}
 		if weight > 0 {
-			votes = append(votes, vote{row: members[i].row, weight: weight})
+			votes = append(votes, vote{row: members[i].row, weight: weight, room: members[i].room()})
 		}
 	}
 	if len(votes) == 0 {
 		for i := range members {
-			votes = append(votes, vote{row: members[i].row, weight: 1})
+			votes = append(votes, vote{row: members[i].row, weight: 1, room: members[i].room()})
 		}
 	}
-	return a.apportion(votes, replicas)
+	if a.request.Options.StaticWeightsWithinCapacity || a.request.Preferences.StaticWeightsWithinCapacity {
+		return a.apportionWithin(votes, replicas)
+	}
+	return a.apportion(votes, replicas), nil
 }
 
-// vote is the weight of a cluster in a division and what it has already.
+// apportionWithin gives no cluster more than it has room for: clusters that would get more are filled, and what is left is
+// divided among the others, until all shares fit. That is the result of serving the highest quotient of all clusters that
+// are not full, seat by seat.
+func (a *assignment) apportionWithin(votes []vote, replicas int64) ([]workv1alpha2.TargetCluster, error) {
+	var room int64
+	for i := range votes {
+		votes[i].room = max(votes[i].room, 0)
+		room += votes[i].room
+	}
+	if room < replicas {
+		return nil, &UnschedulableError{Message: fmt.Sprintf("Clusters available replicas %d are not enough to schedule.", room)}
+	}
+	slices.SortFunc(votes, func(x, y vote) int { return cmp.Compare(x.row, y.row) })
+	descending := webster.Descending(string(a.request.Spec.Resource.UID))
+	var targets []workv1alpha2.TargetCluster
+	for over := true; over; {
+		parties := make([]webster.Party, len(votes))
+		for i := range votes {
+			parties[i].Votes = votes[i].weight
+		}
+		webster.Apportion(parties, replicas, descending)
+		over = false
+		for i := range votes {
+			over = over || parties[i].Seats > votes[i].room
+		}
+		fitting := votes[:0]
+		for i, v := range votes {
+			if over && parties[i].Seats <= v.room {
+				fitting = append(fitting, v)
+				continue
+			}
+			share := min(parties[i].Seats, v.room)
+			replicas -= share
+			if share > 0 {
+				targets = append(targets, workv1alpha2.TargetCluster{Name: a.snapshot.names[v.row], Replicas: int32(share)})
+			}
+		}
+		votes = fitting
+	}
+	slices.SortFunc(targets, func(x, y workv1alpha2.TargetCluster) int { return strings.Compare(x.Name, y.Name) })
+	return targets, nil
+}
+
+// vote is the weight of a cluster in a division, which is its capacity where that is divided by, and what it has already.
 type vote struct {
 	row    int32
 	weight int64
-	seats  int64
+	// seats are the replicas the cluster keeps beside its share.
+	seats int64
+	// room bounds the share where static weights stay within the capacity.
+	room int64
 }
 
 // apportion adds replicas to the clusters in proportion to their weights.
 func (a *assignment) apportion(votes []vote, replicas int64) []workv1alpha2.TargetCluster {
-	slices.SortFunc(votes, func(x, y vote) int { return cmp.Compare(x.row, y.row) })
+	byRow := func(x, y vote) int { return cmp.Compare(x.row, y.row) }
+	if !slices.IsSortedFunc(votes, byRow) {
+		slices.SortFunc(votes, byRow)
+	}
 	parties := make([]webster.Party, len(votes))
 	for i := range votes {
 		parties[i].Votes = votes[i].weight
 	}
 	webster.Apportion(parties, replicas, webster.Descending(string(a.request.Spec.Resource.UID)))
-	targets := make([]workv1alpha2.TargetCluster, 0, len(votes))
+	count := 0
 	for i := range votes {
-		if total := parties[i].Seats + votes[i].seats; total > 0 {
+		if parties[i].Seats += votes[i].seats; parties[i].Seats > 0 {
+			count++
+		}
+	}
+	targets := make([]workv1alpha2.TargetCluster, 0, count)
+	for i := range votes {
+		if total := parties[i].Seats; total > 0 {
 			targets = append(targets, workv1alpha2.TargetCluster{Name: a.snapshot.names[votes[i].row], Replicas: int32(total)})
 		}
 	}

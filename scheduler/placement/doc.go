@@ -13,5 +13,9 @@
 //
 // where estimate asks all capacity questions of one attempt in one batch; it answers in the order of the candidates.
 //
-// The stages are filter and score (Candidates), then select by spread constraints and divide the replicas (Assign).
+// The stages are filter and score (Candidates), then select by spread constraints and divide the replicas (Assign). A Batch
+// shares the work of equal requests.
+//
+// Answers equal those of the reference control plane wherever that gives a stable one. What goes beyond it (Preferences, and
+// the fields of Options that say so) is off by default, but for spread constraints that the reference refuses: see SpreadMode.
 package placement

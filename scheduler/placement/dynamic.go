@@ -24,7 +24,7 @@ func (a *assignment) byRoom(members []candidate, replicas int64) ([]workv1alpha2
 	case held < replicas:
 		offers := offersOf(members, func(c *candidate) int64 { return int64(c.capacity) })
 		for i := range members {
-			offers[i].held = int64(members[i].held)
+			offers[i].seats = int64(members[i].held)
 		}
 		return a.divideOffers(offers, replicas-held, "failed to scale up")
 	}
@@ -66,66 +66,55 @@ func (a *assignment) inLastOrder(members []candidate) []*candidate {
 	return ordered
 }
 
-// offer is what a cluster can take in a division, beside what it holds and keeps.
-type offer struct {
-	row   int32
-	takes int64
-	held  int64
-}
-
 // heldOffers offers what the clusters hold, in the order of the last decision.
-func (a *assignment) heldOffers(members []candidate) []offer {
+func (a *assignment) heldOffers(members []candidate) []vote {
 	ordered := a.inLastOrder(members)
-	offers := make([]offer, len(ordered))
+	offers := make([]vote, len(ordered))
 	for i, member := range ordered {
-		offers[i] = offer{row: member.row, takes: int64(member.held)}
+		offers[i] = vote{row: member.row, weight: int64(member.held)}
 	}
 	return offers
 }
 
-func offersOf(members []candidate, takes func(*candidate) int64) []offer {
-	offers := make([]offer, len(members))
+func offersOf(members []candidate, takes func(*candidate) int64) []vote {
+	offers := make([]vote, len(members))
 	for i := range members {
-		offers[i] = offer{row: members[i].row, takes: takes(&members[i])}
+		offers[i] = vote{row: members[i].row, weight: takes(&members[i])}
 	}
 	return offers
 }
 
 // divideOffers divides replicas by the offers. Aggregated uses as few clusters as possible: those that hold replicas first,
 // then the largest offers.
-func (a *assignment) divideOffers(offers []offer, replicas int64, failure string) ([]workv1alpha2.TargetCluster, error) {
+func (a *assignment) divideOffers(offers []vote, replicas int64, failure string) ([]workv1alpha2.TargetCluster, error) {
 	var sum int64
 	for i := range offers {
-		sum += offers[i].takes
+		sum += offers[i].weight
 	}
 	if sum < replicas {
 		shortage := &UnschedulableError{Message: fmt.Sprintf("Clusters available replicas %d are not enough to schedule.", sum)}
 		return nil, fmt.Errorf("%s: %w", failure, shortage)
 	}
-	used, unused := offers, []offer(nil)
+	used, unused := offers, []vote(nil)
 	if a.request.strategy() == aggregated {
 		used, unused = fewest(offers, replicas)
 	}
-	votes := make([]vote, 0, len(used))
-	for i := range used {
-		votes = append(votes, vote{row: used[i].row, weight: used[i].takes, seats: used[i].held})
-	}
-	targets := a.apportion(votes, replicas)
+	targets := a.apportion(used, replicas)
 	for i := range unused {
-		if unused[i].held > 0 {
-			targets = append(targets, workv1alpha2.TargetCluster{Name: a.snapshot.names[unused[i].row], Replicas: int32(unused[i].held)})
+		if unused[i].seats > 0 {
+			targets = append(targets, workv1alpha2.TargetCluster{Name: a.snapshot.names[unused[i].row], Replicas: int32(unused[i].seats)})
 		}
 	}
 	return targets, nil
 }
 
 // fewest sorts the offers and cuts off the shortest beginning that takes the replicas.
-func fewest(offers []offer, replicas int64) (used, unused []offer) {
-	slices.SortFunc(offers, func(x, y offer) int { return cmp.Compare(y.takes, x.takes) })
-	slices.SortStableFunc(offers, func(x, y offer) int { return cmp.Compare(min(y.held, 1), min(x.held, 1)) })
+func fewest(offers []vote, replicas int64) (used, unused []vote) {
+	slices.SortFunc(offers, func(x, y vote) int { return cmp.Compare(y.weight, x.weight) })
+	slices.SortStableFunc(offers, func(x, y vote) int { return cmp.Compare(min(y.seats, 1), min(x.seats, 1)) })
 	var sum int64
 	for i := range offers {
-		if sum += offers[i].takes; sum >= replicas {
+		if sum += offers[i].weight; sum >= replicas {
 			return offers[:i+1], offers[i+1:]
 		}
 	}

@@ -30,6 +30,8 @@ type recordedInput struct {
 	FeatureGates                   map[string]bool                    `json:"featureGates"`
 	ExistingBindings               []workv1alpha2.ResourceBinding     `json:"existingBindings"`
 	AssigningBindings              []workv1alpha2.ResourceBinding     `json:"assigningBindings"`
+	// Annotations hold preferences. No recorded case has them; property tests and the fuzz target do.
+	Annotations map[string]string `json:"annotations"`
 }
 
 type recordedEstimators struct {
@@ -80,6 +82,35 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// unsupported is how the reference refuses to spread by provider, zone or label alone.
+const unsupported = "failed to select clusters: just support cluster and region spread constraint"
+
+// TestDefaultSpreadDiffersOnlyWhereTheReferenceRefuses decides all recorded cases with the default options.
+func TestDefaultSpreadDiffersOnlyWhereTheReferenceRefuses(t *testing.T) {
+	placed := 0
+	for _, c := range golden.Load(t, "placement") {
+		var in recordedInput
+		decode(t, c.ID, c.In, &in)
+		want := in.decide()
+		request := in.request()
+		request.Options.Spread = placement.SpreadCompatible
+		candidates := placement.Candidates(request, in.snapshot())
+		got := placement.Assign(candidates, in.capacity(candidates))
+		if want.Err != nil && want.Err.Error() == unsupported {
+			if got.Err == nil {
+				placed++
+			}
+			continue
+		}
+		if diff := cmp.Diff(outcomeOf(want), outcomeOf(got)); diff != "" {
+			t.Errorf("%s: (-reference +default)\n%s", c.ID, diff)
+		}
+	}
+	if placed == 0 && os.Getenv("GOLDEN_DIR") == "" {
+		t.Error("no workload that the reference refuses to spread is placed")
+	}
+}
+
 func decode(t testing.TB, id string, raw json.RawMessage, into any) {
 	t.Helper()
 	if err := json.Unmarshal(raw, into); err != nil {
@@ -88,7 +119,12 @@ func decode(t testing.TB, id string, raw json.RawMessage, into any) {
 }
 
 func (in *recordedInput) request() placement.Request {
+	preferences, err := placement.ParsePreferences(in.Annotations)
+	if err != nil {
+		preferences = placement.Preferences{}
+	}
 	return placement.Request{
+		Preferences: preferences,
 		Binding: types.NamespacedName{
 			Namespace: in.Spec.Resource.Namespace,
 			Name:      names.Binding(in.Spec.Resource.Kind, in.Spec.Resource.Name),
@@ -97,6 +133,7 @@ func (in *recordedInput) request() placement.Request {
 		Term:          in.Status.SchedulerObservedAffinityName,
 		LastScheduled: in.Status.LastScheduledTime,
 		Options: placement.Options{
+			Spread:                   placement.SpreadReference,
 			EmptyWorkloadPropagation: in.EnableEmptyWorkloadPropagation,
 			MultiplePodTemplates:     in.FeatureGates["MultiplePodTemplatesScheduling"],
 			WorkloadAffinity:         in.FeatureGates["WorkloadAffinity"],

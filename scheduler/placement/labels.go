@@ -89,7 +89,18 @@ type check struct {
 	accepted []bool
 }
 
-func (c *check) accepts(row int32) bool { return c.accepted[c.rows[row]] }
+// word has a bit for each row from first to end, at most 64, that is accepted.
+func (c *check) word(first, end int) uint64 {
+	var bits uint64
+	for i, number := range c.rows[first:end] {
+		var bit uint64
+		if c.accepted[number] {
+			bit = 1
+		}
+		bits |= bit << (i & 63)
+	}
+	return bits
+}
 
 // newCheck prepares a requirement on the values of a column; prefix is what its dictionary puts before a value that exists.
 func newCheck(c *column[string], prefix string, requirement *labels.Requirement) check {

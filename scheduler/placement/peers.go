@@ -126,12 +126,12 @@ func newGroupFilter(r *Request, s *Snapshot) groupFilter {
 	return f
 }
 
-func (f *groupFilter) judge(row int32, previous rowSet) PluginSet {
+func (f *groupFilter) judge(row int32) PluginSet {
 	var rejecting PluginSet
-	if f.required != nil && !f.required.has(row) && !previous.has(row) {
+	if f.required != nil && !f.required.has(row) {
 		rejecting |= 1 << WorkloadAffinity
 	}
-	if f.forbidden.has(row) && !previous.has(row) {
+	if f.forbidden.has(row) {
 		rejecting |= 1 << WorkloadAntiAffinity
 	}
 	return rejecting

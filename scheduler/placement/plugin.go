@@ -13,6 +13,8 @@ const (
 	WorkloadAffinity
 	WorkloadAntiAffinity
 	ClusterLocality
+	// ClusterPrice is off by default. It gives the cheapest candidate 100, the dearest and those without a price 0.
+	ClusterPrice
 	pluginCount
 )
 
@@ -21,7 +23,7 @@ const filterPlugins = ClusterLocality
 
 var pluginNames = [pluginCount]string{
 	"APIEnablement", "TaintToleration", "ClusterAffinity", "SpreadConstraint", "ClusterEviction", "WorkloadAffinity",
-	"WorkloadAntiAffinity", "ClusterLocality",
+	"WorkloadAntiAffinity", "ClusterLocality", "ClusterPrice",
 }
 
 // String is the name of the plugin.
@@ -58,6 +60,7 @@ const (
 	reasonNoProvider       = "cluster(s) did not have provider property"
 	reasonNoRegion         = "cluster(s) did not have region property"
 	reasonNoZone           = "cluster(s) did not have zones property"
+	reasonNoLabel          = "cluster(s) did not have label %s"
 	reasonEviction         = "cluster(s) is in the process of eviction"
 	reasonWorkloadAffinity = "ResourceBinding with the same affinity group does not target this cluster"
 	reasonAntiAffinity     = "cluster already has workload with the same anti-affinity group"

@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/internal/golden"
@@ -25,8 +28,34 @@ func forEachInput(t *testing.T, check func(t *testing.T, id string, in *recorded
 	}
 }
 
-func TestTotalsAreRight(t *testing.T) {
+// forEachVariant runs a check on the recorded inputs, then on the same inputs with all preferences in use.
+func forEachVariant(t *testing.T, check func(t *testing.T, id string, in *recordedInput)) {
+	t.Helper()
+	forEachInput(t, check)
 	forEachInput(t, func(t *testing.T, id string, in *recordedInput) {
+		in.addPreferences()
+		check(t, id+" with preferences", in)
+	})
+}
+
+// addPreferences asks for everything the recorded cases do not: a soft spread over zones beside the constraints of the case,
+// all of which count, static weights within the capacity, and cheap clusters.
+func (in *recordedInput) addPreferences() {
+	in.Annotations = map[string]string{
+		names.AnnotationSpread:            names.SpreadEvery,
+		names.AnnotationSpreadConstraints: `[{"spreadByField":"zone","minGroups":2,"maxGroups":3,"whenUnsatisfiable":"ScheduleAnyway"}]`,
+		names.AnnotationStaticWeights:     names.StaticWeightsWithinCapacity,
+		names.AnnotationPrefer:            names.PreferCheap,
+	}
+	for i, cluster := range in.Clusters {
+		if i%3 > 0 {
+			cluster.Annotations = map[string]string{names.ClusterPrice: strconv.Itoa(i % 5)}
+		}
+	}
+}
+
+func TestTotalsAreRight(t *testing.T) {
+	forEachVariant(t, func(t *testing.T, id string, in *recordedInput) {
 		decision := in.decide()
 		if broken := brokenTotals(in, decision); broken != "" {
 			t.Errorf("%s: %s: %v", id, broken, decision.Clusters)
@@ -63,7 +92,7 @@ func brokenTotals(in *recordedInput, decision placement.Decision) string {
 }
 
 func TestOnlyCandidatesGetReplicas(t *testing.T) {
-	forEachInput(t, func(t *testing.T, id string, in *recordedInput) {
+	forEachVariant(t, func(t *testing.T, id string, in *recordedInput) {
 		decision := in.decide()
 		verdicts := map[string]placement.Verdict{}
 		for _, verdict := range decision.Verdicts() {
@@ -82,7 +111,7 @@ func TestOnlyCandidatesGetReplicas(t *testing.T) {
 }
 
 func TestInputStaysUnmodified(t *testing.T) {
-	forEachInput(t, func(t *testing.T, id string, in *recordedInput) {
+	forEachVariant(t, func(t *testing.T, id string, in *recordedInput) {
 		before, err := json.Marshal(in)
 		if err != nil {
 			t.Fatalf("%s: %v", id, err)
@@ -100,7 +129,7 @@ func TestInputStaysUnmodified(t *testing.T) {
 
 func TestOrderOfClustersDoesNotMatter(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
-	forEachInput(t, func(t *testing.T, id string, in *recordedInput) {
+	forEachVariant(t, func(t *testing.T, id string, in *recordedInput) {
 		want := in.decide()
 		random.Shuffle(len(in.Clusters), func(i, j int) { in.Clusters[i], in.Clusters[j] = in.Clusters[j], in.Clusters[i] })
 		if diff := cmp.Diff(outcomeOf(want), outcomeOf(in.decide())); diff != "" {
@@ -110,7 +139,7 @@ func TestOrderOfClustersDoesNotMatter(t *testing.T) {
 }
 
 func TestSnapshotsBuiltInStepsDecideEqually(t *testing.T) {
-	forEachInput(t, func(t *testing.T, id string, in *recordedInput) {
+	forEachVariant(t, func(t *testing.T, id string, in *recordedInput) {
 		want := in.decide()
 		stale := make([]*clusterv1alpha1.Cluster, len(in.Clusters))
 		for i, cluster := range in.Clusters {
@@ -120,7 +149,7 @@ func TestSnapshotsBuiltInStepsDecideEqually(t *testing.T) {
 		}
 		gone := &clusterv1alpha1.Cluster{}
 		gone.Name = "m-gone"
-		old := placement.NewSnapshot(append(stale, gone))
+		old := placement.NewSnapshot(slices.Concat(stale, []*clusterv1alpha1.Cluster{gone}))
 		half := len(in.Clusters) / 2
 		grown := old.With(in.Clusters[:half]...).With(in.Clusters[half:]...).Without("m-gone", "unknown")
 		grown = grown.WithPeers(in.snapshot().Peers())
@@ -153,8 +182,18 @@ func outcomeOf(decision placement.Decision) outcome {
 // FuzzDecide feeds any request and fleet: it must end with a Decision or an error that keeps the rules.
 func FuzzDecide(f *testing.F) {
 	for i, c := range golden.Load(f, "placement") {
-		if i%40 == 0 {
+		switch i % 40 {
+		case 0:
 			f.Add([]byte(c.In))
+		case 20:
+			var in recordedInput
+			decode(f, c.ID, c.In, &in)
+			in.addPreferences()
+			raw, err := json.Marshal(in)
+			if err != nil {
+				f.Fatalf("%s: %v", c.ID, err)
+			}
+			f.Add(raw)
 		}
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -168,6 +207,9 @@ func FuzzDecide(f *testing.F) {
 		}
 		if len(decision.Verdicts()) != in.snapshot().Len() {
 			t.Error("a cluster has no verdict")
+		}
+		if !strings.Contains(decision.Summary(), "clusters fit") {
+			t.Errorf("summary %q", decision.Summary())
 		}
 		for _, attempt := range in.request().Attempts() {
 			placement.Assign(placement.Candidates(attempt, in.snapshot()), nil)

@@ -44,7 +44,7 @@ func ranked(candidates []candidate) []candidate {
 		slices.SortFunc(sorted, byRank)
 		return sorted
 	}
-	slices.Sort(keys)
+	keys = sortedKeys(keys)
 	sorted := make([]candidate, len(candidates))
 	for i, key := range keys {
 		sorted[i] = candidates[key%keyMaxPlace]
@@ -78,6 +78,41 @@ func packKeys(candidates []candidate) []uint64 {
 		}
 		at := slices.Index(classes, class{candidates[i].tier, candidates[i].score})
 		keys[i] = (uint64(at)<<keyRoomBits|uint64(keyMaxRoom-room))<<keyPlaceBits | uint64(i)
+	}
+	return keys
+}
+
+// manyKeys is where sorting byte by byte begins to pay.
+const manyKeys = 256
+
+// sortedKeys sorts keys whose places ascend: many by one stable pass for each byte above the place in which they differ.
+func sortedKeys(keys []uint64) []uint64 {
+	if len(keys) < manyKeys {
+		slices.Sort(keys)
+		return keys
+	}
+	var differing uint64
+	for _, key := range keys {
+		differing |= key ^ keys[0]
+	}
+	other := make([]uint64, len(keys))
+	for shift := keyPlaceBits; shift < 64; shift += 8 {
+		if differing>>shift&0xff == 0 {
+			continue
+		}
+		var starts [257]int
+		for _, key := range keys {
+			starts[key>>shift&0xff+1]++
+		}
+		for i := range 256 {
+			starts[i+1] += starts[i]
+		}
+		for _, key := range keys {
+			digit := key >> shift & 0xff
+			other[starts[digit]] = key
+			starts[digit]++
+		}
+		keys, other = other, keys
 	}
 	return keys
 }

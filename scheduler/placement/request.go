@@ -22,6 +22,8 @@ type Request struct {
 	// LastScheduled is when the workload was last scheduled with success, nil when never.
 	LastScheduled *metav1.Time
 	Options       Options
+	// Preferences are what the workload asks for beyond its placement.
+	Preferences Preferences
 }
 
 // Options are settings of the scheduler that change decisions.
@@ -32,6 +34,13 @@ type Options struct {
 	MultiplePodTemplates bool
 	// WorkloadAffinity lets affinity and anti-affinity groups of workloads filter clusters (gate WorkloadAffinity).
 	WorkloadAffinity bool
+	// Spread says which spread constraints count.
+	Spread SpreadMode
+	// StaticWeightsWithinCapacity divides by static weight only as far as each cluster has room; the rest goes to the
+	// others by weight.
+	StaticWeightsWithinCapacity bool
+	// Enabled are plugins that take part though they are off by default.
+	Enabled PluginSet
 	// Disabled are plugins that do not take part.
 	Disabled PluginSet
 }
@@ -166,4 +175,19 @@ func (r *Request) strategy() strategy {
 		}
 	}
 	return unsupported
+}
+
+// weightsIgnoreSpread reports whether the division by static weight decides on the clusters alone.
+func (r *Request) weightsIgnoreSpread() bool {
+	if r.strategy() != staticWeight {
+		return false
+	}
+	weights := r.placement().ReplicaScheduling.WeightPreference
+	return weights == nil || len(weights.StaticWeightList) > 0
+}
+
+// scores reports whether a plugin takes part in scoring.
+func (r *Request) scores(plugin Plugin) bool {
+	on := plugin != ClusterPrice || r.Options.Enabled.Has(plugin) || r.Preferences.Cheap
+	return on && !r.Options.Disabled.Has(plugin)
 }

@@ -21,6 +21,8 @@ type Snapshot struct {
 	taints      column[taintSet]
 	apis        column[apiSet]
 	labels      labelColumns
+	// prices are in millionths, noPrice for none.
+	prices []int64
 	// rows finds a row by name. Snapshots with the same set of names share it.
 	rows  map[string]int32
 	peers *Peers
@@ -39,6 +41,7 @@ func (s *Snapshot) With(clusters ...*clusterv1alpha1.Cluster) *Snapshot {
 	next := s.share()
 	next.clusters = slices.Clone(s.clusters)
 	next.terminating = slices.Clone(s.terminating)
+	next.prices = slices.Clone(s.prices)
 	last := make(map[string]*clusterv1alpha1.Cluster, len(clusters))
 	for _, cluster := range clusters {
 		last[cluster.Name] = cluster
@@ -117,6 +120,7 @@ func (s *Snapshot) insert(fresh []*clusterv1alpha1.Cluster) {
 	}
 	s.clusters = append(s.clusters, fresh...)
 	s.terminating = append(s.terminating, make([]bool, len(fresh))...)
+	s.prices = append(s.prices, make([]int64, len(fresh))...)
 	s.resize(rows)
 	for i, cluster := range fresh {
 		s.fill(int32(first+i), cluster)
@@ -149,6 +153,7 @@ func (s *Snapshot) fill(row int32, cluster *clusterv1alpha1.Cluster) {
 	s.taints.set(row, taints.key(), taints)
 	s.apis.set(row, apiKey(cluster.Status.APIEnablements), apiSet{enablements: cluster.Status.APIEnablements})
 	s.labels.set(row, cluster.Labels)
+	s.prices[row] = priceOf(cluster)
 }
 
 // permute keeps the rows listed in order, in that order.
@@ -156,6 +161,7 @@ func (s *Snapshot) permute(order []int32) {
 	s.names = pick(s.names, order)
 	s.clusters = pick(s.clusters, order)
 	s.terminating = pick(s.terminating, order)
+	s.prices = pick(s.prices, order)
 	s.region.permute(order)
 	s.provider.permute(order)
 	s.zones.permute(order)

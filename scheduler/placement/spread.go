@@ -8,25 +8,24 @@ import (
 )
 
 // selectClusters keeps the candidates that the spread constraints choose, the best first.
-func (a *assignment) selectClusters(estimated []candidate) ([]candidate, error) {
-	if len(a.placement.SpreadConstraints) == 0 || a.weightsIgnoreSpread() {
+func (a *assignment) selectClusters(estimated []candidate, plan *plan) ([]candidate, error) {
+	if len(plan.constraints) == 0 {
 		if a.orderIsFree() {
 			return estimated, nil
 		}
 		return ranked(estimated), nil
 	}
-	var region, cluster *policyv1alpha1.SpreadConstraint
-	for i := range a.placement.SpreadConstraints {
-		switch constraint := &a.placement.SpreadConstraints[i]; constraint.SpreadByField {
-		case policyv1alpha1.SpreadByFieldRegion:
-			region = constraint
-		case policyv1alpha1.SpreadByFieldCluster:
-			cluster = constraint
-		}
+	if plan.search {
+		return a.selectByAll(ranked(estimated), plan)
 	}
+	region, cluster := plan.find(policyv1alpha1.SpreadByFieldRegion), plan.find(policyv1alpha1.SpreadByFieldCluster)
 	switch {
 	case region != nil:
-		return a.selectByRegion(ranked(estimated), region, cluster)
+		if cluster == nil {
+			cluster = &constraint{field: policyv1alpha1.SpreadByFieldCluster}
+		}
+		regions := a.dimension(region)
+		return a.selectByGroup(ranked(estimated), &regions, cluster)
 	case cluster != nil:
 		return a.selectByCluster(ranked(estimated), cluster)
 	}
@@ -42,35 +41,33 @@ func (a *assignment) orderIsFree() bool {
 	return strategy == staticWeight || strategy == dynamicWeight
 }
 
-// weightsIgnoreSpread reports whether the division by static weight decides on the clusters alone.
-func (a *assignment) weightsIgnoreSpread() bool {
-	if a.request.strategy() != staticWeight {
-		return false
-	}
-	weights := a.placement.ReplicaScheduling.WeightPreference
-	return weights == nil || len(weights.StaticWeightList) > 0
-}
-
 // countsRoom reports whether the selected clusters must have room for all replicas together.
 func (a *assignment) countsRoom() bool { return a.request.strategy() != duplicated }
 
 // selectByCluster keeps up to the maximum of the best clusters.
-func (a *assignment) selectByCluster(ranked []candidate, constraint *policyv1alpha1.SpreadConstraint) ([]candidate, error) {
-	if len(ranked) < constraint.MinGroups {
+func (a *assignment) selectByCluster(ranked []candidate, constraint *constraint) ([]candidate, error) {
+	if len(ranked) < constraint.least {
 		return nil, errors.New("the number of feasible clusters is less than spreadConstraint.MinGroups")
 	}
-	count := min(len(ranked), max(constraint.MaxGroups, 0))
+	count := min(len(ranked), max(constraint.most, 0))
 	if !a.countsRoom() {
 		return ranked[:count], nil
 	}
-	wanted := int64(a.request.Spec.Replicas)
-	if a.request.countsSets() {
-		wanted = 1
-	}
-	if !makeRoom(ranked, count, wanted) {
-		return nil, fmt.Errorf("no enough resource when selecting %d %ss", count, constraint.SpreadByField)
+	if !makeRoom(ranked, count, a.wantedRoom()) {
+		return nil, fmt.Errorf("no enough resource when selecting %d %ss", count, constraint.field)
 	}
 	return ranked[:count], nil
+}
+
+// wantedRoom is what the selected clusters must have room for together.
+func (a *assignment) wantedRoom() int64 {
+	switch {
+	case !a.countsRoom():
+		return 0
+	case a.request.countsSets():
+		return 1
+	}
+	return int64(a.request.Spec.Replicas)
 }
 
 // makeRoom brings clusters into the first count until these have room for the replicas: from the last to the first, each is

@@ -2,8 +2,8 @@ package store
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
-	"k8s.io/apimachinery/pkg/api/validation/path"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -177,8 +177,17 @@ func leaseRules() *nativeRules {
 	return &nativeRules{createOnUpdate: true}
 }
 
+// pathSegmentFaults is the only rule for names of RBAC objects, which may hold colons.
+func pathSegmentFaults(name string, prefix bool) []string {
+	if prefix {
+		// What is appended to make a name of it cannot be "." or "..".
+		return content.IsPathSegmentPrefix(name)
+	}
+	return content.IsPathSegmentName(name)
+}
+
 func rbacRules() *nativeRules {
-	return &nativeRules{unconditional: true, createOnUpdate: true, name: path.ValidatePathSegmentName}
+	return &nativeRules{unconditional: true, createOnUpdate: true, name: pathSegmentFaults}
 }
 
 func autoscalerRules() *nativeRules {

@@ -68,9 +68,9 @@ func (c *storeClient) target(object runtime.Object) (*kind, schema.GroupVersionK
 }
 
 // answer fills the caller's object, which keeps the kind it said before.
-func answer(object client.Object, k *kind, gvk schema.GroupVersionKind, v *version) error {
+func answer(object client.Object, gvk schema.GroupVersionKind, v *version) error {
 	said := object.GetObjectKind().GroupVersionKind()
-	if err := fill(object, k, gvk, v, true); err != nil {
+	if err := fill(object, gvk, v, true); err != nil {
 		return err
 	}
 	if !said.Empty() {
@@ -95,7 +95,7 @@ func (c *storeClient) Create(ctx context.Context, object client.Object, options 
 	if err != nil {
 		return err
 	}
-	return answer(object, k, gvk, v)
+	return answer(object, gvk, v)
 }
 
 // Update implements client.Writer.
@@ -124,7 +124,7 @@ func (c *storeClient) update(ctx context.Context, object, content client.Object,
 	if err != nil {
 		return err
 	}
-	return answer(content, k, gvk, v)
+	return answer(content, gvk, v)
 }
 
 // requireName refuses requests without a name, for which no URL can be built.
@@ -163,7 +163,7 @@ func (c *storeClient) patch(ctx context.Context, object, content client.Object, 
 		if err != nil {
 			return err
 		}
-		return answer(content, k, gvk, v)
+		return answer(content, gvk, v)
 	}
 	v, err := c.store.modify(ctx, modification{
 		kind: k, key: key, aspect: a, options: options,
@@ -172,7 +172,7 @@ func (c *storeClient) patch(ctx context.Context, object, content client.Object, 
 	if err != nil {
 		return err
 	}
-	return answer(content, k, gvk, v)
+	return answer(content, gvk, v)
 }
 
 // Delete implements client.Writer.

@@ -73,7 +73,7 @@ func (v *View) Get(_ context.Context, key client.ObjectKey, object client.Object
 	if found == nil {
 		return apierrors.NewNotFound(k.resource.groupResource(), key.Name)
 	}
-	return fill(object, k, gvk, found, v.copied)
+	return fill(object, gvk, found, v.copied)
 }
 
 func (v *View) find(k *kind, key types.NamespacedName) (*version, error) {
@@ -122,7 +122,7 @@ func (s *Store) gvkOf(object runtime.Object) (schema.GroupVersionKind, error) {
 }
 
 // fill writes a version into the caller's object, in the form and API version the caller asks for.
-func fill(object client.Object, k *kind, gvk schema.GroupVersionKind, v *version, copied bool) error {
+func fill(object client.Object, gvk schema.GroupVersionKind, v *version, copied bool) error {
 	switch into := object.(type) {
 	case *metav1.PartialObjectMetadata:
 		*into = *v.partialForm(gvk)
@@ -173,16 +173,16 @@ func (v *View) List(_ context.Context, list client.ObjectList, options ...client
 	list.SetResourceVersion(formatRevision(page.revision))
 	list.SetContinue(page.next)
 	list.SetRemainingItemCount(page.remaining)
-	return fillList(list, k, gvk, page.versions, v.copied)
+	return fillList(list, gvk, page.versions, v.copied)
 }
 
 // fillList writes versions into the items of the caller's list.
-func fillList(list client.ObjectList, k *kind, gvk schema.GroupVersionKind, versions []*version, copied bool) error {
+func fillList(list client.ObjectList, gvk schema.GroupVersionKind, versions []*version, copied bool) error {
 	switch into := list.(type) {
 	case *unstructured.UnstructuredList:
 		into.Items = make([]unstructured.Unstructured, len(versions))
 		for i, v := range versions {
-			if err := fill(&into.Items[i], k, gvk, v, copied); err != nil {
+			if err := fill(&into.Items[i], gvk, v, copied); err != nil {
 				return err
 			}
 		}
@@ -190,17 +190,17 @@ func fillList(list client.ObjectList, k *kind, gvk schema.GroupVersionKind, vers
 	case *metav1.PartialObjectMetadataList:
 		into.Items = make([]metav1.PartialObjectMetadata, len(versions))
 		for i, v := range versions {
-			if err := fill(&into.Items[i], k, gvk, v, copied); err != nil {
+			if err := fill(&into.Items[i], gvk, v, copied); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	return fillTypedList(list, k, gvk, versions, copied)
+	return fillTypedList(list, gvk, versions, copied)
 }
 
 // fillTypedList fills lists whose items are structs, as those of all API types are.
-func fillTypedList(list client.ObjectList, k *kind, gvk schema.GroupVersionKind, versions []*version, copied bool) error {
+func fillTypedList(list client.ObjectList, gvk schema.GroupVersionKind, versions []*version, copied bool) error {
 	pointer, err := meta.GetItemsPtr(list)
 	if err != nil {
 		return fmt.Errorf("listing %s: %w", gvk.Kind, err)
@@ -218,7 +218,7 @@ func fillTypedList(list client.ObjectList, k *kind, gvk schema.GroupVersionKind,
 		if !ok {
 			return fmt.Errorf("listing %s: items of %T are not API objects", gvk.Kind, list)
 		}
-		if err := fill(object, k, gvk, v, copied); err != nil {
+		if err := fill(object, gvk, v, copied); err != nil {
 			return err
 		}
 	}

@@ -175,7 +175,7 @@ func (s *Store) IndexField(_ context.Context, object client.Object, field string
 	form := reflect.TypeOf(object).Elem()
 	extract := func(v *version) ([]string, error) {
 		form := reflect.New(form).Interface().(client.Object)
-		if err := fill(form, k, gvk, v, false); err != nil {
+		if err := fill(form, gvk, v, false); err != nil {
 			return nil, err
 		}
 		return values(form), nil

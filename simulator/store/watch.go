@@ -167,7 +167,7 @@ func (w *watcher) offer(c change) {
 
 func (w *watcher) send(event watch.EventType, v *version) {
 	object := w.template.DeepCopyObject().(client.Object)
-	if err := fill(object, w.kind, w.gvk, v, true); err != nil {
+	if err := fill(object, w.gvk, v, true); err != nil {
 		status := apierrors.NewInternalError(err).Status()
 		w.push(watch.Event{Type: watch.Error, Object: &status})
 		return

@@ -63,7 +63,10 @@ func (c Command) Start() (ID, int64, error) {
 		return ID{}, 0, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
 	}
 	// Its end is seen in /proc; waiting keeps it from staying there as a zombie for as long as this process lives.
-	go cmd.Wait()
+	go func() {
+		// How it ended is in its own log.
+		_ = cmd.Wait()
+	}()
 	return id, offset, nil
 }
 

@@ -24,7 +24,10 @@ func TestLifeOfAProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer id.Signal(syscall.SIGKILL)
+	t.Cleanup(func() {
+		// It has ended already when the test went well.
+		_ = id.Signal(syscall.SIGKILL)
+	})
 	if id.State() != Running {
 		t.Fatalf("a started process is in state %d", id.State())
 	}

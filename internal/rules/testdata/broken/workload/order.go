@@ -45,3 +45,12 @@ func listAll(objects map[string]string) (listed, sorted []string, text string) {
 	slices.Sort(sorted)
 	return listed, sorted, out.String()
 }
+
+// anyOf lists the names in no order.
+func anyOf(ctx context.Context, client api, objects map[string]string) (listed []string) {
+	for name, object := range objects {
+		listed = append(listed, name)
+		_ = client.Create(ctx, object) // want "order"
+	}
+	return listed
+}

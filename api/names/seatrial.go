@@ -1,0 +1,27 @@
+package names
+
+// Annotations of policies and bindings that ask for more than the wire kinds can say. A control plane that does not know
+// them ignores them.
+const (
+	// AnnotationSpread with value SpreadEvery makes every spread constraint count, those on provider, zone and label too.
+	AnnotationSpread = "seatrial.io/spread"
+	SpreadEvery      = "Every"
+	// AnnotationSpreadConstraints is a JSON list of spread constraints with the field whenUnsatisfiable. Each replaces the
+	// constraint of the policy on the same field or label.
+	AnnotationSpreadConstraints = "seatrial.io/spread-constraints"
+	// AnnotationStaticWeights with value StaticWeightsWithinCapacity lets what does not fit a cluster go to the others.
+	AnnotationStaticWeights     = "seatrial.io/static-weights"
+	StaticWeightsWithinCapacity = "WithinCapacity"
+	// AnnotationPrefer with value PreferCheap scores clusters by ClusterPrice.
+	AnnotationPrefer = "seatrial.io/prefer"
+	PreferCheap      = "Cheap"
+)
+
+// ClusterPrice is a label or an annotation of a Cluster: what a unit of work costs there, a decimal number that is not
+// negative, in any unit that is the same for all clusters. The annotation comes before the label.
+const ClusterPrice = "seatrial.io/price"
+
+// PlacementAnnotations lists the annotations that travel from a policy to the bindings it makes.
+func PlacementAnnotations() []string {
+	return []string{AnnotationSpread, AnnotationSpreadConstraints, AnnotationStaticWeights, AnnotationPrefer}
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/api/scheme"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/scheduler"
+	"github.com/seatrial/seatrial/scheduler/placement"
+)
+
+func newExplainCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "explain",
+		Short: "Tell why a workload goes where it goes",
+		Args:  cobra.NoArgs,
+		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
+	}
+	command.AddCommand(newExplainBindingCommand())
+	return command
+}
+
+func newExplainBindingCommand() *cobra.Command {
+	process := newProcessOptions("", "")
+	decisions := newDecisionOptions()
+	output := outputText
+	command := &cobra.Command{
+		Use:   "binding [NAMESPACE/]NAME",
+		Short: "Tell for each cluster why a binding goes there or not",
+		Long: `Make the decision of the scheduler for one binding, with the state the control plane is in now, and tell how it came about:
+why clusters were filtered out, the scores of the others, their capacity, and the share each gets. Nothing is written.
+
+A name without a namespace is that of a ClusterResourceBinding. What the scheduler decided and clusters do not report yet is
+not taken into account.`,
+		Example: `  seatrial explain binding default/nginx-deployment
+
+  # The clusters that were filtered out, and by which plugins
+  seatrial explain binding default/nginx-deployment -o json | jq -r '.clusters[] | select(.rejections) | "\(.name) \(.rejections[].plugin)"'`,
+		Args: cobra.ExactArgs(1),
+		ValidArgsFunction: func(command *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(given) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return bindingNames(command.Context(), process), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(command *cobra.Command, args []string) error {
+			reader, err := planeReader(process)
+			if err != nil {
+				return err
+			}
+			explanation, err := explainBinding(command.Context(), reader, decisions.complete(), args[0])
+			if err != nil {
+				return err
+			}
+			if output == outputJSON {
+				return printJSON(command.OutOrStdout(), explanation)
+			}
+			return printExplanation(command.OutOrStdout(), explanation)
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&process.kubeconfig, "kubeconfig", "", "Path of the kubeconfig of the control plane's API server. Empty means $KUBECONFIG")
+	flags.StringVar(&process.context, "context", "", "Context of that kubeconfig; empty means its current one")
+	flags.StringVar(&decisions.Name, "scheduler-name", decisions.Name, "Explain as the scheduler of this name")
+	decisions.addFlags(flags)
+	output.addTo(command)
+	return command
+}
+
+func planeReader(process *processOptions) (client.Reader, error) {
+	config, err := process.restConfig()
+	if err != nil {
+		return nil, err
+	}
+	kinds := runtime.NewScheme()
+	if err := scheme.AddToScheme(kinds); err != nil {
+		return nil, fmt.Errorf("collecting the known kinds: %w", err)
+	}
+	plane, err := client.New(config, client.Options{Scheme: kinds})
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the control plane: %w", err)
+	}
+	return plane, nil
+}
+
+func explainBinding(ctx context.Context, plane client.Reader, options scheduler.Options, name string) (scheduler.Explanation, error) {
+	bound, err := binding.Get(ctx, plane, bindingName(name))
+	if err != nil {
+		return scheduler.Explanation{}, fmt.Errorf("reading binding %s: %w", name, err)
+	}
+	clusters := &clusterv1alpha1.ClusterList{}
+	if err := plane.List(ctx, clusters); err != nil {
+		return scheduler.Explanation{}, fmt.Errorf("listing clusters: %w", err)
+	}
+	items := make([]*clusterv1alpha1.Cluster, len(clusters.Items))
+	for i := range items {
+		items[i] = &clusters.Items[i]
+	}
+	return options.Explain(bound, placement.NewSnapshot(items)), nil
+}
+
+// bindingName reads NAMESPACE/NAME or NAME.
+func bindingName(text string) types.NamespacedName {
+	if namespace, name, namespaced := strings.Cut(text, "/"); namespaced {
+		return types.NamespacedName{Namespace: namespace, Name: name}
+	}
+	return types.NamespacedName{Name: text}
+}
+
+// bindingNames are what completion offers; a control plane that does not answer has none.
+func bindingNames(ctx context.Context, process *processOptions) []string {
+	reader, err := planeReader(process)
+	if err != nil {
+		return nil
+	}
+	bindings, err := binding.List(ctx, reader)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, bound := range bindings {
+		names = append(names, strings.TrimPrefix(bound.NamespacedName().String(), "/"))
+	}
+	return names
+}
+
+func printExplanation(out io.Writer, e scheduler.Explanation) error {
+	name := strings.TrimPrefix(e.Namespace+"/"+e.Name, "/")
+	fmt.Fprintf(out, "%s is on %s\n", name, targets(e.Stored))
+	if e.NotServed != "" {
+		fmt.Fprintf(out, "The scheduler leaves it alone: %s.\n", e.NotServed)
+	}
+	if e.Obstacle != "" {
+		fmt.Fprintf(out, "A decision now fails: %s\n", e.Obstacle)
+	} else {
+		fmt.Fprintf(out, "A decision now gives %s\n", targets(e.Decided))
+	}
+	if e.Term != "" {
+		fmt.Fprintf(out, "Affinity term: %s\n", e.Term)
+	}
+	if len(e.Clusters) == 0 {
+		return nil
+	}
+	fmt.Fprintln(out)
+	table := newTable(out, "CLUSTER", "SHARE", "HELD", "CAPACITY", "SCORE", "RESULT")
+	for _, cluster := range e.Clusters {
+		capacity, score := "-", "-"
+		if cluster.Capacity != nil {
+			capacity = strconv.FormatInt(*cluster.Capacity, 10)
+		}
+		if len(cluster.Scores) > 0 {
+			score = strconv.FormatInt(cluster.Score, 10)
+		}
+		fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%s\t%s\n", cluster.Name, cluster.Share, cluster.Held, capacity, score, result(cluster))
+	}
+	return table.Flush()
+}
+
+func result(cluster scheduler.ClusterExplanation) string {
+	text := "fits, not chosen"
+	switch {
+	case cluster.Leaving:
+		return "leaving the fleet"
+	case len(cluster.Rejections) > 0:
+		parts := make([]string, 0, len(cluster.Rejections))
+		for _, rejection := range cluster.Rejections {
+			parts = append(parts, rejection.Reason+" ("+rejection.Plugin+")")
+		}
+		return "filtered out: " + strings.Join(parts, "; ")
+	case cluster.Selected:
+		text = "chosen"
+	}
+	if cluster.Overflow > 0 {
+		text += fmt.Sprintf(", overflow %d", cluster.Overflow)
+	}
+	return text
+}
+
+// targets reads "member1:2, member2:1"; clusters of objects without replicas stand alone.
+func targets(clusters []workv1alpha2.TargetCluster) string {
+	if len(clusters) == 0 {
+		return "no cluster"
+	}
+	parts := make([]string, 0, len(clusters))
+	for _, cluster := range clusters {
+		if cluster.Replicas > 0 {
+			parts = append(parts, fmt.Sprintf("%s:%d", cluster.Name, cluster.Replicas))
+			continue
+		}
+		parts = append(parts, cluster.Name)
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,132 @@
+package aggregate
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/seatrial/seatrial/api/names"
+	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/control"
+)
+
+func web(clusters ...string) binding.Binding {
+	bound := binding.New("shop", "web-deployment")
+	bound.Spec.Resource = workv1alpha2.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "shop", Name: "web"}
+	for _, cluster := range clusters {
+		bound.Spec.Clusters = append(bound.Spec.Clusters, workv1alpha2.TargetCluster{Name: cluster})
+	}
+	return bound
+}
+
+func work(cluster string, applied metav1.ConditionStatus, message string) workv1alpha1.Work {
+	made := workv1alpha1.Work{ObjectMeta: metav1.ObjectMeta{Namespace: names.ExecutionSpace(cluster), Name: "w"}}
+	made.Status.Conditions = []metav1.Condition{{Type: names.ConditionWorkApplied, Status: applied, Message: message}}
+	made.Status.ManifestStatuses = []workv1alpha1.ManifestStatus{
+		{Identifier: workv1alpha1.ResourceIdentifier{Version: "v1", Kind: "ConfigMap", Namespace: "shop", Name: "web"}, Health: workv1alpha1.ResourceUnhealthy},
+		{
+			Identifier: workv1alpha1.ResourceIdentifier{Group: "apps", Version: "v1", Kind: "Deployment", Namespace: "shop", Name: "web"},
+			Status:     &runtime.RawExtension{Raw: []byte(`{"replicas":1}`)}, Health: workv1alpha1.ResourceHealthy,
+		},
+	}
+	return made
+}
+
+func TestSum(t *testing.T) {
+	leaving := work("a", metav1.ConditionTrue, "")
+	leaving.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
+	unheard := work("d", metav1.ConditionTrue, "")
+	unheard.Status = workv1alpha1.WorkStatus{}
+	items := sum(web(), []workv1alpha1.Work{work("c", metav1.ConditionTrue, "fine"), leaving, work("b", metav1.ConditionFalse, "no room"), unheard})
+	var clusters []string
+	for _, item := range items {
+		clusters = append(clusters, item.ClusterName)
+	}
+	if strings.Join(clusters, " ") != "b c d" {
+		t.Fatalf("clusters %v, want b, c and d", clusters)
+	}
+	if items[0].Applied || items[0].AppliedMessage != "no room" || !items[1].Applied || items[1].AppliedMessage != "" || items[2].Applied {
+		t.Errorf("applied: %+v", items)
+	}
+	if items[1].Health != workv1alpha2.ResourceHealthy || string(items[1].Status.Raw) != `{"replicas":1}` || items[2].Health != workv1alpha2.ResourceUnknown {
+		t.Errorf("status: %+v", items)
+	}
+}
+
+func TestFullyApplied(t *testing.T) {
+	items := []workv1alpha2.AggregatedStatusItem{{ClusterName: "a", Applied: true}, {ClusterName: "b"}, {ClusterName: "c", Applied: true}}
+	for _, c := range []struct {
+		clusters []string
+		want     metav1.ConditionStatus
+		says     string
+	}{
+		{nil, metav1.ConditionFalse, "no cluster"},
+		{[]string{"a", "c"}, metav1.ConditionTrue, "all 2"},
+		{[]string{"a", "b"}, metav1.ConditionFalse, "1 of 2"},
+		{[]string{"a", "d"}, metav1.ConditionFalse, "1 of 2"},
+	} {
+		if got := fullyApplied(web(c.clusters...), items); got.Status != c.want || !strings.Contains(got.Message, c.says) {
+			t.Errorf("%v: %s, %q; want %s and %q", c.clusters, got.Status, got.Message, c.want, c.says)
+		}
+	}
+}
+
+// TestWakes: what this controller writes wakes it again, for it may have compared with an older view; what others write does not.
+func TestWakes(t *testing.T) {
+	binding := func(generation int64, healthy workv1alpha2.ResourceHealth, condition string) client.Object {
+		bound := web("a")
+		bound.SetGeneration(generation)
+		bound.Status.AggregatedStatus = []workv1alpha2.AggregatedStatusItem{{ClusterName: "a", Health: healthy}}
+		bound.Status.Conditions = []metav1.Condition{{Type: condition, Status: metav1.ConditionTrue}}
+		return bound.Object
+	}
+	first := binding(1, workv1alpha2.ResourceHealthy, names.ConditionScheduled)
+	for _, c := range []struct {
+		name     string
+		old, now client.Object
+		wakes    bool
+	}{
+		{"new", nil, first, true}, {"changed", first, binding(2, workv1alpha2.ResourceHealthy, names.ConditionScheduled), true},
+		{"summed up", first, binding(1, workv1alpha2.ResourceUnhealthy, names.ConditionScheduled), true},
+		{"applied", first, binding(1, workv1alpha2.ResourceHealthy, names.ConditionFullyApplied), true},
+		{"observed by others", first, binding(1, workv1alpha2.ResourceHealthy, "Other"), false},
+	} {
+		if keys := onBinding(t.Context(), nil, control.Event{Old: c.old, New: c.now}); (len(keys) == 1) != c.wakes {
+			t.Errorf("a binding that is %s wakes %v, want a turn: %t", c.name, keys, c.wakes)
+		}
+	}
+}
+
+func TestOnTemplate(t *testing.T) {
+	template := func(status any) *unstructured.Unstructured {
+		made := &unstructured.Unstructured{Object: map[string]any{"status": status}}
+		made.SetNamespace("shop")
+		made.SetName("web")
+		return made
+	}
+	event := control.Event{New: template(map[string]any{"replicas": int64(1)})}
+	event.GVK.Kind = "Deployment"
+	want := control.Key{Namespace: "shop", Name: "web-deployment"}
+	if keys := onTemplate(t.Context(), nil, event); len(keys) != 1 || keys[0] != want {
+		t.Errorf("a new template wakes %v, want %v", keys, want)
+	}
+	event.Old = template(map[string]any{"replicas": int64(2)})
+	if keys := onTemplate(t.Context(), nil, event); len(keys) != 1 || keys[0] != want {
+		t.Errorf("a written status wakes %v, want %v", keys, want)
+	}
+	event.Old = template(map[string]any{"replicas": int64(1)})
+	if keys := onTemplate(t.Context(), nil, event); len(keys) != 0 {
+		t.Errorf("a change of the rest wakes %v", keys)
+	}
+	event.Old, event.New = event.New, nil
+	if keys := onTemplate(t.Context(), nil, event); len(keys) != 0 {
+		t.Errorf("the end of a template wakes %v", keys)
+	}
+}

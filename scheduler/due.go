@@ -1,0 +1,64 @@
+package scheduler
+
+import (
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/seatrial/seatrial/api/names"
+	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/scheduler/placement"
+)
+
+// due tells whether a binding needs a decision: its placement or its replicas changed, a reschedule was asked for, one of
+// its clusters is gone, or its clusters follow from the fleet alone.
+func due(bound binding.Binding, fleet *placement.Snapshot) bool {
+	if waits(bound) || rescheduleAsked(bound) || replicasChanged(bound.Spec) || followsFleet(bound.Spec) || lostCluster(bound.Spec.Clusters, fleet) {
+		return true
+	}
+	return bound.GetAnnotations()[names.AnnotationAppliedPlacement] != appliedPlacement(bound)
+}
+
+func waits(bound binding.Binding) bool {
+	return !meta.IsStatusConditionTrue(bound.Status.Conditions, names.ConditionScheduled)
+}
+
+// rescheduleAsked tells a trigger that no decision has answered yet.
+func rescheduleAsked(bound binding.Binding) bool {
+	trigger, last := bound.Spec.RescheduleTriggeredAt, bound.Status.LastScheduledTime
+	return trigger != nil && (last == nil || trigger.After(last.Time))
+}
+
+// followsFleet tells bindings that go to every cluster that fits: no replicas, or the same number in each.
+func followsFleet(spec *workv1alpha2.ResourceBindingSpec) bool {
+	return spec.Replicas == 0 && len(spec.Components) == 0 || !divided(spec)
+}
+
+func lostCluster(targets []workv1alpha2.TargetCluster, fleet *placement.Snapshot) bool {
+	for _, target := range targets {
+		cluster := fleet.Cluster(target.Name)
+		if cluster == nil || !cluster.DeletionTimestamp.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+func divided(spec *workv1alpha2.ResourceBindingSpec) bool {
+	scheduling := spec.Placement.ReplicaScheduling
+	return scheduling != nil && scheduling.ReplicaSchedulingType == policyv1alpha1.ReplicaSchedulingTypeDivided
+}
+
+func replicasChanged(spec *workv1alpha2.ResourceBindingSpec) bool {
+	if spec.Replicas == 0 && spec.ReplicaRequirements == nil {
+		return false
+	}
+	var sum int32
+	for _, target := range spec.Clusters {
+		if !divided(spec) && target.Replicas != spec.Replicas {
+			return true
+		}
+		sum += target.Replicas
+	}
+	return divided(spec) && sum != spec.Replicas
+}

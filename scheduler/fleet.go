@@ -1,0 +1,120 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/scheduler/placement"
+	"github.com/seatrial/seatrial/scheduler/snapshot"
+)
+
+// onBinding leaves out status changes, but for those that say another outcome: the decision after may have compared its own
+// with an older view of the binding. A claim that comes or goes decides whether the scheduler has a say.
+func onBinding(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+	old, wasThere := binding.Of(event.Old)
+	current, isThere := binding.Of(event.New)
+	if wasThere && isThere && old.GetGeneration() == current.GetGeneration() && waits(old) == waits(current) && wanted(old) == wanted(current) {
+		return nil
+	}
+	return []control.Key{control.KeyOf(event.Object())}
+}
+
+// onCluster wakes the turn that takes over what changed in the fleet, for changes that can alter a decision.
+func onCluster(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+	old, _ := event.Old.(*clusterv1alpha1.Cluster)
+	current, _ := event.New.(*clusterv1alpha1.Cluster)
+	if old != nil && current != nil && !snapshot.Matters(old, current) {
+		return nil
+	}
+	return []control.Key{fleetKey}
+}
+
+// syncFleet takes over what changed in the clusters since the last turn, and wakes the bindings whose answer that may
+// alter: all that are due by the new fleet when a cluster came, went or changed its traits, and those that wait for room when
+// only capacities changed.
+func (s *scheduler) syncFleet(ctx context.Context, deps control.Deps) (control.Result, error) {
+	// The bindings come first: once the change is taken over, nothing may keep it from waking them.
+	bindings, err := binding.List(ctx, deps.Client, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return control.Result{}, err
+	}
+	current, change, err := s.takeOver(ctx, deps)
+	if err != nil {
+		return control.Result{}, err
+	}
+	var wake []control.Key
+	for _, bound := range bindings {
+		if s.serves(bound) && (waits(bound) || change.Traits && due(bound, current)) {
+			wake = append(wake, control.KeyOf(bound))
+		}
+	}
+	return control.Result{Wake: wake}, nil
+}
+
+// ensureFleet makes sure that no decision is made before the fleet was looked at.
+func (s *scheduler) ensureFleet(ctx context.Context, deps control.Deps) error {
+	s.mu.Lock()
+	synced := s.synced
+	s.mu.Unlock()
+	if synced {
+		return nil
+	}
+	_, _, err := s.takeOver(ctx, deps)
+	return err
+}
+
+func (s *scheduler) takeOver(ctx context.Context, deps control.Deps) (*placement.Snapshot, snapshot.Change, error) {
+	clusters := &clusterv1alpha1.ClusterList{}
+	if err := deps.Client.List(ctx, clusters, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, snapshot.Change{}, fmt.Errorf("listing clusters: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change := s.fleet.Sync(clusters.Items)
+	for _, name := range change.Capacity {
+		s.inFlight.Seen(s.fleet.Current().Cluster(name))
+	}
+	for _, name := range change.Gone {
+		s.inFlight.Gone(name)
+	}
+	s.synced = true
+	return s.fleet.Current(), change, nil
+}
+
+// look takes note of a binding as it was read. There is no news in one that is older than what the scheduler wrote to it:
+// the view is yet to catch up, and brings a turn when it does so with more than that.
+func (s *scheduler) look(deps control.Deps, bound binding.Binding) (current *placement.Snapshot, news bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := bound.NamespacedName()
+	own, wrote := s.written[name]
+	if wrote && snapshot.Version(bound.GetResourceVersion()) < own.number && deps.Clock.Since(own.at) < flight {
+		return nil, false
+	}
+	delete(s.written, name)
+	if s.options.Placement.WorkloadAffinity {
+		s.fleet.Store(bound)
+	}
+	return s.fleet.Current(), true
+}
+
+// wrote remembers a write that made a binding say all there is to say.
+func (s *scheduler) wrote(deps control.Deps, bound binding.Binding) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.written[bound.NamespacedName()] = version{number: snapshot.Version(bound.GetResourceVersion()), at: deps.Clock.Now()}
+}
+
+func (s *scheduler) forget(name types.NamespacedName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.written, name)
+	s.fleet.Delete(name)
+	s.inFlight.Forget(name)
+}

@@ -1,0 +1,83 @@
+package framework
+
+import (
+	"github.com/seatrial/seatrial/scheduler/placement"
+)
+
+// Profile is how the bindings of one scheduler name are placed. It does not change, and may be used by several callers at
+// once. The zero Profile has the built-in plugins only.
+type Profile struct {
+	// SchedulerName is that of the bindings it serves.
+	SchedulerName string
+
+	// enabled are the built-in plugins listed as enabled, disabled those listed as disabled. The former win.
+	enabled, disabled placement.PluginSet
+	weighed           []weighedBuiltin
+
+	filters   []FilterPlugin
+	scorers   []weighedPlugin
+	selectors []SelectPlugin
+	assigners []AssignPlugin
+
+	// nil leaves what flags say.
+	emptyWorkloadPropagation    *bool
+	staticWeightsWithinCapacity *bool
+	spread                      *placement.SpreadMode
+}
+
+type weighedPlugin struct {
+	ScorePlugin
+	weight int64
+}
+
+type weighedBuiltin struct {
+	plugin placement.Plugin
+	weight int64
+}
+
+// add enters a plugin at its extension points, and reports whether it has any.
+func (p *Profile) add(plugin Plugin, weight int64) bool {
+	filter, filters := plugin.(FilterPlugin)
+	if filters {
+		p.filters = append(p.filters, filter)
+	}
+	scorer, scores := plugin.(ScorePlugin)
+	if scores {
+		p.scorers = append(p.scorers, weighedPlugin{scorer, weight})
+	}
+	selector, selects := plugin.(SelectPlugin)
+	if selects {
+		p.selectors = append(p.selectors, selector)
+	}
+	assigner, assigns := plugin.(AssignPlugin)
+	if assigns {
+		p.assigners = append(p.assigners, assigner)
+	}
+	return filters || scores || selects || assigns
+}
+
+// Options are the base, which flags give, with what the profile says.
+func (p *Profile) Options(base placement.Options) placement.Options {
+	base.Enabled = (base.Enabled | p.enabled) &^ (p.disabled &^ p.enabled)
+	base.Disabled = (base.Disabled | p.disabled) &^ p.enabled
+	if p.emptyWorkloadPropagation != nil {
+		base.EmptyWorkloadPropagation = *p.emptyWorkloadPropagation
+	}
+	if p.staticWeightsWithinCapacity != nil {
+		base.StaticWeightsWithinCapacity = *p.staticWeightsWithinCapacity
+	}
+	if p.spread != nil {
+		base.Spread = *p.spread
+	}
+	return base
+}
+
+// Profile finds the one that serves a scheduler name. A binding that names none belongs to the first profile.
+func (c *Configuration) Profile(schedulerName string) (profile *Profile, ok bool) {
+	for i := range c.Profiles {
+		if c.Profiles[i].SchedulerName == schedulerName || schedulerName == "" {
+			return &c.Profiles[i], true
+		}
+	}
+	return nil, false
+}
