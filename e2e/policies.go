@@ -8,6 +8,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/fleet"
@@ -136,4 +137,27 @@ func (f *fixture) awaitClaim(template client.Object, name string) {
 			return claim.Policy.Name == name && claimed == (name != "") && (claim.ID != "") == claimed
 		})
 	}
+}
+
+// WishesTravelToBindings asks for more than the wire kinds can say, in an annotation of a policy: its binding carries it for
+// as long as the policy does.
+func WishesTravelToBindings(t *testing.T, env fleet.Environment) {
+	f := start(t, env)
+	defer f.space("wishes")()
+	config := configMap("wishes", "settings", nil)
+	f.create(config)
+	claimer := f.propagate(config, "member1")
+	f.awaitHolders(config, "member1")
+	update(f, f.plane, claimer, func(p *policyv1alpha1.PropagationPolicy) {
+		p.Annotations = map[string]string{names.AnnotationPrefer: names.PreferCheap, "example.com/other": "1"}
+	})
+	f.awaitBinding(config, "the wish and nothing else", func(b binding.Binding) bool {
+		_, other := b.GetAnnotations()["example.com/other"]
+		return b.GetAnnotations()[names.AnnotationPrefer] == names.PreferCheap && !other
+	})
+	update(f, f.plane, claimer, func(p *policyv1alpha1.PropagationPolicy) { delete(p.Annotations, names.AnnotationPrefer) })
+	f.awaitBinding(config, "no wish", func(b binding.Binding) bool {
+		_, asked := b.GetAnnotations()[names.AnnotationPrefer]
+		return !asked
+	})
 }

@@ -92,6 +92,7 @@ var suites = []struct {
 	{"PartitionLosesNothing", e2e.PartitionLosesNothing, true},
 	{"PartitionedStatusIsMissedOnly", e2e.PartitionedStatusIsMissedOnly, true},
 	{"MissingFitIsExplained", e2e.MissingFitIsExplained, false},
+	{"WishesTravelToBindings", e2e.WishesTravelToBindings, false},
 	{"OverridesApplyPerCluster", e2e.OverridesApplyPerCluster, false},
 }
 

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	configv1alpha1 "github.com/seatrial/seatrial/api/config/v1alpha1"
@@ -62,6 +63,7 @@ func syncBinding(ctx context.Context, deps control.Deps, template *unstructured.
 func describe(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, claimer policy.Policy) (binding.Binding, error) {
 	desired := binding.New(template.GetNamespace(), names.Binding(template.GetKind(), template.GetName()))
 	policy.SetClaim(desired.Object, claimer.Claim())
+	setWishes(desired.Object, claimer)
 	desired.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(template, template.GroupVersionKind())})
 	spec := claimer.Spec
 	*desired.Spec = workv1alpha2.ResourceBindingSpec{
@@ -98,6 +100,7 @@ func describe(ctx context.Context, deps control.Deps, template *unstructured.Uns
 // adopt writes into a binding what this controller owns of it.
 func adopt(changed, desired binding.Binding, claimer policy.Policy) {
 	policy.SetClaim(changed.Object, claimer.Claim())
+	setWishes(changed.Object, claimer)
 	changed.SetOwnerReferences(desired.GetOwnerReferences())
 	controllerutil.AddFinalizer(changed.Object, changed.Finalizer())
 	kept := *changed.Spec
@@ -114,6 +117,19 @@ func adopt(changed, desired binding.Binding, claimer policy.Policy) {
 		suspension.Scheduling = kept.Suspension.Scheduling
 		changed.Spec.Suspension = &suspension
 	}
+}
+
+// setWishes makes a binding ask of the scheduler what its policy asks in annotations.
+func setWishes(bound client.Object, claimer policy.Policy) {
+	annotations := maps.Clone(bound.GetAnnotations())
+	for _, key := range names.PlacementAnnotations() {
+		if value, asked := claimer.GetAnnotations()[key]; asked {
+			annotations[key] = value
+		} else {
+			delete(annotations, key)
+		}
+	}
+	bound.SetAnnotations(annotations)
 }
 
 // differs tells whether a binding has to be written.
