@@ -123,8 +123,8 @@ type detector struct {
 }
 
 func (d *detector) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
-	if key.GVK.GroupKind() == policyv1alpha1.GroupVersion.WithKind(policyv1alpha1.ResourceKindPropagationPolicy).GroupKind() ||
-		key.GVK.GroupKind() == policyv1alpha1.GroupVersion.WithKind(policyv1alpha1.ResourceKindClusterPropagationPolicy).GroupKind() {
+	if key.GVK.Group == policyv1alpha1.GroupName &&
+		(key.GVK.Kind == policyv1alpha1.ResourceKindPropagationPolicy || key.GVK.Kind == policyv1alpha1.ResourceKindClusterPropagationPolicy) {
 		return d.reconcilePolicy(ctx, deps, key)
 	}
 	return control.Result{}, d.reconcileTemplate(ctx, deps, key)

@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	autoscalingv1alpha1 "github.com/seatrial/seatrial/api/autoscaling/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
@@ -65,8 +64,8 @@ func (d *detector) skipped(key control.Key) bool {
 // neverPropagated tells the kinds that belong to the control plane itself, and events, which would echo for ever.
 func neverPropagated(kind schema.GroupVersionKind) bool {
 	switch kind.Group {
-	case autoscalingv1alpha1.GroupName, "cluster.karmada.io", "policy.karmada.io", "work.karmada.io", "config.karmada.io",
-		"networking.karmada.io", "remedy.karmada.io", "apps.karmada.io", "events.k8s.io":
+	case "apps.karmada.io", "autoscaling.karmada.io", "cluster.karmada.io", "config.karmada.io", "networking.karmada.io",
+		"policy.karmada.io", "remedy.karmada.io", "work.karmada.io", "events.k8s.io":
 		return true
 	case "coordination.k8s.io":
 		return kind.Version == "v1"
