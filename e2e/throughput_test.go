@@ -4,9 +4,13 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"runtime/pprof"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -46,6 +50,7 @@ var (
 	measuredBindings = flag.Int("measured-bindings", 5000, "bindings that -measure-scheduler makes before the scheduler starts")
 	measuredWriters  = flag.Int("measured-writers", 64, "decisions that -measure-scheduler has written at once")
 	schedulerProfile = flag.String("scheduler-profile", "", "file for the CPU profile of the scheduler that -measure-scheduler runs")
+	planeProfile     = flag.String("plane-profile", "", "file for 15 s of CPU profile of the control plane, from the start of that scheduler")
 )
 
 const (
@@ -91,16 +96,20 @@ func TestMeasureScheduler(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	usage := processorTime(t)
+	profiled := profilePlane(t, config)
+	usage, planeUsage := processorTime(t), planeTime(t, config)
 	began = time.Now()
 	runScheduler(t, config, kinds, seen)
 	seen.await(t, *measuredBindings)
-	usage = processorTime(t) - usage
+	usage, planeUsage = processorTime(t)-usage, planeTime(t, config)-planeUsage
 	pprof.StopCPUProfile()
+	<-profiled
 	first, last := seen.span()
-	t.Logf("%d bindings scheduled in %s: %.0f a second; %.0f a second from the first to the last; processor time of the scheduler %s",
+	t.Logf("%d bindings scheduled in %s: %.0f a second; %.0f a second from the first to the last",
 		*measuredBindings, last.Sub(began).Round(time.Millisecond), float64(*measuredBindings)/last.Sub(began).Seconds(),
-		float64(*measuredBindings)/last.Sub(first).Seconds(), usage.Round(time.Millisecond))
+		float64(*measuredBindings)/last.Sub(first).Seconds())
+	t.Logf("processor time of the scheduler %s, of the control plane %s: %.0f a second would keep two cores busy",
+		usage.Round(time.Millisecond), planeUsage.Round(time.Millisecond), 2*float64(*measuredBindings)/(usage+planeUsage).Seconds())
 	t.Logf("from the start of the scheduler to scheduled: %s", seen.quantiles(func(string) time.Time { return began }, "flood"))
 
 	created := map[string]time.Time{}
@@ -113,6 +122,76 @@ func TestMeasureScheduler(t *testing.T) {
 	}
 	seen.await(t, *measuredBindings+trickle)
 	t.Logf("from creation, one after the other, to scheduled: %s", seen.quantiles(func(name string) time.Time { return created[name] }, "trickle"))
+}
+
+// profilePlane writes a profile of the control plane's process beside what the test does. The channel closes once it is written.
+func profilePlane(t *testing.T, config *rest.Config) <-chan struct{} {
+	t.Helper()
+	done := make(chan struct{})
+	if *planeProfile == "" {
+		close(done)
+		return done
+	}
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(done)
+		if err := download(t.Context(), client, config.Host+"/debug/pprof/profile?seconds=15", *planeProfile); err != nil {
+			t.Errorf("profiling the control plane: %v", err)
+		}
+	}()
+	return done
+}
+
+func download(ctx context.Context, client *http.Client, url, path string) error {
+	content, err := get(ctx, client, url)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, content, 0o600)
+}
+
+func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answered %s: %s", url, response.Status, content)
+	}
+	return content, err
+}
+
+// planeTime is the processor time that the process of the control plane has used: API server, etcd and controllers.
+func planeTime(t *testing.T, config *rest.Config) time.Duration {
+	t.Helper()
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := get(t.Context(), client, config.Host+"/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(content)) {
+		if value, ok := strings.CutPrefix(line, "process_cpu_seconds_total "); ok {
+			seconds, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return time.Duration(seconds * float64(time.Second))
+		}
+	}
+	t.Fatal("the API server does not tell its processor time")
+	return 0
 }
 
 // planeAlone is a control plane whose controllers and scheduler were ended: the API server, and the server of clusters.

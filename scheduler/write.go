@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,6 +15,7 @@ import (
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/fieldpatch"
 	"github.com/seatrial/seatrial/scheduler/placement"
 	"github.com/seatrial/seatrial/workload"
 )
@@ -51,26 +52,38 @@ func (s *scheduler) write(ctx context.Context, deps control.Deps, bound binding.
 	return decision.Err, nil
 }
 
-// writeTargets leaves in changed what the API server made of it.
+// writeTargets leaves in changed what is on the API server then. Another order of the same targets is no news.
 func (s *scheduler) writeTargets(ctx context.Context, deps control.Deps, bound, changed binding.Binding, clusters []workv1alpha2.TargetCluster) error {
-	annotations := maps.Clone(bound.GetAnnotations())
-	if annotations == nil {
-		annotations = map[string]string{}
-	}
-	annotations[names.AnnotationAppliedPlacement] = appliedPlacement(bound)
-	changed.SetAnnotations(annotations)
-	changed.Spec.Clusters = clusters
-	if maps.Equal(bound.GetAnnotations(), annotations) && workload.Equal(bound.Spec.Clusters, clusters) {
+	applied := appliedPlacement(bound)
+	if sameTargets(bound.Spec.Clusters, clusters) && bound.GetAnnotations()[names.AnnotationAppliedPlacement] == applied {
 		return nil
 	}
-	patch := client.MergeFromWithOptions(bound.Object, client.MergeFromWithOptimisticLock{})
+	fields := fieldpatch.Fields{
+		Annotations: map[string]any{names.AnnotationAppliedPlacement: applied},
+		Spec:        map[string]any{"clusters": clusters},
+	}
 	began := deps.Clock.Now()
-	err := deps.Client.Patch(ctx, changed.Object, patch)
+	err := fieldpatch.Object(ctx, deps.Client, changed.Object, fields)
 	s.options.Recorder.Write(WriteTargets, err, deps.Clock.Since(began))
 	if err != nil {
 		return fmt.Errorf("writing the targets of binding %s: %w", bound.NamespacedName(), err)
 	}
+	changed.Spec.Clusters = clusters
 	return nil
+}
+
+// sameTargets compares targets as sets, in which a cluster stands once.
+func sameTargets(before, after []workv1alpha2.TargetCluster) bool {
+	if len(before) != len(after) {
+		return false
+	}
+	for i := range after {
+		same := func(target workv1alpha2.TargetCluster) bool { return workload.Equal(target, after[i]) }
+		if !workload.Equal(before[i], after[i]) && !slices.ContainsFunc(before, same) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *scheduler) writeStatus(ctx context.Context, deps control.Deps, bound, changed binding.Binding, decision placement.Decision) error {
@@ -109,13 +122,16 @@ func (s *scheduler) observe(ctx context.Context, deps control.Deps, bound bindin
 }
 
 func (s *scheduler) patchStatus(ctx context.Context, deps control.Deps, before, changed binding.Binding) error {
-	if workload.Equal(before.Status, changed.Status) {
+	fields, err := fieldpatch.Between(before.Status, changed.Status)
+	if err != nil {
+		return fmt.Errorf("comparing the status of binding %s: %w", before.NamespacedName(), err)
+	}
+	if len(fields) == 0 {
 		return nil
 	}
-	// Status aggregation writes conditions as well, and a merge patch replaces the list whole.
-	patch := client.MergeFromWithOptions(before.Object, client.MergeFromWithOptimisticLock{})
+	// Status aggregation writes conditions as well, and the patch replaces the list whole: it must not be older than the rest.
 	began := deps.Clock.Now()
-	err := deps.Client.Status().Patch(ctx, changed.Object, patch)
+	err = fieldpatch.Status(ctx, deps.Client, changed.Object, fieldpatch.Fields{Status: fields})
 	s.options.Recorder.Write(WriteStatus, err, deps.Clock.Since(began))
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status of binding %s: %w", before.NamespacedName(), err)

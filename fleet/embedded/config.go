@@ -128,7 +128,6 @@ func apiServerFlags(files Files, r *record) []string {
 		"--enable-bootstrap-token-auth=true",
 		// Nodes' names resolve nowhere.
 		"--kubelet-preferred-address-types=InternalIP",
-		"--profiling=false",
 	}
 	if r.Spec.Role == fleet.ControlPlane {
 		// As the reference's control plane: nothing mounts a volume or runs as a service account here.

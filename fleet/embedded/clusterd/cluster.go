@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"runtime/debug"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,12 +15,6 @@ import (
 const (
 	readyTimeout = 60 * time.Second
 	readyPoll    = 25 * time.Millisecond
-
-	// A starting cluster makes much garbage in little time and is waited for; after settleAfter it is one of many and lies idle.
-	// The garbage collector's target (as GOGC) is set for each. Collecting late saves four tenths of the processor time of a start.
-	startCollectAt = 400
-	collectAt      = 60
-	settleAfter    = 5 * time.Second
 
 	// How long each group of components may take to stop; together they stay within the patience of who sent SIGTERM.
 	workersStop   = 1500 * time.Millisecond
@@ -68,12 +61,7 @@ func runCluster(ctx context.Context, cfg *config) error {
 	defer workers.stop("the API server's clients", workersStop)
 
 	klog.InfoS("Cluster runs", "cluster", cfg.Name)
-	settle := time.AfterFunc(settleAfter, func() {
-		debug.SetGCPercent(collectAt)
-		debug.FreeOSMemory()
-	})
-	defer settle.Stop()
-	<-ctx.Done()
+	tendHeap(ctx)
 	klog.InfoS("Cluster stops", "cluster", cfg.Name, "cause", context.Cause(ctx))
 	if cause := context.Cause(ctx); cause != context.Canceled {
 		return cause

@@ -9,6 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/seatrial/seatrial/fieldpatch"
 )
 
 func patchCases() []Case {
@@ -27,6 +29,9 @@ func patchCases() []Case {
 		{"patch in dry run stores nothing", patchDryRun},
 		{"patch of a custom resource sets defaults", patchDefaults},
 		{"apply creates and merges", applyMerges},
+		{"field patches set fields and nothing else", fieldPatches},
+		{"field patches of what was read too early", fieldPatchesStale},
+		{"field patches leave no owners of fields, but for those of apply", fieldPatchesOwners},
 	}
 }
 
@@ -194,4 +199,52 @@ func applyMerges(ctx context.Context, t *testing.T, env Env) {
 	equal(t, "changed", read.Data["k"], "w")
 	equal(t, "added", read.Data["n"], "1")
 	equal(t, "uid", read.UID, object.UID)
+}
+
+func fieldPatches(ctx context.Context, t *testing.T, env Env) {
+	object := widget(env, "a")
+	object.Annotations = map[string]string{"stays": "1", "goes": "1"}
+	object.Spec.Tags = []string{"x", "y"}
+	created(ctx, t, env, object)
+	version, generation := object.ResourceVersion, object.Generation
+	must(t, fieldpatch.Object(ctx, env.Client, object, fieldpatch.Fields{
+		Annotations: map[string]any{"comes": "1", "goes": nil}, Spec: map[string]any{"tags": []string{"z"}},
+	}))
+	equal(t, "generation", object.Generation, generation+1)
+	equal(t, "a new version", object.ResourceVersion != version, true)
+	equalStrings(t, "tags of the object that was passed", object.Spec.Tags, []string{"x", "y"})
+	must(t, fieldpatch.Status(ctx, env.Client, object, fieldpatch.Fields{Status: map[string]any{"ready": 2}}))
+	read := reload(ctx, t, env, object)
+	equal(t, "version", read.ResourceVersion, object.ResourceVersion)
+	equal(t, "annotations", len(read.Annotations), 2)
+	equal(t, "annotation that came", read.Annotations["comes"], "1")
+	equalStrings(t, "tags", read.Spec.Tags, []string{"z"})
+	equal(t, "default", read.Spec.Mode, "Auto")
+	equal(t, "status", read.Status.Ready, 2)
+	must(t, fieldpatch.Object(ctx, env.Client, read, fieldpatch.Fields{Spec: map[string]any{"tags": nil}}))
+	equal(t, "tags that were taken away", len(reload(ctx, t, env, read).Spec.Tags), 0)
+}
+
+func fieldPatchesStale(ctx context.Context, t *testing.T, env Env) {
+	object := created(ctx, t, env, widget(env, "a"))
+	stale := object.DeepCopyObject().(*Widget)
+	must(t, fieldpatch.Object(ctx, env.Client, object, fieldpatch.Fields{Spec: map[string]any{"tags": []string{"x"}}}))
+	conflict(t, fieldpatch.Object(ctx, env.Client, stale, fieldpatch.Fields{Spec: map[string]any{"tags": []string{"y"}}}))
+	conflict(t, fieldpatch.Status(ctx, env.Client, stale, fieldpatch.Fields{Status: map[string]any{"ready": 1}}))
+	equalStrings(t, "tags", reload(ctx, t, env, object).Spec.Tags, []string{"x"})
+	must(t, env.Client.Delete(ctx, object))
+	notFound(t, fieldpatch.Object(ctx, env.Client, object, fieldpatch.Fields{Spec: map[string]any{"tags": nil}}))
+}
+
+func fieldPatchesOwners(ctx context.Context, t *testing.T, env Env) {
+	object := created(ctx, t, env, widget(env, "a"))
+	must(t, fieldpatch.Object(ctx, env.Client, object, fieldpatch.Fields{Spec: map[string]any{"tags": []string{"x"}}}))
+	must(t, fieldpatch.Status(ctx, env.Client, object, fieldpatch.Fields{Status: map[string]any{"ready": 1}}))
+	equal(t, "owners", len(reload(ctx, t, env, object).ManagedFields), 0)
+	applied := tree(env, "b", map[string]any{"tags": []any{"x"}})
+	must(t, env.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(applied), client.FieldOwner("users")))
+	read := reload(ctx, t, env, widget(env, "b"))
+	before := len(read.ManagedFields)
+	must(t, fieldpatch.Object(ctx, env.Client, read, fieldpatch.Fields{Annotations: map[string]any{"a": "1"}}))
+	equal(t, "owners after apply are kept", len(reload(ctx, t, env, read).ManagedFields) >= before, true)
 }
