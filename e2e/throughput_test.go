@@ -110,6 +110,8 @@ func TestMeasureScheduler(t *testing.T) {
 		float64(*measuredBindings)/last.Sub(first).Seconds())
 	t.Logf("processor time of the scheduler %s, of the control plane %s: %.0f a second would keep two cores busy",
 		usage.Round(time.Millisecond), planeUsage.Round(time.Millisecond), 2*float64(*measuredBindings)/(usage+planeUsage).Seconds())
+	awaitEvents(t, plane, *measuredBindings)
+	t.Logf("the last event was there %s after the start of the scheduler", time.Since(began).Round(100*time.Millisecond))
 	t.Logf("from the start of the scheduler to scheduled: %s", seen.quantiles(func(string) time.Time { return began }, "flood"))
 
 	created := map[string]time.Time{}
@@ -192,6 +194,22 @@ func planeTime(t *testing.T, config *rest.Config) time.Duration {
 	}
 	t.Fatal("the API server does not tell its processor time")
 	return 0
+}
+
+// awaitEvents returns once the bindings have that many events.
+func awaitEvents(t *testing.T, plane client.Client, count int) {
+	t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for range tick.C {
+		page := &corev1.EventList{}
+		if err := plane.List(t.Context(), page, client.InNamespace("default"), client.Limit(1)); err != nil {
+			t.Fatal(err)
+		}
+		if rest := page.RemainingItemCount; rest != nil && int(*rest)+len(page.Items) >= count {
+			return
+		}
+	}
 }
 
 // planeAlone is a control plane whose controllers and scheduler were ended: the API server, and the server of clusters.

@@ -15,7 +15,7 @@ const (
 	// An idle one is one of many, and what counts is its memory.
 	idleCollectAt = 60
 	// A busy one may hold headroom of garbage, for a small heap that is collected often costs a third of the processor.
-	headroom = 384 << 20
+	headroom = 768 << 20
 
 	heapLook  = time.Second
 	busyRate  = 24 << 20 // bytes a second
