@@ -1,8 +1,9 @@
-// Package fieldpatch writes single fields of an object, in the form that costs an API server least.
+// Package fieldpatch writes single fields of objects that only controllers write, in the form that costs an API server least.
 //
 // Control planes are bound by the processor time of their API server. A patch made by comparing two whole objects, answered
-// with a third, costs several times what its content is worth; the history of field ownership that API servers keep for
-// server-side apply doubles the size of small custom resources. Both are avoided here.
+// with a third, costs several times what its content is worth; the owners of fields that API servers keep for server-side
+// apply double the size of small custom resources. Both are avoided here: a patch of anything but the status drops the owners
+// that were recorded for plain writes. Nothing reads them on such objects, and an entry made by server-side apply keeps them all.
 package fieldpatch
 
 import (
@@ -11,7 +12,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1"
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -22,6 +23,9 @@ type Fields struct {
 	Annotations map[string]any
 	Spec        map[string]any
 	Status      map[string]any
+	// Force writes also when the object has changed since it was read, which is a conflict otherwise. It is for fields that
+	// nobody else writes.
+	Force bool
 }
 
 // body is a JSON merge patch (RFC 7386).
@@ -32,20 +36,15 @@ type body struct {
 }
 
 type metadata struct {
-	ResourceVersion string                  `json:"resourceVersion"`
+	ResourceVersion string                  `json:"resourceVersion,omitempty"`
 	Annotations     map[string]any          `json:"annotations,omitempty"`
 	ManagedFields   []v1.ManagedFieldsEntry `json:"managedFields,omitempty"`
 }
 
-// Object sets annotations and spec of an object unless it has changed since it was read, which is a conflict. The object
-// takes over the version and the generation that came of it, and nothing else.
-//
-// Owners of fields that were recorded for plain writes are dropped. Nothing reads them on objects that only controllers
-// write, and an entry made by server-side apply keeps them all.
+// Object sets annotations and spec of an object. The object takes over the version and the generation that came of it, and
+// nothing else.
 func Object(ctx context.Context, writer client.Client, read client.Object, fields Fields) error {
-	answer, patch, err := prepare(writer, read, body{Metadata: metadata{
-		ResourceVersion: read.GetResourceVersion(), Annotations: fields.Annotations, ManagedFields: withoutOwners(read),
-	}, Spec: fields.Spec})
+	answer, patch, err := prepare(writer, read, fields, withoutOwners(read))
 	if err != nil {
 		return err
 	}
@@ -56,9 +55,9 @@ func Object(ctx context.Context, writer client.Client, read client.Object, field
 	return nil
 }
 
-// Status does the same to the status of an object.
+// Status does the same to the status of an object, for which an API server does not let go of owners.
 func Status(ctx context.Context, writer client.Client, read client.Object, fields Fields) error {
-	answer, patch, err := prepare(writer, read, body{Metadata: metadata{ResourceVersion: read.GetResourceVersion()}, Status: fields.Status})
+	answer, patch, err := prepare(writer, read, fields, nil)
 	if err != nil {
 		return err
 	}
@@ -121,10 +120,16 @@ func ignoring() *v1.PatchOptions {
 }
 
 // prepare encodes a patch, and makes what takes the answer: metadata only.
-func prepare(writer client.Client, read client.Object, content body) (*v1.PartialObjectMetadata, client.Patch, error) {
+func prepare(writer client.Client, read client.Object, fields Fields, owners []v1.ManagedFieldsEntry) (*v1.PartialObjectMetadata, client.Patch, error) {
 	gvk, err := writer.GroupVersionKindFor(read)
 	if err != nil {
 		return nil, nil, err
+	}
+	content := body{
+		Metadata: metadata{Annotations: fields.Annotations, ManagedFields: owners}, Spec: fields.Spec, Status: fields.Status,
+	}
+	if !fields.Force {
+		content.Metadata.ResourceVersion = read.GetResourceVersion()
 	}
 	encoded, err := json.Marshal(content)
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/fieldpatch"
 	"github.com/seatrial/seatrial/workload"
 )
 
@@ -136,9 +137,12 @@ func writeBinding(ctx context.Context, deps control.Deps, bound binding.Binding,
 	if workload.Equal(bound.Status, changed.Status) {
 		return nil
 	}
-	// The scheduler writes conditions as well, and a merge patch replaces the list whole.
-	patch := client.MergeFromWithOptions(bound.Object, client.MergeFromWithOptimisticLock{})
-	if err := deps.Client.Status().Patch(ctx, changed.Object, patch); client.IgnoreNotFound(err) != nil {
+	fields, err := fieldpatch.Between(bound.Status, changed.Status)
+	if err != nil {
+		return fmt.Errorf("comparing the status of binding %s: %w", bound.NamespacedName(), err)
+	}
+	// The scheduler writes conditions as well, and the patch replaces the list whole: it must not be older than the rest.
+	if err := fieldpatch.Status(ctx, deps.Client, changed.Object, fieldpatch.Fields{Status: fields}); client.IgnoreNotFound(err) != nil {
 		if !control.Stale(err) {
 			deps.Events.Eventf(bound.Object, corev1.EventTypeWarning, names.EventAggregateStatusFailed, "%v", err)
 		}

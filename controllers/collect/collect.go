@@ -17,6 +17,7 @@ import (
 	"github.com/seatrial/seatrial/api/names"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/fieldpatch"
 	"github.com/seatrial/seatrial/workload"
 )
 
@@ -165,9 +166,8 @@ func write(ctx context.Context, deps control.Deps, work *workv1alpha1.Work, stat
 	if workload.Equal(work.Status.ManifestStatuses, statuses) {
 		return nil
 	}
-	changed := work.DeepCopy()
-	changed.Status.ManifestStatuses = statuses
-	if err := deps.Client.Status().Patch(ctx, changed, client.MergeFrom(work)); client.IgnoreNotFound(err) != nil {
+	fields := fieldpatch.Fields{Status: map[string]any{"manifestStatuses": statuses}, Force: true}
+	if err := fieldpatch.Status(ctx, deps.Client, work.DeepCopy(), fields); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status of Work %s/%s: %w", work.Namespace, work.Name, err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/seatrial/seatrial/api/names"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/fieldpatch"
 )
 
 func dispatching(suspended bool) metav1.Condition {
@@ -44,7 +45,8 @@ func writeConditions(ctx context.Context, deps control.Deps, work *workv1alpha1.
 	if equality.Semantic.DeepEqual(work.Status.Conditions, changed.Status.Conditions) {
 		return nil
 	}
-	if err := deps.Client.Status().Patch(ctx, changed, client.MergeFrom(work)); client.IgnoreNotFound(err) != nil {
+	fields := fieldpatch.Fields{Status: map[string]any{"conditions": changed.Status.Conditions}, Force: true}
+	if err := fieldpatch.Status(ctx, deps.Client, changed, fields); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the conditions of Work %s/%s: %w", work.Namespace, work.Name, err)
 	}
 	return nil

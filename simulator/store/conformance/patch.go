@@ -232,6 +232,8 @@ func fieldPatchesStale(ctx context.Context, t *testing.T, env Env) {
 	conflict(t, fieldpatch.Object(ctx, env.Client, stale, fieldpatch.Fields{Spec: map[string]any{"tags": []string{"y"}}}))
 	conflict(t, fieldpatch.Status(ctx, env.Client, stale, fieldpatch.Fields{Status: map[string]any{"ready": 1}}))
 	equalStrings(t, "tags", reload(ctx, t, env, object).Spec.Tags, []string{"x"})
+	must(t, fieldpatch.Status(ctx, env.Client, stale, fieldpatch.Fields{Status: map[string]any{"ready": 1}, Force: true}))
+	equal(t, "status by force", reload(ctx, t, env, object).Status.Ready, 1)
 	must(t, env.Client.Delete(ctx, object))
 	notFound(t, fieldpatch.Object(ctx, env.Client, object, fieldpatch.Fields{Spec: map[string]any{"tags": nil}}))
 }
