@@ -18,6 +18,9 @@ TEST_FLAGS ?=
 BENCH_COUNT ?= 6
 BENCH_TIME ?= 500ms
 
+# What installs packages of the system.
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
 export GOLANGCI_LINT_CACHE := $(CURDIR)/.cache/golangci-lint
 
 ##@ Build and run
@@ -45,6 +48,11 @@ test: build ## Run all tests, with those that start real clusters
 .PHONY: test-race
 test-race: ## Run all tests that start no clusters under the race detector
 	go test -race -short -timeout 20m $(TEST_FLAGS) ./...
+
+.PHONY: test-browser
+test-browser: ## Look at the reports' pages in headless Chromium, which it installs from Debian where there is none
+	@command -v chromium >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium; }
+	CHROMIUM=$$(command -v chromium) go test -count=1 ./simulator/report -run TestBrowser
 
 .PHONY: lint
 lint: bin/golangci-lint ## Run golangci-lint, and go vet over the nested modules
@@ -92,7 +100,7 @@ clean: ## Remove what these targets built and cached
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
 bin/golangci-lint: tools/go.mod tools/go.sum
 	cd tools && go build -trimpath -ldflags='-s -w' -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint

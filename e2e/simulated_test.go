@@ -15,6 +15,7 @@ import (
 	"github.com/seatrial/seatrial/controllers/namespace"
 	"github.com/seatrial/seatrial/controllers/propagate"
 	"github.com/seatrial/seatrial/controllers/render"
+	"github.com/seatrial/seatrial/controllers/truth"
 	"github.com/seatrial/seatrial/e2e"
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/fleet/embedded"
@@ -29,9 +30,14 @@ func controllers() []control.Controller {
 		cluster.New(1), clusterstatus.New(clusterstatus.Defaults()), namespace.New(kube, 1),
 		propagate.New(propagate.Options{SkippedNamespaces: kube}),
 		scheduler.New(scheduler.Options{Name: "default-scheduler"}),
-		render.New(1), execute.New(1), collect.New(1), aggregate.New(1),
+		render.New(1), execute.New(1), collect.New(1), aggregate.New(1), truth.New(unread{}, truth.Defaults()),
 	}
 }
+
+// unread drops what the controllers measure.
+type unread struct{}
+
+func (unread) Settled(string, int32, int32) {}
 
 func simulated(t *testing.T) *simulator.Fleet {
 	t.Helper()

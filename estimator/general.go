@@ -16,7 +16,9 @@ type AssumedWorkload struct {
 	Components []workv1alpha2.Component
 }
 
-// General estimates from what the status of a Cluster says about its resources as a whole.
+// General estimates from what the status of a Cluster says about its resources as a whole. Every input has an answer: what is
+// requested below zero counts as nothing, and amounts beyond 64 bits as the largest that fits, so that answers are rather too
+// low.
 type General struct {
 	// UseModels counts nodes by resource model where the cluster reports such (gate CustomizedClusterResourceModeling).
 	UseModels bool
@@ -52,14 +54,14 @@ func (m modelNodes) replicas(request corev1.ResourceList, pods int64, assumed []
 	var sum int64
 	if len(assumed) == 0 {
 		for i := range m.models {
-			sum += m.counts[i] * roomFor(p.smallest(&m.models[i]), demand)
+			sum = addBounded(sum, timesBounded(m.counts[i], roomFor(p.smallest(&m.models[i]), demand)))
 		}
 		return sum
 	}
-	p.addNodes(m, pods+occupied)
+	p.addNodes(m, addBounded(pods, occupied))
 	p.occupy(assumed)
 	for _, node := range p.nodes {
-		sum += roomFor(node, demand)
+		sum = addBounded(sum, roomFor(node, demand))
 	}
 	return sum
 }
@@ -111,6 +113,9 @@ func addDemand(total corev1.ResourceList, components []workv1alpha2.Component) {
 			continue
 		}
 		for name, request := range components[i].ReplicaRequirements.ResourceRequest {
+			if request.Sign() < 0 {
+				continue
+			}
 			part := request.DeepCopy()
 			part.Mul(int64(components[i].Replicas))
 			sum := total[name]
@@ -145,31 +150,21 @@ func (f freeResources) quantity(name corev1.ResourceName) (left resource.Quantit
 
 func (f freeResources) pods() int64 {
 	left, _ := f.quantity(corev1.ResourcePods)
-	return max(left.Value(), 0)
+	return units(left)
 }
 
 // replicas divides what is left of each resource by the request for it.
 func (f freeResources) replicas(request corev1.ResourceList) int64 {
 	fit := int64(math.MaxInt64)
 	for name, wanted := range request {
-		if wanted.Value() <= 0 {
+		if wanted.Sign() <= 0 {
 			continue
 		}
 		left, ok := f.quantity(name)
-		if !ok || left.Value() <= 0 {
+		if !ok || left.Sign() <= 0 {
 			return 0
 		}
-		fit = min(fit, ratio(name, left, wanted))
+		fit = min(fit, Integer(name, left)/Integer(name, wanted))
 	}
 	return fit
 }
-
-// ratio is how often a request fits into an amount of one resource. CPU counts in thousandths.
-func ratio(name corev1.ResourceName, amount, wanted resource.Quantity) int64 {
-	if name == corev1.ResourceCPU {
-		return amount.MilliValue() / wanted.MilliValue()
-	}
-	return amount.Value() / wanted.Value()
-}
-
-func clamp(value int64) int32 { return int32(min(max(value, 0), math.MaxInt32)) }

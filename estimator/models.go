@@ -13,8 +13,12 @@ import (
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 )
 
-// podsPerNode bounds the pods of a node that is known by its resource model only.
-const podsPerNode = 110
+const (
+	// podsPerNode bounds the pods of a node that is known by its resource model only.
+	podsPerNode = 110
+	// maxModelNodes bounds the nodes of a model onto which replicas are placed one after another. No cluster has as many.
+	maxModelNodes = 1 << 17
+)
 
 // modelNodes are the nodes of a cluster as its resource models show them: every node is taken for the smallest of its model.
 type modelNodes struct {
@@ -65,7 +69,7 @@ func newPacking(resources []corev1.ResourceName) *packing { return &packing{reso
 func (p *packing) addNodes(m modelNodes, usable int64) {
 	for i := range m.models {
 		smallest := p.smallest(&m.models[i])
-		for range min(m.counts[i], usable) {
+		for range min(m.counts[i], usable, maxModelNodes) {
 			p.nodes = append(p.nodes, slices.Clone(smallest))
 		}
 	}
@@ -92,11 +96,7 @@ func (p *packing) vector(of func(corev1.ResourceName) resource.Quantity) []int64
 	vector := make([]int64, 1+len(p.resources))
 	for i, name := range p.resources {
 		quantity := of(name)
-		if name == corev1.ResourceCPU {
-			vector[1+i] = quantity.MilliValue()
-		} else {
-			vector[1+i] = quantity.Value()
-		}
+		vector[1+i] = Integer(name, quantity)
 	}
 	return vector
 }
@@ -139,11 +139,8 @@ func (p *packing) column(name corev1.ResourceName) int { return 1 + slices.Index
 // place puts replicas of one kind onto the first nodes with room and returns how many found none.
 func (p *packing) place(kind *replicaKind) (missing int64) {
 	for missing = kind.count; missing > 0 && kind.from < len(p.nodes); {
-		node := p.nodes[kind.from]
-		fit := min(roomFor(node, kind.demand), missing)
-		for i, wanted := range kind.demand {
-			node[i] -= fit * wanted
-		}
+		fit := min(roomFor(p.nodes[kind.from], kind.demand), missing)
+		p.take(kind, fit)
 		if missing -= fit; missing > 0 {
 			kind.from++
 		}
@@ -153,14 +150,60 @@ func (p *packing) place(kind *replicaKind) (missing int64) {
 
 // sets counts the whole sets of kinds that can be placed, up to the bound.
 func (p *packing) sets(kinds []replicaKind, bound int64) int64 {
-	for sets := range bound {
+	if len(kinds) == 0 {
+		return bound
+	}
+	var sets int64
+	for sets < bound {
+		if alike := min(p.alike(kinds), bound-sets); alike > 0 {
+			for k := range kinds {
+				p.take(&kinds[k], alike*kinds[k].count)
+			}
+			sets += alike
+			continue
+		}
 		for k := range kinds {
 			if p.place(&kinds[k]) > 0 {
 				return sets
 			}
 		}
+		sets++
 	}
 	return bound
+}
+
+// alike is how many more sets go exactly where the nodes of the moment are: each kind whole onto its current node. Every
+// set that does not takes a kind to a later node, so the number of steps is bounded by kinds times nodes.
+func (p *packing) alike(kinds []replicaKind) int64 {
+	fit := int64(math.MaxInt64)
+	for k := range kinds {
+		at := kinds[k].from
+		if at >= len(p.nodes) {
+			return 0
+		}
+		for column, left := range p.nodes[at] {
+			var needed int64
+			for other := range kinds {
+				if kinds[other].from == at {
+					needed = addBounded(needed, timesBounded(kinds[other].demand[column], kinds[other].count))
+				}
+			}
+			if needed == math.MaxInt64 {
+				return 0
+			}
+			if needed > 0 {
+				fit = min(fit, left/needed)
+			}
+		}
+	}
+	return fit
+}
+
+// take puts replicas of a kind onto its current node, which has room for them.
+func (p *packing) take(kind *replicaKind, replicas int64) {
+	for column, wanted := range kind.demand {
+		p.nodes[kind.from][column] -= replicas * wanted
+	}
 }
 
 // roomFor is how often a demand fits into what a node has left.

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 )
@@ -89,19 +88,6 @@ func quotaRoom(quota *corev1.ResourceQuota, request corev1.ResourceList, assumed
 		room = min(room, Integer(name, left)/Integer(name, wanted))
 	}
 	return room
-}
-
-// Integer rounds a quantity of a resource up to an integer, thousandths for CPU and units for everything else. Negative ones
-// count as nothing, and what is too large for 64 bits as the largest number.
-func Integer(name corev1.ResourceName, q resource.Quantity) int64 {
-	value := max(q.Value(), 0)
-	if name != corev1.ResourceCPU {
-		return value
-	}
-	if value > math.MaxInt64/1000 {
-		return math.MaxInt64
-	}
-	return max(q.MilliValue(), 0)
 }
 
 // requestedName is the resource whose requests a quota limits under a name; none for limits and counts of objects.

@@ -42,7 +42,7 @@ func (m modelNodes) sets(components []workv1alpha2.Component, bound int64, assum
 	perSet := corev1.ResourceList{}
 	addDemand(perSet, components)
 	p := newPacking(resourcesOf(append(requests, perSet)...))
-	p.addNodes(m, bound*podsOf(components)+occupied)
+	p.addNodes(m, addBounded(timesBounded(bound, podsOf(components)), occupied))
 	p.occupy(assumed)
 	return p.sets(p.kinds(components), bound)
 }
@@ -51,11 +51,11 @@ func (m modelNodes) sets(components []workv1alpha2.Component, bound int64, assum
 func (f freeResources) sets(perSet corev1.ResourceList) int64 {
 	fit := int64(math.MaxInt64)
 	for name, wanted := range perSet {
-		if amount(wanted) <= 0 {
+		if wanted.Sign() <= 0 {
 			continue
 		}
 		left, ok := f.quantity(name)
-		if !ok || amount(left) <= 0 {
+		if !ok || left.Sign() <= 0 {
 			return 0
 		}
 		fit = min(fit, amount(left)/amount(wanted))
@@ -67,7 +67,7 @@ func (f freeResources) sets(perSet corev1.ResourceList) int64 {
 // among quantities written in the same family of suffixes; installed control planes count this way.
 func amount(q resource.Quantity) int64 {
 	if q.Format == resource.BinarySI {
-		return q.Value()
+		return units(q)
 	}
-	return q.MilliValue()
+	return thousandths(q)
 }

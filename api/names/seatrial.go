@@ -25,3 +25,7 @@ const ClusterPrice = "seatrial.io/price"
 func PlacementAnnotations() []string {
 	return []string{AnnotationSpread, AnnotationSpreadConstraints, AnnotationStaticWeights, AnnotationPrefer}
 }
+
+// AnnotationPodDemand on a binding is JSON: what a replica asks of the nodes and pods around it beyond its requirements, so
+// that estimates can heed it. The pod template is its source, and the annotation goes when the template asks no more.
+const AnnotationPodDemand = "seatrial.io/pod-demand"

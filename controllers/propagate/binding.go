@@ -2,6 +2,7 @@ package propagate
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 
@@ -18,6 +19,7 @@ import (
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/estimator"
 	"github.com/seatrial/seatrial/policy"
 	"github.com/seatrial/seatrial/workload"
 )
@@ -94,13 +96,14 @@ func describe(ctx context.Context, deps control.Deps, template *unstructured.Uns
 		return desired, err
 	}
 	desired.Spec.Replicas, desired.Spec.ReplicaRequirements = replicas, requirements
-	return desired, nil
+	return desired, setDemand(deps, template, desired)
 }
 
 // adopt writes into a binding what this controller owns of it.
 func adopt(changed, desired binding.Binding, claimer policy.Policy) {
 	policy.SetClaim(changed.Object, claimer.Claim())
 	setWishes(changed.Object, claimer)
+	setAnnotation(changed.Object, names.AnnotationPodDemand, desired.GetAnnotations()[names.AnnotationPodDemand])
 	changed.SetOwnerReferences(desired.GetOwnerReferences())
 	controllerutil.AddFinalizer(changed.Object, changed.Finalizer())
 	kept := *changed.Spec
@@ -130,6 +133,39 @@ func setWishes(bound client.Object, claimer policy.Policy) {
 		}
 	}
 	bound.SetAnnotations(annotations)
+}
+
+// setDemand notes on a binding what its pods ask beyond their requirements. Estimates are the poorer for a demand that cannot
+// be read, and nothing else is: the template goes its way without.
+func setDemand(deps control.Deps, template *unstructured.Unstructured, desired binding.Binding) error {
+	demand, err := estimator.WorkloadDemand(template)
+	if err != nil {
+		deps.Events.Eventf(template, corev1.EventTypeWarning, names.EventGetReplicasFailed, "estimates will not heed what its pods ask: %v", err)
+		return nil
+	}
+	if demand.IsZero() {
+		return nil
+	}
+	text, err := json.Marshal(demand)
+	if err != nil {
+		return fmt.Errorf("writing down what the pods of %s ask: %w", workload.Describe(template), err)
+	}
+	setAnnotation(desired.Object, names.AnnotationPodDemand, string(text))
+	return nil
+}
+
+// setAnnotation sets an annotation, or takes it off for an empty value.
+func setAnnotation(object client.Object, key, value string) {
+	annotations := maps.Clone(object.GetAnnotations())
+	if value == "" {
+		delete(annotations, key)
+	} else {
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[key] = value
+	}
+	object.SetAnnotations(annotations)
 }
 
 // differs tells whether a binding has to be written.

@@ -2,6 +2,7 @@ package nodes_test
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+	"github.com/seatrial/seatrial/estimator"
 	"github.com/seatrial/seatrial/estimator/nodes"
 )
 
@@ -119,6 +121,24 @@ func indexOf(b testing.TB, w *walk) *nodes.Index {
 	return index
 }
 
+// TestBenchCluster: the benchmarks are worth something as long as neither nodes nor demands repeat each other.
+func TestBenchCluster(t *testing.T) {
+	w := benchCluster(1000)
+	free, sets, asked := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, node := range w.nodes {
+		free[fmt.Sprint(w.free(node, "cpu", nil), w.free(node, "memory", nil), w.free(node, "pods", nil))] = true
+		others := maps.Clone(node.Labels)
+		delete(others, corev1.LabelHostname)
+		sets[fmt.Sprint(others)] = true
+	}
+	for _, demand := range benchDemands() {
+		asked[fmt.Sprint(demand.Requirements.ResourceRequest.Cpu(), demand.Requirements.ResourceRequest.Memory())] = true
+	}
+	if len(free) != len(w.nodes) || len(sets) < 200 || len(asked) != demandCount {
+		t.Errorf("%d nodes have %d different free resources and %d label sets, and there are %d different demands", len(w.nodes), len(free), len(sets), len(asked))
+	}
+}
+
 var sizes = []int{100, 1000, 5000, 15000}
 
 // BenchmarkEstimate asks for 1,000 different demands in turn, with a pod event before each that is not timed. Sampled
@@ -181,6 +201,26 @@ func BenchmarkEstimateBatch(b *testing.B) {
 	}
 }
 
+// BenchmarkSets asks for whole sets of a small, a middle and a large component, a different large one each time.
+func BenchmarkSets(b *testing.B) {
+	component := func(name string, replicas int32, milliCPU, memoryMi int64) workv1alpha2.Component {
+		return workv1alpha2.Component{Name: name, Replicas: replicas, ReplicaRequirements: &workv1alpha2.ComponentReplicaRequirements{ResourceRequest: corev1.ResourceList{
+			"cpu": *resource.NewMilliQuantity(milliCPU, resource.DecimalSI), "memory": *resource.NewQuantity(memoryMi<<20, resource.BinarySI)}}}
+	}
+	for _, size := range []int{100, 1000, 5000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			index := indexOf(b, benchCluster(size))
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				components := []workv1alpha2.Component{component("small", 3, 250, 256), component("middle", 2, 1000, 2048), component("large", 1, int64(3000+i%1000), 8192)}
+				if got, err := index.Sets("team-1", components, nil); err != nil || got == 0 {
+					b.Fatalf("room for %d sets, %v", got, err)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkEstimateSpecial asks for what the plain walk does not know, at 5,000 nodes.
 func BenchmarkEstimateSpecial(b *testing.B) {
 	index := indexOf(b, benchCluster(5000))
@@ -188,11 +228,11 @@ func BenchmarkEstimateSpecial(b *testing.B) {
 	requirements := &workv1alpha2.ReplicaRequirements{Namespace: "team-7", ResourceRequest: corev1.ResourceList{"cpu": resource.MustParse("500m")}}
 	labels := map[string]string{"app": "workload-7"}
 	for name, demand := range map[string]*nodes.Demand{
-		"antiaffinity": {Labels: labels, AntiAffinity: []corev1.PodAffinityTerm{{TopologyKey: corev1.LabelHostname, LabelSelector: mine}}},
-		"spread": {Labels: labels, Spread: []corev1.TopologySpreadConstraint{
-			{TopologyKey: corev1.LabelTopologyZone, MaxSkew: 5, WhenUnsatisfiable: corev1.DoNotSchedule, LabelSelector: mine}}},
-		"affinity": {Labels: labels, Affinity: []corev1.PodAffinityTerm{{TopologyKey: corev1.LabelTopologyZone, LabelSelector: mine}}},
-		"preempt":  {Priority: ptr.To[int32](500)},
+		"antiaffinity": {PodDemand: estimator.PodDemand{Labels: labels, AntiAffinity: []corev1.PodAffinityTerm{{TopologyKey: corev1.LabelHostname, LabelSelector: mine}}}},
+		"spread": {PodDemand: estimator.PodDemand{Labels: labels, Spread: []corev1.TopologySpreadConstraint{
+			{TopologyKey: corev1.LabelTopologyZone, MaxSkew: 5, WhenUnsatisfiable: corev1.DoNotSchedule, LabelSelector: mine}}}},
+		"affinity": {PodDemand: estimator.PodDemand{Labels: labels, Affinity: []corev1.PodAffinityTerm{{TopologyKey: corev1.LabelTopologyZone, LabelSelector: mine}}}},
+		"preempt":  {PodDemand: estimator.PodDemand{Priority: ptr.To[int32](500)}},
 		"hostname": {Requirements: &workv1alpha2.ReplicaRequirements{NodeClaim: &workv1alpha2.NodeClaim{
 			NodeSelector: map[string]string{corev1.LabelHostname: "node-00011.fleet.example.com"}}}},
 	} {

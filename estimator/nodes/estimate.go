@@ -81,7 +81,7 @@ func (x *Index) compile(q *query, demand *Demand) {
 		q.request, q.missing = x.divisors(requirements.ResourceRequest)
 		q.impossible = q.missing != ""
 	}
-	q.special = demand.special()
+	q.special = !demand.PodDemand.IsZero()
 	if q.impossible {
 		return
 	}

@@ -35,7 +35,7 @@ func list(cpu, pods string) corev1.ResourceList {
 	return corev1.ResourceList{"cpu": resource.MustParse(cpu), "pods": resource.MustParse(pods)}
 }
 
-func put(t *testing.T, index *nodes.Index, node, name, cpu string, change func(*corev1.Pod), volumes ...nodes.Volume) {
+func put(t *testing.T, index *nodes.Index, node, name, cpu string, change func(*corev1.Pod), volumes ...estimator.Volume) {
 	t.Helper()
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, Labels: map[string]string{"app": "web"}}}
 	pod.Spec.NodeName = node
@@ -66,33 +66,33 @@ func spread(key string, skew int32) corev1.TopologySpreadConstraint {
 // TestWishes starts from six empty nodes with room for 24 replicas, and one web pod with 2 CPUs on the first.
 func TestWishes(t *testing.T) {
 	for name, c := range map[string]struct {
-		demand nodes.Demand
-		want   int32
+		pod  estimator.PodDemand
+		want int32
 	}{
-		"none":                               {nodes.Demand{}, 22},
-		"one a node":                         {nodes.Demand{Labels: web, AntiAffinity: []corev1.PodAffinityTerm{byNode}}, 5},
-		"one a zone":                         {nodes.Demand{Labels: web, AntiAffinity: []corev1.PodAffinityTerm{byZone}}, 2},
-		"away from web":                      {nodes.Demand{AntiAffinity: []corev1.PodAffinityTerm{byZone}}, 16},
-		"beside web":                         {nodes.Demand{Affinity: []corev1.PodAffinityTerm{byZone}}, 6},
-		"on the node of web":                 {nodes.Demand{Affinity: []corev1.PodAffinityTerm{byNode}}, 2},
-		"beside a pod that is not there":     {nodes.Demand{Affinity: []corev1.PodAffinityTerm{{TopologyKey: "zone", LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}}}}, 0},
-		"beside each other":                  {nodes.Demand{Labels: map[string]string{"app": "db"}, Affinity: []corev1.PodAffinityTerm{{TopologyKey: "zone", LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}}}}, 8},
-		"evenly over zones":                  {nodes.Demand{Labels: web, Spread: []corev1.TopologySpreadConstraint{spread("zone", 1)}}, 6 + 8 + 8},
-		"evenly over nodes":                  {nodes.Demand{Labels: web, Spread: []corev1.TopologySpreadConstraint{spread(corev1.LabelHostname, 1)}}, 2 + 5*4},
-		"soft":                               {nodes.Demand{Labels: web, Spread: []corev1.TopologySpreadConstraint{{TopologyKey: "none", MaxSkew: 1, WhenUnsatisfiable: corev1.ScheduleAnyway, LabelSelector: webs}}}, 22},
-		"over a key that no node has":        {nodes.Demand{Labels: web, Spread: []corev1.TopologySpreadConstraint{spread("rack", 1)}}, 0},
-		"over more domains than there are":   {nodes.Demand{Labels: web, Spread: []corev1.TopologySpreadConstraint{{TopologyKey: "zone", MaxSkew: 2, MinDomains: ptr.To[int32](5), WhenUnsatisfiable: corev1.DoNotSchedule, LabelSelector: webs}}}, 5},
-		"host port":                          {nodes.Demand{HostPorts: []nodes.HostPort{{Port: 80}}}, 6},
-		"host port in use":                   {nodes.Demand{HostPorts: []nodes.HostPort{{Port: 443}}}, 5},
-		"host port in use on another IP":     {nodes.Demand{HostPorts: []nodes.HostPort{{Port: 443, IP: "10.0.0.2"}}}, 6},
-		"host port with another protocol":    {nodes.Demand{HostPorts: []nodes.HostPort{{Port: 443, Protocol: corev1.ProtocolUDP}}}, 6},
-		"two volumes":                        {nodes.Demand{Volumes: []nodes.Volume{{Driver: "disk"}, {Driver: "disk"}}}, 1 + 20},
-		"a shared volume":                    {nodes.Demand{Volumes: []nodes.Volume{{Driver: "disk", Shared: true}}}, 22},
-		"a volume of a driver without limit": {nodes.Demand{Volumes: []nodes.Volume{{Driver: "other"}}}, 22},
-		"a volume in a zone": {nodes.Demand{Volumes: []nodes.Volume{{Driver: "other", NodeAffinity: &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{
+		"none":                               {estimator.PodDemand{}, 22},
+		"one a node":                         {estimator.PodDemand{Labels: web, AntiAffinity: []corev1.PodAffinityTerm{byNode}}, 5},
+		"one a zone":                         {estimator.PodDemand{Labels: web, AntiAffinity: []corev1.PodAffinityTerm{byZone}}, 2},
+		"away from web":                      {estimator.PodDemand{AntiAffinity: []corev1.PodAffinityTerm{byZone}}, 16},
+		"beside web":                         {estimator.PodDemand{Affinity: []corev1.PodAffinityTerm{byZone}}, 6},
+		"on the node of web":                 {estimator.PodDemand{Affinity: []corev1.PodAffinityTerm{byNode}}, 2},
+		"beside a pod that is not there":     {estimator.PodDemand{Affinity: []corev1.PodAffinityTerm{{TopologyKey: "zone", LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}}}}, 0},
+		"beside each other":                  {estimator.PodDemand{Labels: map[string]string{"app": "db"}, Affinity: []corev1.PodAffinityTerm{{TopologyKey: "zone", LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}}}}, 8},
+		"evenly over zones":                  {estimator.PodDemand{Labels: web, Spread: []corev1.TopologySpreadConstraint{spread("zone", 1)}}, 6 + 8 + 8},
+		"evenly over nodes":                  {estimator.PodDemand{Labels: web, Spread: []corev1.TopologySpreadConstraint{spread(corev1.LabelHostname, 1)}}, 2 + 5*4},
+		"soft":                               {estimator.PodDemand{Labels: web, Spread: []corev1.TopologySpreadConstraint{{TopologyKey: "none", MaxSkew: 1, WhenUnsatisfiable: corev1.ScheduleAnyway, LabelSelector: webs}}}, 22},
+		"over a key that no node has":        {estimator.PodDemand{Labels: web, Spread: []corev1.TopologySpreadConstraint{spread("rack", 1)}}, 0},
+		"over more domains than there are":   {estimator.PodDemand{Labels: web, Spread: []corev1.TopologySpreadConstraint{{TopologyKey: "zone", MaxSkew: 2, MinDomains: ptr.To[int32](5), WhenUnsatisfiable: corev1.DoNotSchedule, LabelSelector: webs}}}, 5},
+		"host port":                          {estimator.PodDemand{HostPorts: []estimator.HostPort{{Port: 80}}}, 6},
+		"host port in use":                   {estimator.PodDemand{HostPorts: []estimator.HostPort{{Port: 443}}}, 5},
+		"host port in use on another IP":     {estimator.PodDemand{HostPorts: []estimator.HostPort{{Port: 443, IP: "10.0.0.2"}}}, 6},
+		"host port with another protocol":    {estimator.PodDemand{HostPorts: []estimator.HostPort{{Port: 443, Protocol: corev1.ProtocolUDP}}}, 6},
+		"two volumes":                        {estimator.PodDemand{Volumes: []estimator.Volume{{Driver: "disk"}, {Driver: "disk"}}}, 1 + 20},
+		"a shared volume":                    {estimator.PodDemand{Volumes: []estimator.Volume{{Driver: "disk", Shared: true}}}, 22},
+		"a volume of a driver without limit": {estimator.PodDemand{Volumes: []estimator.Volume{{Driver: "other"}}}, 22},
+		"a volume in a zone": {estimator.PodDemand{Volumes: []estimator.Volume{{Driver: "other", NodeAffinity: &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{
 			NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: "zone", Operator: corev1.NodeSelectorOpIn, Values: []string{"b"}}}}}}}}}}, 8},
-		"above web":              {nodes.Demand{Priority: ptr.To[int32](8)}, 24},
-		"beside web in priority": {nodes.Demand{Priority: ptr.To[int32](7)}, 22},
+		"above web":              {estimator.PodDemand{Priority: ptr.To[int32](8)}, 24},
+		"beside web in priority": {estimator.PodDemand{Priority: ptr.To[int32](7)}, 22},
 	} {
 		index := sixNodes(t)
 		limits := &storagev1.CSINode{ObjectMeta: metav1.ObjectMeta{Name: "n0"}}
@@ -101,9 +101,9 @@ func TestWishes(t *testing.T) {
 		put(t, index, "n0", "web", "2", func(pod *corev1.Pod) {
 			pod.Spec.Priority = ptr.To[int32](7)
 			pod.Spec.Containers[0].Ports = []corev1.ContainerPort{{HostPort: 443, HostIP: "10.0.0.1"}}
-		}, nodes.Volume{Driver: "disk"})
-		c.demand.Requirements = oneCPU()
-		if got, err := index.Replicas(&c.demand, nil); got != c.want || err != nil {
+		}, estimator.Volume{Driver: "disk"})
+		demand := &nodes.Demand{Requirements: oneCPU(), PodDemand: c.pod}
+		if got, err := index.Replicas(demand, nil); got != c.want || err != nil {
 			t.Errorf("%s: room for %d, %v, want %d", name, got, err, c.want)
 		}
 	}
@@ -116,7 +116,7 @@ func TestRepelledByPodsThatRun(t *testing.T) {
 		pod.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{byZone}}}
 	})
 	for labels, want := range map[string]int32{"web": 16, "other": 23} {
-		demand := &nodes.Demand{Requirements: oneCPU(), Labels: map[string]string{"app": labels}}
+		demand := &nodes.Demand{Requirements: oneCPU(), PodDemand: estimator.PodDemand{Labels: map[string]string{"app": labels}}}
 		if got, err := index.Replicas(demand, nil); got != want || err != nil {
 			t.Errorf("room for %d of %s, %v, want %d", got, labels, err, want)
 		}
@@ -144,7 +144,7 @@ func TestNamespacesOfTerms(t *testing.T) {
 	} {
 		term = byZone
 		c.change(&term)
-		if got, err := index.Replicas(&nodes.Demand{Requirements: oneCPU(), AntiAffinity: []corev1.PodAffinityTerm{term}}, nil); got != c.want || err != nil {
+		if got, err := index.Replicas(&nodes.Demand{Requirements: oneCPU(), PodDemand: estimator.PodDemand{AntiAffinity: []corev1.PodAffinityTerm{term}}}, nil); got != c.want || err != nil {
 			t.Errorf("%s: room for %d, %v, want %d", name, got, err, c.want)
 		}
 	}
@@ -212,9 +212,9 @@ func TestExplain(t *testing.T) {
 		"49 replicas: pods on 5 of 6 nodes, taint on 1":                               {},
 		"4 replicas: node selector or affinity on 4 of 6 nodes, cpu on 1, taint on 1": {Requirements: claimed},
 		"0 replicas: example.com/gpu on 6 of 6 nodes":                                 {Requirements: gpu},
-		"4 replicas: host port on 4 of 6 nodes, cpu on 1, taint on 1":                 {Requirements: oneCPU(), HostPorts: []nodes.HostPort{{Port: 80}}},
-		"2 replicas: pods around on 4 of 6 nodes, cpu on 1, taint on 1":               {Requirements: oneCPU(), Labels: web, AntiAffinity: []corev1.PodAffinityTerm{byZone}},
-		"12 replicas: cpu on 4 of 6 nodes, pods around on 1, taint on 1":              {Requirements: oneCPU(), AntiAffinity: []corev1.PodAffinityTerm{byZone}},
+		"4 replicas: host port on 4 of 6 nodes, cpu on 1, taint on 1":                 {Requirements: oneCPU(), PodDemand: estimator.PodDemand{HostPorts: []estimator.HostPort{{Port: 80}}}},
+		"2 replicas: pods around on 4 of 6 nodes, cpu on 1, taint on 1":               {Requirements: oneCPU(), PodDemand: estimator.PodDemand{Labels: web, AntiAffinity: []corev1.PodAffinityTerm{byZone}}},
+		"12 replicas: cpu on 4 of 6 nodes, pods around on 1, taint on 1":              {Requirements: oneCPU(), PodDemand: estimator.PodDemand{AntiAffinity: []corev1.PodAffinityTerm{byZone}}},
 	} {
 		got, err := index.Explain(demand)
 		if err != nil || got.String() != want {
@@ -238,11 +238,11 @@ func TestBadDemands(t *testing.T) {
 	negative := &workv1alpha2.ReplicaRequirements{ResourceRequest: corev1.ResourceList{"cpu": resource.MustParse("-1")}}
 	unreadable := &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: "Like"}}}
 	for want, demand := range map[string]*nodes.Demand{
-		"there is none":               nil,
-		"request for cpu is negative": {Requirements: negative},
-		"host port 70000":             {HostPorts: []nodes.HostPort{{Port: 70000}}},
-		"allows a skew of 0":          {Spread: []corev1.TopologySpreadConstraint{{TopologyKey: "zone"}}},
-		"affinity term for topology":  {Affinity: []corev1.PodAffinityTerm{{TopologyKey: "zone", LabelSelector: unreadable}}},
+		"there is none":                                          nil,
+		"request for cpu is negative":                            {Requirements: negative},
+		"hostPorts[0].port":                                      {PodDemand: estimator.PodDemand{HostPorts: []estimator.HostPort{{Port: 70000}}}},
+		"topologySpreadConstraints[0].maxSkew":                   {PodDemand: estimator.PodDemand{Spread: []corev1.TopologySpreadConstraint{{TopologyKey: "zone"}}}},
+		"affinity[0].labelSelector.matchExpressions[0].operator": {PodDemand: estimator.PodDemand{Affinity: []corev1.PodAffinityTerm{{TopologyKey: "zone", LabelSelector: unreadable}}}},
 	} {
 		if _, err := index.Replicas(demand, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)

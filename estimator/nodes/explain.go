@@ -12,11 +12,11 @@ import (
 // Constraint is what stands in the way of one more replica on some nodes.
 type Constraint struct {
 	// Reason names a resource that is used up first, or one of the reasons below.
-	Reason string
+	Reason string `json:"reason"`
 	// Nodes is the number of nodes that it binds. Every node counts once.
-	Nodes int
+	Nodes int `json:"nodes"`
 	// Replicas is the number of replicas for which there is room on these nodes.
-	Replicas int64
+	Replicas int64 `json:"replicas"`
 }
 
 // Reasons other than resources.
@@ -42,9 +42,11 @@ type Explanation struct {
 }
 
 // String tells it in one line, such as "7 replicas: cpu on 14 of 20 nodes, taint on 6".
-func (e Explanation) String() string {
+func (e Explanation) String() string { return fmt.Sprintf("%d replicas: %s", e.Replicas, e.Why()) }
+
+// Why tells what binds, such as "cpu on 14 of 20 nodes, taint on 6".
+func (e Explanation) Why() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%d replicas: ", e.Replicas)
 	if e.Quota {
 		text.WriteString(ReasonQuota + "; without it ")
 	}

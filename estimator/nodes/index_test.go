@@ -20,14 +20,14 @@ type cluster struct {
 	index   *nodes.Index
 	nodes   []*corev1.Node
 	pods    map[string]*corev1.Pod
-	volumes map[string][]nodes.Volume
+	volumes map[string][]estimator.Volume
 	limits  map[string]map[string]int64
 }
 
 func newCluster(seed uint64) *cluster {
 	return &cluster{
 		maker: newMaker(seed), index: nodes.NewIndex(nodes.Options{Assumed: true}), pods: map[string]*corev1.Pod{},
-		volumes: map[string][]nodes.Volume{}, limits: map[string]map[string]int64{},
+		volumes: map[string][]estimator.Volume{}, limits: map[string]map[string]int64{},
 	}
 }
 
@@ -99,7 +99,7 @@ func (c *cluster) upsertPod(t testing.TB, node string) {
 	key := pod.Namespace + "/" + pod.Name
 	delete(c.volumes, key)
 	for c.one(3) {
-		c.volumes[key] = append(c.volumes[key], nodes.Volume{Driver: pick(c.maker, "disk.example.com", "nfs.example.com")})
+		c.volumes[key] = append(c.volumes[key], estimator.Volume{Driver: pick(c.maker, "disk.example.com", "nfs.example.com")})
 	}
 	c.pods[key] = pod
 	if err := c.index.UpsertPod(pod, c.volumes[key]...); err != nil {

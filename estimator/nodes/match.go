@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/selection"
 	schedulinghelpers "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/klog/v2"
+
+	"github.com/seatrial/seatrial/estimator"
 )
 
 // filter says which nodes a demand can use. It gives the answers of nodeaffinity and of FindMatchingUntoleratedTaint of
@@ -38,7 +40,7 @@ func (f *filter) class(key classKey) bool {
 }
 
 // filterFor compiles a node claim and the node affinity of volumes.
-func (x *Index) filterFor(selector map[string]string, required *corev1.NodeSelector, tolerations []corev1.Toleration, volumes []Volume) filter {
+func (x *Index) filterFor(selector map[string]string, required *corev1.NodeSelector, tolerations []corev1.Toleration, volumes []estimator.Volume) filter {
 	f := filter{labels: slices.Clone(x.labels.all), taints: x.taints.tolerated(tolerations)}
 	for key, value := range selector {
 		if key == corev1.LabelHostname {

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/seatrial/seatrial/estimator"
 )
 
 // podKey stands for a namespace and a name: half of their SHA-256. It takes a fraction of the memory of the names, and no two
@@ -57,7 +59,7 @@ func newPodTable() podTable {
 
 // UpsertPod counts a pod, or follows a change of it. volumes are those it has attached, as far as the caller can tell.
 // Pods without a node, and those that have ended, count as not there.
-func (x *Index) UpsertPod(pod *corev1.Pod, volumes ...Volume) error {
+func (x *Index) UpsertPod(pod *corev1.Pod, volumes ...estimator.Volume) error {
 	if pod == nil || pod.Name == "" {
 		return fmt.Errorf("indexing a pod: it has no name")
 	}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+	"github.com/seatrial/seatrial/estimator"
 	"github.com/seatrial/seatrial/estimator/nodes"
 )
 
@@ -203,15 +204,15 @@ func (m maker) components() []workv1alpha2.Component {
 
 // special makes a demand with wishes of every kind, few at a time.
 func (m maker) special() *nodes.Demand {
-	demand := &nodes.Demand{Requirements: m.requirements(), Labels: m.podLabels()}
+	demand := &nodes.Demand{Requirements: m.requirements(), PodDemand: estimator.PodDemand{Labels: m.podLabels()}}
 	if m.one(4) {
 		demand.Priority = ptr.To(pick[int32](m, 0, 10, 500, 2000))
 	}
 	if m.one(5) {
-		demand.HostPorts = []nodes.HostPort{{Port: pick[int32](m, 80, 443), IP: pick(m, "", "10.0.0.1", "10.0.0.2")}}
+		demand.HostPorts = []estimator.HostPort{{Port: pick[int32](m, 80, 443), IP: pick(m, "", "10.0.0.1", "10.0.0.2")}}
 	}
 	for m.one(4) {
-		demand.Volumes = append(demand.Volumes, nodes.Volume{Driver: pick(m, "disk.example.com", "nfs.example.com"), Shared: m.one(2)})
+		demand.Volumes = append(demand.Volumes, estimator.Volume{Driver: pick(m, "disk.example.com", "nfs.example.com"), Shared: m.one(2)})
 		if m.one(3) {
 			demand.Volumes[0].NodeAffinity = &corev1.VolumeNodeAffinity{Required: m.nodeSelector()}
 		}

@@ -37,7 +37,7 @@ func (g group) next() (word int32, rest group) {
 
 // extra is what few pods have.
 type extra struct {
-	ports        []HostPort
+	ports        []estimator.HostPort
 	volumes      []amount
 	antiAffinity []corev1.PodAffinityTerm
 }
@@ -88,7 +88,7 @@ func (t *table[K, V]) at(id int32) *V { return &t.rows[id].value }
 
 // shapeOf finds the shape of a pod, or numbers it. It has no more users than before: cells are its users. The labels of a
 // pod seldom change, so those of the shape it had before are tried first.
-func (x *Index) shapeOf(pod *corev1.Pod, volumes []Volume, before int32) int32 {
+func (x *Index) shapeOf(pod *corev1.Pod, volumes []estimator.Volume, before int32) int32 {
 	var buffer [256]byte
 	s := shape{size: x.sizeOf(pod, buffer[:0]), extra: x.extraOf(pod, volumes), priority: schedulinghelpers.PodPriority(pod)}
 	if before != none && x.pods.inGroup(pod, x.pods.group(before)) {
@@ -236,13 +236,13 @@ func (x *Index) amounts(to []amount, requests []request) []amount {
 }
 
 // extraOf numbers what few pods have; for the others the key is empty and the value nil.
-func (x *Index) extraOf(pod *corev1.Pod, volumes []Volume) int32 {
+func (x *Index) extraOf(pod *corev1.Pod, volumes []estimator.Volume) int32 {
 	var e extra
 	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range containers {
 			for _, port := range containers[i].Ports {
 				if port.HostPort > 0 {
-					e.ports = append(e.ports, HostPort{IP: port.HostIP, Protocol: port.Protocol, Port: port.HostPort})
+					e.ports = append(e.ports, estimator.HostPort{IP: port.HostIP, Protocol: port.Protocol, Port: port.HostPort})
 				}
 			}
 		}
@@ -284,7 +284,7 @@ func (e *extra) key() string {
 }
 
 // volumeAmounts counts the volumes by the column of their driver.
-func (x *Index) volumeAmounts(volumes []Volume) []amount {
+func (x *Index) volumeAmounts(volumes []estimator.Volume) []amount {
 	var amounts []amount
 	for _, volume := range volumes {
 		column := x.driver(volume.Driver)

@@ -3,8 +3,9 @@ package nodes
 import (
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/seatrial/seatrial/estimator"
 )
 
 // spot is a node that a demand with special wishes can use, and for how many replicas.
@@ -66,7 +67,7 @@ func (x *Index) spots(q *query, p *packing) []spot {
 
 // volumeDemand counts volumes by the column of their driver, those of each replica and those that all share. A driver that
 // no node limits has no column, and needs none.
-func (x *Index) volumeDemand(volumes []Volume) (perReplica, shared []amount) {
+func (x *Index) volumeDemand(volumes []estimator.Volume) (perReplica, shared []amount) {
 	for _, volume := range volumes {
 		column, ok := x.drivers[volume.Driver]
 		if !ok {
@@ -139,32 +140,13 @@ func (x *Index) portsTaken(demand *Demand) map[int32]bool {
 	return taken
 }
 
-func conflict(a, b []HostPort) bool {
+func conflict(a, b []estimator.HostPort) bool {
 	for i := range a {
-		for k := range b {
-			if a[i].Port == b[k].Port && a[i].protocol() == b[k].protocol() &&
-				(a[i].ip() == b[k].ip() || a[i].ip() == everyIP || b[k].ip() == everyIP) {
-				return true
-			}
+		if slices.ContainsFunc(b, a[i].Conflicts) {
+			return true
 		}
 	}
 	return false
-}
-
-const everyIP = "0.0.0.0"
-
-func (p *HostPort) ip() string {
-	if p.IP == "" {
-		return everyIP
-	}
-	return p.IP
-}
-
-func (p *HostPort) protocol() corev1.Protocol {
-	if p.Protocol == "" {
-		return corev1.ProtocolTCP
-	}
-	return p.Protocol
 }
 
 // wishes are what a demand wants of the pods around it.

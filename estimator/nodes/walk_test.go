@@ -27,7 +27,7 @@ type walk struct {
 	byNode map[string][]*corev1.Pod
 	// requests are those of the pods that were looked at since.
 	requests map[*corev1.Pod]corev1.ResourceList
-	volumes  map[string][]nodes.Volume
+	volumes  map[string][]estimator.Volume
 	limits   map[string]map[string]int64
 }
 
@@ -42,15 +42,31 @@ func (w *walk) settle() *walk {
 	return w
 }
 
+// quantityOf rounds up to an integer, with numbers of any size on the way.
 func quantityOf(name corev1.ResourceName, list corev1.ResourceList) int64 {
 	quantity := list[name]
-	if name == corev1.ResourceCPU && quantity.Value() > math.MaxInt64/1000 {
-		return math.MaxInt64
+	if about := quantity.AsApproximateFloat64(); about >= 0 && about < 1<<50 {
+		if name == corev1.ResourceCPU {
+			return quantity.MilliValue()
+		}
+		return quantity.Value()
+	}
+	exact, ok := new(big.Rat).SetString(quantity.AsDec().String())
+	if !ok {
+		panic("a quantity is no number: " + quantity.String())
 	}
 	if name == corev1.ResourceCPU {
-		return max(quantity.MilliValue(), 0)
+		exact.Mul(exact, big.NewRat(1000, 1))
 	}
-	return max(quantity.Value(), 0)
+	up := new(big.Int).Sub(exact.Denom(), big.NewInt(1))
+	rounded := up.Div(up.Add(up, exact.Num()), exact.Denom())
+	switch {
+	case rounded.Sign() < 0:
+		return 0
+	case !rounded.IsInt64():
+		return math.MaxInt64
+	}
+	return rounded.Int64()
 }
 
 func isCounted(name corev1.ResourceName) bool {
@@ -107,7 +123,7 @@ func claimOf(demand *nodes.Demand) (workv1alpha2.NodeClaim, corev1.ResourceList)
 	return *demand.Requirements.NodeClaim, demand.Requirements.ResourceRequest
 }
 
-func claims(node *corev1.Node, claim workv1alpha2.NodeClaim, volumes []nodes.Volume) bool {
+func claims(node *corev1.Node, claim workv1alpha2.NodeClaim, volumes []estimator.Volume) bool {
 	pod := &corev1.Pod{Spec: corev1.PodSpec{NodeSelector: claim.NodeSelector, Affinity: &corev1.Affinity{
 		NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: claim.HardNodeAffinity}}}}
 	ok, err := nodeaffinity.GetRequiredNodeAffinity(pod).Match(node)

@@ -1,6 +1,7 @@
 package openb_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,9 +15,11 @@ import (
 	"github.com/seatrial/seatrial/estimator/openb"
 )
 
+var published = flag.String("openb", "", "folder of the published node and task lists; without it a small sample is all there is")
+
 var levels = []float64{0, 0.1, 0.3, 0.5, 0.7, 0.9, 1}
 
-func read(t *testing.T, nodeList, taskList string) *openb.Trace {
+func read(t testing.TB, nodeList, taskList string) *openb.Trace {
 	t.Helper()
 	nodeFile, err := os.Open(nodeList)
 	if err != nil {
@@ -99,14 +102,81 @@ func TestPackingOfSample(t *testing.T) {
 	checkPacking(t, trace, 1)
 }
 
-// TestPackingOfTrace reads the published lists from the folder in OPENB_DIR.
+// TestPackingOfTrace reads the published lists from the folder of -openb.
 func TestPackingOfTrace(t *testing.T) {
-	dir := os.Getenv("OPENB_DIR")
-	if dir == "" {
-		t.Skip("OPENB_DIR is not set")
+	if *published == "" {
+		t.Skip("-openb does not name the folder of the published lists")
 	}
-	trace := read(t, filepath.Join(dir, "openb_node_list_all_node.csv"), filepath.Join(dir, "openb_pod_list_default.csv"))
-	checkPacking(t, trace, 400)
+	trace := readPublished(t)
+	t.Logf("%d nodes, %d tasks, %d demand classes", len(trace.Nodes), len(trace.Tasks), len(classes(trace)))
+	checkPacking(t, trace, 100)
+}
+
+func readPublished(t testing.TB) *openb.Trace {
+	t.Helper()
+	return read(t, filepath.Join(*published, "openb_node_list_all_node.csv"), filepath.Join(*published, "openb_pod_list_default.csv"))
+}
+
+// classes are the tasks of a trace that differ in what they demand, each once.
+func classes(trace *openb.Trace) []*openb.Task {
+	known := map[string]bool{}
+	var different []*openb.Task
+	for i := range trace.Tasks {
+		task := &trace.Tasks[i]
+		key := fmt.Sprint(task.MilliCPU, task.MemoryMiB, task.GPUs, task.MilliGPU, task.Models)
+		if !known[key] {
+			known[key] = true
+			different = append(different, task)
+		}
+	}
+	return different
+}
+
+// BenchmarkTrace estimates the demand classes of the trace in turn, at several levels, on the published lists with -openb and
+// on the sample without. One task leaves its node or comes back before each estimate, which is not timed.
+func BenchmarkTrace(b *testing.B) {
+	var trace *openb.Trace
+	if *published != "" {
+		trace = readPublished(b)
+	} else {
+		trace = read(b, filepath.Join("testdata", "nodes.csv"), filepath.Join("testdata", "tasks.csv"))
+	}
+	var demands []*nodes.Demand
+	for _, task := range classes(trace) {
+		demands = append(demands, &nodes.Demand{Requirements: task.Requirements()})
+	}
+	for _, level := range []float64{0.1, 0.5, 0.9} {
+		b.Run(fmt.Sprint("filled=", level), func(b *testing.B) {
+			cluster := trace.Fill(level)
+			index, err := cluster.Index()
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				b.StopTimer()
+				pod := cluster.Pods[i/2%len(cluster.Pods)]
+				if i%2 == 0 {
+					index.DeletePod(pod.Namespace, pod.Name)
+				} else if err := index.UpsertPod(pod); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+				if _, err := index.Replicas(demands[i%len(demands)], nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			room := 0
+			for _, demand := range demands {
+				if got, err := index.Replicas(demand, nil); err == nil && got > 0 {
+					room++
+				}
+			}
+			b.ReportMetric(float64(len(cluster.Pods)), "pods")
+			b.ReportMetric(float64(cluster.Left), "left-over")
+			b.ReportMetric(float64(room), "classes-with-room")
+		})
+	}
 }
 
 func TestFill(t *testing.T) {

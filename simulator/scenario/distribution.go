@@ -1,0 +1,116 @@
+package scenario
+
+import (
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Distribution is what a duration or a number is drawn from.
+type Distribution struct {
+	Shape Shape `json:"shape,omitempty"`
+	// Mean of all shapes but Uniform and Pareto.
+	Mean Amount `json:"mean,omitempty"`
+	// Deviation is the standard deviation of Normal and LogNormal.
+	Deviation Amount `json:"deviation,omitempty"`
+	// Min and Max bound what is drawn. Uniform lies between them; Pareto begins at Min.
+	Min Amount `json:"min,omitempty"`
+	Max Amount `json:"max,omitempty"`
+	// Tail is the exponent of Pareto: the smaller, the heavier its tail.
+	Tail float64 `json:"tail,omitempty" rule:"min=0"`
+}
+
+// source of chance for one purpose: what is drawn for one part of a scenario does not depend on other parts.
+func source(seed uint64, purpose string) *rand.PCG {
+	hash := fnv.New64a()
+	hash.Write([]byte(purpose))
+	return rand.NewPCG(seed, hash.Sum64())
+}
+
+// Draw takes one value: seconds or a number. It keeps six places, so that the last bits of logarithms, which differ between
+// machines, do not count.
+func (d *Distribution) Draw(from rand.Source) float64 {
+	value := d.draw(from)
+	if !d.Min.empty() {
+		value = max(value, d.Min.Value)
+	}
+	if !d.Max.empty() {
+		value = min(value, d.Max.Value)
+	}
+	return math.Round(min(max(value, 0), maxAmount)*1e6) / 1e6
+}
+
+func (d *Distribution) draw(from rand.Source) float64 {
+	mean, deviation := d.Mean.Value, d.Deviation.Value
+	switch d.Shape {
+	case uniformly:
+		return distuv.Uniform{Min: d.Min.Value, Max: d.Max.Value, Src: from}.Rand()
+	case exponential:
+		return distuv.Exponential{Rate: 1 / mean, Src: from}.Rand()
+	case normal:
+		return distuv.Normal{Mu: mean, Sigma: deviation, Src: from}.Rand()
+	case logNormal:
+		spread := math.Log1p((deviation / mean) * (deviation / mean))
+		return distuv.LogNormal{Mu: math.Log(mean) - spread/2, Sigma: math.Sqrt(spread), Src: from}.Rand()
+	case pareto:
+		return distuv.Pareto{Xm: d.Min.Value, Alpha: d.Tail, Src: from}.Rand()
+	}
+	return mean
+}
+
+// Duration draws a span of time in whole milliseconds.
+func (d *Distribution) Duration(from rand.Source) time.Duration {
+	seconds := min(d.Draw(from), maxDuration.Seconds())
+	return time.Duration(math.Round(seconds*1000)) * time.Millisecond
+}
+
+// number draws a whole number.
+func (d *Distribution) number(from rand.Source) int { return int(math.Round(d.Draw(from))) }
+
+// check tells what is missing to draw from it. Unit is what it shall be drawn in.
+func (d *Distribution) check(p *problems, field string, unit Unit) {
+	needs := map[Shape][]string{
+		"": {"mean"}, constant: {"mean"}, exponential: {"mean"}, normal: {"mean", "deviation"}, logNormal: {"mean", "deviation"},
+		uniformly: {"min", "max"}, pareto: {"min", "tail"},
+	}[d.Shape]
+	amounts := []struct {
+		name   string
+		amount *Amount
+	}{{"mean", &d.Mean}, {"deviation", &d.Deviation}, {"min", &d.Min}, {"max", &d.Max}}
+	given := map[string]bool{"tail": d.Tail > 0}
+	for _, part := range amounts {
+		given[part.name] = !part.amount.empty()
+		if part.amount.empty() || part.amount.err != nil {
+			continue
+		}
+		if part.amount.Unit != unit && !(part.amount.Value == 0 && part.amount.Unit == Plain) {
+			p.add(field+"."+part.name, "write a "+string(unit), "%s is a %s", part.amount.text, part.amount.Unit)
+		}
+	}
+	for _, name := range needs {
+		if !given[name] {
+			p.add(field, "add "+name, "%s needs %s", orWord(string(d.Shape), string(constant)), name)
+		}
+	}
+	if given["min"] && given["max"] && d.Min.Value > d.Max.Value {
+		p.add(field+".max", "write a max that is not below min", "max is below min")
+	}
+	if d.positive() && given["mean"] && d.Mean.Value == 0 {
+		p.add(field+".mean", "write more than 0", "%s has no mean of 0", d.Shape)
+	}
+	if d.Shape == pareto && given["min"] && d.Min.Value == 0 {
+		p.add(field+".min", "write more than 0", "Pareto cannot begin at 0")
+	}
+}
+
+func (d *Distribution) positive() bool { return d.Shape == exponential || d.Shape == logNormal }
+
+func orWord(word, otherwise string) string {
+	if word == "" {
+		return otherwise
+	}
+	return word
+}

@@ -1,0 +1,267 @@
+package scenario
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// maxBytes is more than any scenario needs; large data belongs into files of their own.
+const maxBytes = 4 << 20
+
+// Load reads a scenario (YAML or JSON). Name is what errors call it, and the files that it names are found in files, which may be
+// nil when it names none. Whatever is wrong with it is reported at once as an *Error.
+func Load(name string, content []byte, files fs.FS) (*Scenario, error) {
+	p := &problems{}
+	read := p.decode(content)
+	if read == nil {
+		return nil, p.err(name)
+	}
+	read.name, read.content, read.root, read.files = name, content, p.root, files
+	p.rules(reflect.ValueOf(read).Elem(), "")
+	p.check(read)
+	if err := p.err(name); err != nil {
+		return nil, err
+	}
+	read.kinds = p.kinds
+	return read, nil
+}
+
+// decode turns the content into a scenario; nil when it cannot be read at all. A scenario with fields of the wrong shape is read as
+// far as possible, so that its other problems are found too.
+func (p *problems) decode(content []byte) *Scenario {
+	if len(content) > maxBytes {
+		p.add("", "put large data into files of their own", "%d bytes are more than the %d a scenario may have", len(content), maxBytes)
+		return nil
+	}
+	var root yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	switch err := decoder.Decode(&root); {
+	case errors.Is(err, io.EOF):
+		p.add("", "write one with apiVersion, kind, metadata, duration and fleet", "the file is empty")
+		return nil
+	case err != nil:
+		p.syntax("", err)
+		return nil
+	}
+	if err := decoder.Decode(&yaml.Node{}); !errors.Is(err, io.EOF) {
+		p.add("", "keep one document and remove the separator ---", "the file has more than one document")
+		return nil
+	}
+	var generic any
+	if err := root.Decode(&generic); err != nil {
+		p.syntax("", err)
+		return nil
+	}
+	asJSON, err := json.Marshal(generic)
+	if err != nil {
+		p.add("", "write numbers and text, and text for the names of fields", "%v", err)
+		return nil
+	}
+	p.root = &root
+	p.shape(root.Content[0], reflect.TypeFor[Scenario](), "")
+	if _, ok := generic.(map[string]any); !ok {
+		return nil
+	}
+	read := &Scenario{}
+	if err := json.Unmarshal(asJSON, read); err != nil && len(p.list) == 0 {
+		p.add("", "", "%v", err)
+	}
+	return read
+}
+
+var yamlLine = regexp.MustCompile(`line (\d+): `)
+
+// syntax reports an error of a YAML parser, which may name a line.
+func (p *problems) syntax(file string, err error) {
+	problem := Problem{File: file, Text: strings.Join(strings.Fields(err.Error()), " "), Fix: "write valid YAML"}
+	if match := yamlLine.FindStringSubmatch(problem.Text); match != nil {
+		problem.Line, _ = strconv.Atoi(match[1])
+		problem.Text = strings.Replace(problem.Text, match[0], "", 1)
+	}
+	p.list = append(p.list, problem)
+}
+
+// check holds the parts of a scenario against each other.
+func (p *problems) check(s *Scenario) {
+	if s.APIVersion != "" && s.APIVersion != APIVersion {
+		p.add("apiVersion", "write "+APIVersion, "unknown version %q", s.APIVersion)
+	}
+	if s.Kind != "" && s.Kind != Kind {
+		p.add("kind", "write "+Kind, "unknown kind %q", s.Kind)
+	}
+	p.label("metadata.name", s.Metadata.Name)
+	if s.Fleet.Snapshot == "" && len(s.Fleet.Clusters) == 0 && !s.tracesNodes() {
+		p.add("fleet", "add clusters, or a snapshot", "the fleet has no clusters")
+	}
+	for i := range s.Fleet.Clusters {
+		p.clusterGroup(index("fleet.clusters", i), &s.Fleet.Clusters[i])
+	}
+	for i := range s.Manifests {
+		p.manifest(s, index("manifests", i), &s.Manifests[i])
+	}
+	for i := range s.Workloads {
+		p.workloads(index("workloads", i), &s.Workloads[i])
+	}
+	for i := range s.Traces {
+		p.trace(s, index("traces", i), &s.Traces[i])
+	}
+	for i := range s.Timeline {
+		p.event(s, index("timeline", i), &s.Timeline[i])
+	}
+	p.floor("floor", &s.Floor)
+	p.settings(s)
+	for i := range s.Expect {
+		p.objective(s, index("expect", i), &s.Expect[i])
+	}
+	if s.Fleet.Snapshot != "" {
+		p.readable(s, "fleet.snapshot", s.Fleet.Snapshot)
+	}
+}
+
+func (s *Scenario) tracesNodes() bool {
+	for i := range s.Traces {
+		if s.Traces[i].Nodes != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// label holds the name of an object or cluster against what Kubernetes takes. Patterns are checked by what they become.
+func (p *problems) label(field, name string) {
+	if name == "" {
+		return
+	}
+	if faults := validation.IsDNS1123Label(strings.ReplaceAll(name, placeholder, "1")); len(faults) > 0 {
+		p.add(field, "write lower-case letters, digits and dashes", "%q is no name", name)
+	}
+}
+
+// placeholder becomes 1, 2, 3... in the names of what there are several of.
+const placeholder = "{n}"
+
+// pattern holds a name against the count of what has it.
+func (p *problems) pattern(field, name string, count int) {
+	p.label(field, name)
+	if count > 1 && name != "" && !strings.Contains(name, placeholder) {
+		p.add(field, "write a name with {n}, such as "+name+"-{n}", "%d of them cannot all be called %s", count, name)
+	}
+}
+
+func named(pattern string, n int) string {
+	return strings.ReplaceAll(pattern, placeholder, strconv.Itoa(n))
+}
+
+func (p *problems) clusterGroup(field string, g *ClusterGroup) {
+	p.pattern(field+".name", g.Name, g.Count)
+	p.span(field+".startup", g.Startup)
+	if g.API != nil {
+		p.span(field+".api.serviceTime", g.API.ServiceTime)
+	}
+	seen := map[string]bool{}
+	for i := range g.Pools {
+		pool, at := &g.Pools[i], index(field+".pools", i)
+		p.label(at+".name", pool.Name)
+		if name := orWord(pool.Name, defaultPool); seen[name] {
+			p.add(at+".name", "give each pool a name of its own", "there is another pool %s", name)
+		} else {
+			seen[name] = true
+		}
+		if scaling := pool.Autoscaling; scaling != nil {
+			p.span(at+".autoscaling.delay", scaling.Delay)
+			if scaling.Max > 0 && (scaling.Max < scaling.Min || scaling.Max < pool.Count) {
+				p.add(at+".autoscaling.max", "write a max that is not below min and count", "max is %d", scaling.Max)
+			}
+		}
+	}
+}
+
+func (p *problems) span(field string, d *Distribution) {
+	if d != nil {
+		d.check(p, field, Span)
+	}
+}
+
+func (p *problems) floor(field string, floor *Amount) {
+	switch {
+	case floor.empty() || floor.err != nil:
+	case floor.Unit == Span:
+		p.add(field, "write a part such as 80%, or a number of replicas", "a floor is no duration")
+	case floor.Unit == Percent && floor.Value > 1:
+		p.add(field, "write at most 100%", "%s is more than all", floor.text)
+	}
+}
+
+func (p *problems) pick(field string, pick *Amount) {
+	if !pick.empty() && pick.Unit == Span {
+		p.add(field, "write a number or a part such as 25%", "a duration picks nothing")
+	}
+}
+
+func (p *problems) workloads(field string, w *Workloads) {
+	p.pattern(field+".name", w.Name, w.Count)
+	for i, namespace := range w.Namespaces {
+		p.label(index(field+".namespaces", i), namespace)
+	}
+	if w.Replicas != nil {
+		w.Replicas.check(p, field+".replicas", Plain)
+	}
+	p.span(field+".lifetime", w.Lifetime)
+	p.floor(field+".floor", &w.Floor)
+	p.propagation(field+".policy", w.Policy)
+	at := field + ".arrival"
+	switch a := w.Arrival; {
+	case a.Process == uniform && a.Over.Duration == 0:
+		p.add(at+".over", "add the time they are spread over, such as 10m", "Uniform needs it")
+	case a.Process == poisson && a.PerMinute == 0:
+		p.add(at+".perMinute", "add how many arrive in a minute", "Poisson needs it")
+	case a.Process != uniform && !a.Over.empty():
+		p.add(at+".over", "write process: Uniform, or remove it", "it has no meaning here")
+	case a.Process != poisson && a.PerMinute != 0:
+		p.add(at+".perMinute", "write process: Poisson, or remove it", "it has no meaning here")
+	}
+}
+
+func (p *problems) settings(s *Scenario) {
+	for _, gate := range sortedKeys(s.Settings.FeatureGates) {
+		if !slices.Contains(featureGates(), gate) {
+			p.add("settings.featureGates."+gate, didYouMean(gate, featureGates()), "unknown feature gate")
+		}
+	}
+	p.span("settings.api.serviceTime", s.Settings.API.ServiceTime)
+	p.span("settings.members.startup", s.Settings.Members.Startup)
+	p.span("settings.members.api.serviceTime", s.Settings.Members.API.ServiceTime)
+	p.pick("settings.rebalance.surge", &s.Settings.Rebalance.Surge)
+	for _, file := range []struct{ field, name string }{
+		{"settings.scheduler.configuration", s.Settings.Scheduler.Configuration}, {"settings.scheduler.members", s.Settings.Scheduler.Members},
+	} {
+		if file.name != "" {
+			p.readable(s, file.field, file.name)
+		}
+	}
+}
+
+// readable reads a file that the scenario names.
+func (p *problems) readable(s *Scenario, field, name string) []byte {
+	if s.files == nil {
+		p.add(field, "write its content inline", "%s cannot be read: the scenario stands alone", name)
+		return nil
+	}
+	content, err := fs.ReadFile(s.files, name)
+	if err != nil {
+		p.add(field, "write a path relative to the scenario, without ..", "%v", err)
+		return nil
+	}
+	return content
+}

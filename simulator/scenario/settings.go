@@ -1,0 +1,98 @@
+package scenario
+
+// Settings of the control plane and of the world. What is not given has the default of the product.
+type Settings struct {
+	// FeatureGates by their name.
+	FeatureGates map[string]bool `json:"featureGates,omitempty"`
+	// Controllers to run, as the flag --controllers: * is all, NAME adds one, -NAME leaves one out.
+	Controllers   []string      `json:"controllers,omitempty"`
+	ClusterStatus ClusterStatus `json:"clusterStatus,omitempty"`
+	Scheduler     Scheduler     `json:"scheduler,omitempty"`
+	Eviction      Eviction      `json:"eviction,omitempty"`
+	Rebalance     Rebalance     `json:"rebalance,omitempty"`
+	Estimator     Estimator     `json:"estimator,omitempty"`
+	// API is how fast the API server of the control plane is.
+	API API `json:"api,omitempty"`
+	// Members are defaults for all clusters.
+	Members Members `json:"members,omitempty"`
+}
+
+// ClusterStatus is how members are watched.
+type ClusterStatus struct {
+	UpdateFrequency  Duration `json:"updateFrequency,omitempty"`
+	FailureThreshold Duration `json:"failureThreshold,omitempty"`
+	SuccessThreshold Duration `json:"successThreshold,omitempty"`
+	ResourceModeling *bool    `json:"resourceModeling,omitempty"`
+	// MonitorGracePeriod is the silence tolerated from a cluster in Pull mode.
+	MonitorGracePeriod Duration `json:"monitorGracePeriod,omitempty"`
+}
+
+// Scheduler is how bindings are placed.
+type Scheduler struct {
+	// Configuration is a file with a SchedulerConfiguration.
+	Configuration string `json:"configuration,omitempty"`
+	// Members is a file with the KubeSchedulerConfiguration of the members.
+	Members string `json:"members,omitempty"`
+	Workers int    `json:"workers,omitempty" rule:"min=1"`
+}
+
+// Eviction is how workloads leave clusters.
+type Eviction struct {
+	// Rate of evictions a second, and SecondaryRate while more than UnhealthyThreshold of the clusters are not healthy.
+	Rate               float64 `json:"rate,omitempty" rule:"min=0"`
+	SecondaryRate      float64 `json:"secondaryRate,omitempty" rule:"min=0"`
+	UnhealthyThreshold Amount  `json:"unhealthyThreshold,omitempty"`
+	// TolerationNotReady and TolerationUnreachable are how long workloads stay without saying so.
+	TolerationNotReady    Duration `json:"tolerationNotReady,omitempty"`
+	TolerationUnreachable Duration `json:"tolerationUnreachable,omitempty"`
+	// GracefulTimeout is the longest wait before an evicted copy is removed.
+	GracefulTimeout Duration `json:"gracefulTimeout,omitempty"`
+}
+
+// Rebalance is how replicas move between healthy clusters.
+type Rebalance struct {
+	// Surge is how many replicas may exist beyond the desired ones during a move, as a number or part.
+	Surge Amount `json:"surge,omitempty"`
+	// Hysteresis is by how much a better division must be better before anything moves.
+	Hysteresis Amount `json:"hysteresis,omitempty"`
+	// Interval at which balance is looked at.
+	Interval Duration `json:"interval,omitempty"`
+}
+
+// Estimator is where capacities come from.
+type Estimator struct {
+	// Source is Summary, from the status of clusters, or Nodes, by packing nodes.
+	Source EstimatorSource `json:"source,omitempty"`
+	// Timeout of an estimate.
+	Timeout Duration `json:"timeout,omitempty"`
+}
+
+// Members are what clusters have that do not say.
+type Members struct {
+	Startup *Distribution `json:"startup,omitempty"`
+	API     API           `json:"api,omitempty"`
+	// NodeGracePeriod is how long a silent node counts as ready, and NodeTolerationSeconds how long its pods stay after that.
+	NodeGracePeriod Duration `json:"nodeGracePeriod,omitempty"`
+	NodeToleration  Duration `json:"nodeToleration,omitempty"`
+}
+
+// Objective is something that shall hold: a measure with a bound, or an invariant.
+type Objective struct {
+	// Name is how reports call it; made of the rest unless given.
+	Name string `json:"name,omitempty"`
+	// Measure is one of those of the report.
+	Measure Measure `json:"measure,omitempty"`
+	// Invariant is the name of one that must never be violated; "*" means all.
+	Invariant string `json:"invariant,omitempty"`
+	// Workloads that count, all unless given.
+	Workloads *Selection `json:"workloads,omitempty"`
+	// From and By bound the time that counts; At means that moment alone.
+	From Duration `json:"from,omitempty"`
+	By   Duration `json:"by,omitempty"`
+	At   Duration `json:"at,omitempty"`
+	// Quantile of a distribution, such as 99%; its longest unless given.
+	Quantile Amount `json:"quantile,omitempty"`
+	// AtLeast and AtMost are a number, a part such as 99.9%, or a duration, as the measure is.
+	AtLeast Amount `json:"atLeast,omitempty"`
+	AtMost  Amount `json:"atMost,omitempty"`
+}
