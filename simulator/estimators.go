@@ -1,0 +1,194 @@
+package simulator
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/watch"
+
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+	"github.com/seatrial/seatrial/estimator"
+	packing "github.com/seatrial/seatrial/estimator/nodes"
+	"github.com/seatrial/seatrial/fleet"
+	"github.com/seatrial/seatrial/simulator/store"
+)
+
+var (
+	errBroken   = errors.New("the estimator is broken")
+	errUnsynced = errors.New("the estimator has not seen all of the cluster yet")
+)
+
+// Estimators are those of the members of a fleet, one beside each. They answer from nodes and pods as the watches of the
+// cluster have shown them. One whose API server is paused answers from what it saw last; none answers the control plane
+// when the cluster is stopped or the network to it is cut. Asking takes no time.
+type Estimators struct {
+	fleet    *Fleet
+	options  packing.Options
+	lookouts map[string]*lookout
+}
+
+var _ estimator.Estimators = (*Estimators)(nil)
+
+// Estimators stand beside all members there are and will be.
+func (f *Fleet) Estimators(options packing.Options) *Estimators {
+	return &Estimators{fleet: f, options: options, lookouts: map[string]*lookout{}}
+}
+
+// Break makes the estimator of a cluster answer with errors.
+func (e *Estimators) Break(_ context.Context, cluster string) error {
+	return e.disturb(cluster, func(l *lookout) { l.broken = true })
+}
+
+// Blind makes the estimator of a cluster lose sight of it: it answers from what it has seen so far.
+func (e *Estimators) Blind(_ context.Context, cluster string) error {
+	return e.disturb(cluster, func(l *lookout) { l.blind = true })
+}
+
+// Mend ends what was done to the estimator of a cluster.
+func (e *Estimators) Mend(_ context.Context, cluster string) error {
+	return e.disturb(cluster, func(l *lookout) { l.broken, l.blind = false, false })
+}
+
+func (e *Estimators) disturb(cluster string, change func(*lookout)) error {
+	l, err := e.beside(cluster)
+	if err != nil {
+		return err
+	}
+	if err := l.catchUp(); err != nil {
+		return err
+	}
+	change(l)
+	return nil
+}
+
+// Estimate implements estimator.Estimators.
+func (e *Estimators) Estimate(_ context.Context, question estimator.Question, clusters []string) []estimator.Answer {
+	answers := make([]estimator.Answer, len(clusters))
+	for i, cluster := range clusters {
+		answer, err := e.ask(&question, cluster)
+		if err != nil {
+			answer = estimator.Answer{Err: fmt.Errorf("asking the estimator of cluster %s: %w", cluster, err)}
+		}
+		answers[i] = answer
+	}
+	return answers
+}
+
+func (e *Estimators) ask(question *estimator.Question, cluster string) (estimator.Answer, error) {
+	l, err := e.beside(cluster)
+	if err != nil {
+		return estimator.Answer{}, err
+	}
+	paused := l.cluster.state == fleet.Paused && !l.cluster.partitioned
+	if err := l.cluster.unreachable(); err != nil && !paused {
+		return estimator.Answer{}, err
+	}
+	if l.broken {
+		return estimator.Answer{}, errBroken
+	}
+	if err := l.catchUp(); err != nil {
+		return estimator.Answer{}, err
+	}
+	if l.seen == 0 {
+		return estimator.Answer{}, errUnsynced
+	}
+	var assumed []estimator.AssumedWorkload
+	if question.Assumed != nil {
+		assumed = question.Assumed(cluster)
+	}
+	count, err := l.count(question, assumed)
+	return estimator.Answer{Count: count, Stale: paused || l.blind}, err
+}
+
+// beside finds the lookout of a member. One that has come back under its name gets another.
+func (e *Estimators) beside(name string) (*lookout, error) {
+	c, err := e.fleet.find(name)
+	if err != nil {
+		return nil, err
+	}
+	if c == e.fleet.plane {
+		return nil, fmt.Errorf("cluster %s: a control plane has no estimator: %w", name, fleet.ErrUnknownCluster)
+	}
+	l := e.lookouts[name]
+	if l == nil || l.cluster != c {
+		l = &lookout{cluster: c, index: packing.NewIndex(e.options)}
+		e.lookouts[name] = l
+	}
+	return l, nil
+}
+
+// lookout holds what the estimator of one cluster has seen.
+type lookout struct {
+	cluster *cluster
+	index   *packing.Index
+	// seen is the revision up to which the index has followed.
+	seen          uint64
+	broken, blind bool
+}
+
+// catchUp takes over what watches inside the cluster have shown since the last time.
+func (l *lookout) catchUp() error {
+	shown := l.cluster.inside.seen
+	if l.blind || l.seen == shown {
+		return nil
+	}
+	for _, event := range l.cluster.changes(l.seen) {
+		if event.Revision > shown {
+			break
+		}
+		if err := l.follow(event); err != nil {
+			return fmt.Errorf("following cluster %s: %w", l.cluster.spec.Name, err)
+		}
+	}
+	l.seen = shown
+	return nil
+}
+
+func (l *lookout) follow(event store.Event) error {
+	gone := event.Type == watch.Deleted
+	switch object := event.Object().(type) {
+	case *corev1.Node:
+		if gone {
+			l.index.DeleteNode(object.Name)
+			return nil
+		}
+		return l.index.UpsertNode(object)
+	case *corev1.Pod:
+		if gone {
+			l.index.DeletePod(object.Namespace, object.Name)
+			return nil
+		}
+		return l.index.UpsertPod(object)
+	case *corev1.ResourceQuota:
+		if gone {
+			l.index.DeleteQuota(object.Namespace, object.Name)
+		} else {
+			l.index.UpsertQuota(object)
+		}
+	case *corev1.Namespace:
+		if gone {
+			l.index.DeleteNamespace(object.Name)
+		} else {
+			l.index.UpsertNamespace(object)
+		}
+	}
+	return nil
+}
+
+func (l *lookout) count(question *estimator.Question, assumed []estimator.AssumedWorkload) (int32, error) {
+	if len(question.Components) > 0 {
+		return l.index.Sets(question.Namespace, question.Components, assumed)
+	}
+	demand := &packing.Demand{Requirements: &workv1alpha2.ReplicaRequirements{Namespace: question.Namespace}}
+	if question.Requirements != nil {
+		*demand.Requirements = *question.Requirements
+		demand.Requirements.Namespace = cmp.Or(question.Namespace, question.Requirements.Namespace)
+	}
+	if question.Pod != nil {
+		demand.PodDemand = *question.Pod
+	}
+	return l.index.Replicas(demand, assumed)
+}
