@@ -1,22 +1,41 @@
 package scheduler
 
 import (
+	"maps"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/policy"
 	"github.com/seatrial/seatrial/scheduler/placement"
+	"github.com/seatrial/seatrial/workload"
 )
 
-// due tells whether a binding needs a decision: its placement or its replicas changed, a reschedule was asked for, one of
-// its clusters is gone, or its clusters follow from the fleet alone.
+// due tells whether a binding needs a decision: its placement, its preferences or its replicas changed, a reschedule was asked
+// for, one of its clusters is gone, or its clusters follow from the fleet alone.
 func due(bound binding.Binding, fleet *placement.Snapshot) bool {
 	if waits(bound) || rescheduleAsked(bound) || replicasChanged(bound.Spec) || followsFleet(bound.Spec) || lostCluster(bound.Spec.Clusters, fleet) {
 		return true
 	}
-	return bound.GetAnnotations()[names.AnnotationAppliedPlacement] != appliedPlacement(bound)
+	return bound.GetAnnotations()[names.AnnotationAppliedPlacement] != appliedPlacement(bound) ||
+		bound.GetAnnotations()[names.AnnotationAppliedPreferences] != appliedPreferences(bound, fleet.PriceList())
+}
+
+// policyChanged tells whether an event is about what a policy says of a binding.
+func policyChanged(event control.Event) bool {
+	old, wasThere := binding.Of(event.Old)
+	current, isThere := binding.Of(event.New)
+	if !wasThere || !isThere {
+		return false
+	}
+	before, wasClaimed := policy.ClaimOf(old)
+	after, isClaimed := policy.ClaimOf(current)
+	return wasClaimed != isClaimed || before != after || !maps.Equal(wishesOf(old), wishesOf(current)) ||
+		!workload.Equal(old.Spec.Placement, current.Spec.Placement)
 }
 
 func waits(bound binding.Binding) bool {

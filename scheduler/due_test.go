@@ -134,7 +134,7 @@ func TestCondition(t *testing.T) {
 
 // TestServes: a binding that no policy claims any more stays where it is.
 func TestServes(t *testing.T) {
-	own := &scheduler{options: Options{Name: "default-scheduler"}}
+	own := &scheduler{options: Options{Name: "default-scheduler"}.withDefaults()}
 	for _, c := range []struct {
 		name   string
 		change func(binding.Binding)
@@ -148,6 +148,7 @@ func TestServes(t *testing.T) {
 		}, true},
 		{"without placement", func(b binding.Binding) { b.Spec.Placement = nil }, false},
 		{"by name", func(b binding.Binding) { b.Spec.SchedulerName = "default-scheduler" }, true},
+		{"by no name", func(b binding.Binding) { b.Spec.SchedulerName = "" }, true},
 		{"of another scheduler", func(b binding.Binding) { b.Spec.SchedulerName = "mine" }, false},
 		{"suspended", func(b binding.Binding) { b.Spec.Suspension = &workv1alpha2.Suspension{Scheduling: ptr.To(true)} }, false},
 		{"resumed", func(b binding.Binding) { b.Spec.Suspension = &workv1alpha2.Suspension{Scheduling: ptr.To(false)} }, true},

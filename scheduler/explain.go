@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"context"
+
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/scheduler/placement"
@@ -18,8 +20,13 @@ type Explanation struct {
 	// Term is the affinity term in force.
 	Term string `json:"term,omitempty"`
 	// Obstacle is empty, or what stands in the way.
-	Obstacle string               `json:"obstacle,omitempty"`
-	Clusters []ClusterExplanation `json:"clusters"`
+	Obstacle string `json:"obstacle,omitempty"`
+	// Concessions say which spread constraints gave way.
+	Concessions []string             `json:"concessions,omitempty"`
+	Clusters    []ClusterExplanation `json:"clusters"`
+	// InFlightExcluded says that capacities do not heed what was assigned and clusters do not report yet. The scheduler itself
+	// heeds it.
+	InFlightExcluded bool `json:"inFlightExcluded"`
 }
 
 // ClusterExplanation tells what was decided about one cluster.
@@ -37,11 +44,20 @@ type ClusterExplanation struct {
 	// Capacity is how much the cluster can take in addition, in replicas or sets of components; absent when nobody knows or
 	// nothing is divided by it.
 	Capacity *int64 `json:"capacity,omitempty"`
+	// Doubt is empty, or says that the capacity is not what the nodes of the cluster have now.
+	Doubt *Doubt `json:"doubt,omitempty"`
 	// Held is what the cluster has of the last decision.
 	Held int64 `json:"held"`
 	// Selected says that the spread constraints chose the cluster, Share how many replicas it gets.
 	Selected bool  `json:"selected"`
 	Share    int32 `json:"share"`
+}
+
+// Doubt says what a capacity stands for, and why.
+type Doubt struct {
+	// Kind is Summary, Stale or Partial.
+	Kind   placement.DoubtKind `json:"kind"`
+	Reason string              `json:"reason"`
 }
 
 // Reason is why one plugin rejects a cluster.
@@ -56,22 +72,27 @@ type Score struct {
 	Score  int64  `json:"score"`
 }
 
-// Explain makes a decision for a binding and tells how it came about. Clusters are in ascending order of name.
-func (o Options) Explain(bound binding.Binding, fleet *placement.Snapshot) Explanation {
-	decision := o.Decide(bound, fleet)
+// Explain makes a decision for a binding and tells how it came about. It waits for extenders and estimators as Decide does.
+// Clusters are in ascending order of name.
+func (o Options) Explain(ctx context.Context, bound binding.Binding, fleet *placement.Snapshot) Explanation {
+	o = o.withDefaults()
+	decision := o.Decide(ctx, bound, fleet)
 	told := Explanation{
 		Namespace: bound.GetNamespace(), Name: bound.GetName(), NotServed: o.refusal(bound),
 		Stored: bound.Spec.Clusters, Decided: decision.Clusters, Term: decision.Term, Clusters: []ClusterExplanation{},
+		Concessions: decision.Concessions, InFlightExcluded: !o.Overcommit,
 	}
 	if decision.Err != nil {
-		told.Obstacle = decision.Err.Error()
+		told.Obstacle = makeLegible(decision.Err).Error()
 	}
-	if _, err := placement.ParsePreferences(bound.GetAnnotations()); err != nil {
-		// No cluster was judged.
-		return told
+	doubts := map[string]*Doubt{}
+	for _, doubt := range decision.Doubts {
+		doubts[doubt.Cluster] = &Doubt{doubt.Kind, doubt.Reason}
 	}
 	for _, verdict := range decision.Verdicts() {
-		told.Clusters = append(told.Clusters, explain(verdict))
+		cluster := explain(verdict)
+		cluster.Doubt = doubts[cluster.Name]
+		told.Clusters = append(told.Clusters, cluster)
 	}
 	return told
 }

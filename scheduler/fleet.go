@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,11 +16,13 @@ import (
 )
 
 // onBinding leaves out status changes, but for those that say another outcome: the decision after may have compared its own
-// with an older view of the binding. A claim that comes or goes decides whether the scheduler has a say.
+// with an older view of the binding. A claim that comes or goes decides whether the scheduler has a say, and preferences what
+// it says.
 func onBinding(_ context.Context, _ client.Reader, event control.Event) []control.Key {
 	old, wasThere := binding.Of(event.Old)
 	current, isThere := binding.Of(event.New)
-	if wasThere && isThere && old.GetGeneration() == current.GetGeneration() && waits(old) == waits(current) && wanted(old) == wanted(current) {
+	if wasThere && isThere && old.GetGeneration() == current.GetGeneration() && waits(old) == waits(current) && wanted(old) == wanted(current) &&
+		maps.Equal(wishesOf(old), wishesOf(current)) {
 		return nil
 	}
 	return []control.Key{control.KeyOf(event.Object())}

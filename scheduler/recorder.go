@@ -6,12 +6,15 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/scheduler/framework"
 	"github.com/seatrial/seatrial/scheduler/queue"
 )
 
 // Steps of a decision.
 const (
-	StepFilter   = "Filter"
+	StepFilter = "Filter"
+	// StepAsk waits for extenders and estimators. Other decisions are made meanwhile.
+	StepAsk      = "Ask"
 	StepEstimate = "Estimate"
 	StepAssign   = "AssignReplicas"
 )
@@ -31,6 +34,7 @@ const (
 // Recorder is told what a scheduler does. It is called from several goroutines at once.
 type Recorder interface {
 	queue.Recorder
+	framework.Observer
 	// Step tells how long one step of a decision took.
 	Step(step string, took time.Duration)
 	// Attempt tells how long a decision and its writes took; err is nil when the binding was scheduled.
@@ -72,12 +76,22 @@ func (t timing) step(name string, began time.Time) time.Time {
 	return now
 }
 
+// observes has a profile measured as well.
+func (t timing) observes(profile *framework.Profile) *framework.Profile {
+	if t.clock == nil || t.recorder == (silent{}) {
+		return profile
+	}
+	return profile.Timed(t.clock, t.recorder)
+}
+
 type silent struct{}
 
-func (silent) Incoming(string)                      {}
-func (silent) Pending(int, int, int)                {}
-func (silent) Waited(time.Duration)                 {}
-func (silent) Step(string, time.Duration)           {}
-func (silent) Attempt(string, error, time.Duration) {}
-func (silent) Write(string, error, time.Duration)   {}
-func (silent) InFlight(int)                         {}
+func (silent) Incoming(string)                              {}
+func (silent) Pending(int, int, int)                        {}
+func (silent) Waited(time.Duration)                         {}
+func (silent) Step(string, time.Duration)                   {}
+func (silent) Attempt(string, error, time.Duration)         {}
+func (silent) Write(string, error, time.Duration)           {}
+func (silent) InFlight(int)                                 {}
+func (silent) ExtensionPoint(string, string, time.Duration) {}
+func (silent) Plugin(string, string, string, time.Duration) {}

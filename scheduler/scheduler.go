@@ -1,8 +1,8 @@
 // Package scheduler decides where bindings go: it gathers what the pure core of scheduler/placement needs, and writes what
 // it decides.
 //
-// Decisions are made one after the other on one snapshot of the fleet; the writes that follow run side by side. What was
-// decided and is not reported by the clusters yet counts as taken. The scheduler keeps the snapshot, those assumptions and
+// Decisions are made one after the other on one snapshot of the fleet; the questions to extenders and estimators before
+// them, and the writes that follow, run side by side. What was decided and is not reported by the clusters yet counts as taken. The scheduler keeps the snapshot, those assumptions and
 // its own last writes in memory. They only save work and guard against lag: a new process builds them anew.
 package scheduler
 
@@ -24,6 +24,8 @@ import (
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/estimator"
 	"github.com/seatrial/seatrial/policy"
+	"github.com/seatrial/seatrial/scheduler/capacity"
+	"github.com/seatrial/seatrial/scheduler/framework"
 	"github.com/seatrial/seatrial/scheduler/inflight"
 	"github.com/seatrial/seatrial/scheduler/placement"
 	"github.com/seatrial/seatrial/scheduler/queue"
@@ -42,8 +44,14 @@ const (
 
 // Options are the settings of one scheduler.
 type Options struct {
-	// Name is the schedulerName of the bindings it serves.
+	// Name is the schedulerName of the bindings it serves. Profiles, where there are any, name them instead.
 	Name string
+	// Profiles are how bindings are placed, by their schedulerName; none stands for the built-in plugins under Name.
+	Profiles []framework.Profile
+	// Gather asks extenders about candidates; nil for none.
+	Gather framework.Gatherer
+	// Estimators look at the nodes of members; nil for none, and capacity then is what General reads.
+	Estimators estimator.Estimators
 	// Placement are the settings that change decisions.
 	Placement placement.Options
 	// General is the estimator that reads the resource summary of a Cluster.
@@ -63,24 +71,29 @@ var fleetKey = control.Key{GVK: clusterv1alpha1.GroupVersion.WithKind(clusterv1a
 
 // New is the scheduler as a controller, named "scheduler". Its keys are bindings of both scopes, and one for the fleet.
 func New(options Options) control.Controller {
-	if options.Recorder == nil {
-		options.Recorder = silent{}
-	}
-	scheduler := &scheduler{
-		options: options, fleet: snapshot.New(), inFlight: inflight.New(flight), written: map[types.NamespacedName]version{},
-	}
+	scheduler := newScheduler(options)
 	watches := []control.Watch{{Object: &clusterv1alpha1.Cluster{}, Keys: onCluster}}
 	for _, kind := range binding.Kinds() {
 		watches = append(watches, control.Watch{Object: kind, Keys: onBinding})
 	}
 	return control.Controller{
-		Name: "scheduler", Watches: watches, Workers: options.Workers, Queue: options.queue, Reconcile: scheduler.reconcile,
+		Name: "scheduler", Watches: watches, Workers: options.Workers, Queue: scheduler.options.queue, Reconcile: scheduler.reconcile,
 	}
+}
+
+func (o Options) withDefaults() Options {
+	if o.Recorder == nil {
+		o.Recorder = silent{}
+	}
+	if len(o.Profiles) == 0 {
+		o.Profiles = []framework.Profile{{SchedulerName: o.Name}}
+	}
+	return o
 }
 
 func (o Options) queue() control.Queue {
 	settings := queue.Defaults()
-	settings.Priority, settings.Recorder = o.priority, o.Recorder
+	settings.Priority, settings.PolicyChanged, settings.Recorder = o.priority, policyChanged, o.Recorder
 	return queue.New(settings)
 }
 
@@ -104,6 +117,7 @@ type scheduler struct {
 	fleet    *snapshot.Cache
 	synced   bool
 	inFlight *inflight.Ledger
+	memo     *capacity.Memo
 	// written are the versions that the scheduler's own complete writes gave to bindings and that it has not read yet.
 	written map[types.NamespacedName]version
 }
@@ -111,6 +125,13 @@ type scheduler struct {
 type version struct {
 	number uint64
 	at     time.Time
+}
+
+func newScheduler(options Options) *scheduler {
+	return &scheduler{
+		options: options.withDefaults(), fleet: snapshot.New(), inFlight: inflight.New(flight),
+		memo: capacity.New(options.General), written: map[types.NamespacedName]version{},
+	}
 }
 
 func (s *scheduler) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
@@ -141,7 +162,7 @@ func (s *scheduler) reconcile(ctx context.Context, deps control.Deps, key contro
 // change of either.
 func (s *scheduler) schedule(ctx context.Context, deps control.Deps, bound binding.Binding) (control.Result, error) {
 	began := deps.Clock.Now()
-	decision, undo := s.decide(deps, bound)
+	decision, undo := s.settle(ctx, deps, bound)
 	outcome, err := s.write(ctx, deps, bound, decision)
 	if err == nil {
 		err = outcome
@@ -165,80 +186,6 @@ func (s *scheduler) schedule(ctx context.Context, deps control.Deps, bound bindi
 	return control.Result{}, nil
 }
 
-// decide runs the core and enters the outcome into what is in flight, until undo takes it back.
-func (s *scheduler) decide(deps control.Deps, bound binding.Binding) (decision placement.Decision, undo func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := deps.Clock.Now()
-	s.inFlight.Expire(now)
-	assumed := s.inFlight.Assumed
-	if s.options.Overcommit {
-		assumed = nil
-	}
-	decision = s.options.decide(bound, s.fleet.Current(), assumed, timing{deps.Clock, s.options.Recorder})
-	if decision.Err != nil {
-		return decision, func() {}
-	}
-	release := s.inFlight.Assume(bound.NamespacedName(), bound.Spec, decision.Clusters, now)
-	s.fleet.Assume(bound, decision)
-	s.options.Recorder.InFlight(s.inFlight.Len())
-	return decision, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		release()
-		s.fleet.Retract(bound.NamespacedName())
-	}
-}
-
-// Decide runs the core for one binding on a snapshot: one attempt for each affinity term until one succeeds.
-func (o Options) Decide(bound binding.Binding, fleet *placement.Snapshot) placement.Decision {
-	return o.decide(bound, fleet, nil, timing{})
-}
-
-func (o Options) decide(bound binding.Binding, fleet *placement.Snapshot, assumed func(string) []estimator.AssumedWorkload, steps timing) placement.Decision {
-	preferences, err := placement.ParsePreferences(bound.GetAnnotations())
-	if err != nil {
-		return placement.Decision{Err: err}
-	}
-	request := placement.Request{
-		Binding: bound.NamespacedName(), Spec: bound.Spec, Term: bound.Status.SchedulerObservedAffinityName,
-		LastScheduled: bound.Status.LastScheduledTime, Options: o.Placement, Preferences: preferences,
-	}
-	var decision placement.Decision
-	for _, attempt := range request.Attempts() {
-		lap := steps.start()
-		candidates := placement.Candidates(attempt, fleet)
-		lap = steps.step(StepFilter, lap)
-		capacity := o.estimate(candidates, assumed)
-		lap = steps.step(StepEstimate, lap)
-		decision = placement.Assign(candidates, capacity)
-		steps.step(StepAssign, lap)
-		if decision.Err == nil {
-			break
-		}
-	}
-	return decision
-}
-
-// estimate answers the capacity question of one attempt for all its candidates.
-func (o Options) estimate(candidates *placement.CandidateSet, assumed func(string) []estimator.AssumedWorkload) []int32 {
-	spec := candidates.Request().Spec
-	capacity := placement.NoCapacity(candidates.Len())
-	for i := range capacity {
-		var inFlight []estimator.AssumedWorkload
-		if assumed != nil && candidates.Demand() != placement.DemandNone {
-			inFlight = assumed(candidates.Name(i))
-		}
-		switch candidates.Demand() {
-		case placement.DemandReplicas:
-			capacity[i] = o.General.Replicas(candidates.Cluster(i), spec.ReplicaRequirements, inFlight)
-		case placement.DemandSets:
-			capacity[i] = o.General.Sets(candidates.Cluster(i), spec.Components, inFlight)
-		}
-	}
-	return capacity
-}
-
 // patience is how long a binding waits for room without an event: not much beyond the moment when the next assumption that
 // may have taken it expires.
 func (s *scheduler) patience(now time.Time) time.Duration {
@@ -257,6 +204,12 @@ func wanted(bound binding.Binding) bool {
 	return claimed || bound.GetLabels()[names.LabelBindingManagedBy] != ""
 }
 
+// profile is the one that serves a binding, nil for none.
+func (o Options) profile(bound binding.Binding) *framework.Profile {
+	profile, _ := (&framework.Configuration{Profiles: o.Profiles}).Profile(bound.Spec.SchedulerName)
+	return profile
+}
+
 func (s *scheduler) serves(bound binding.Binding) bool { return s.options.refusal(bound) == "" }
 
 // refusal is why a scheduler leaves a binding alone, empty when it does not.
@@ -266,8 +219,8 @@ func (o Options) refusal(bound binding.Binding) string {
 		return "it is being deleted"
 	case bound.Spec.Placement == nil || !wanted(bound):
 		return "no policy claims it"
-	case cmp.Or(bound.Spec.SchedulerName, o.Name) != o.Name:
-		return "it names the scheduler " + bound.Spec.SchedulerName
+	case o.profile(bound) == nil:
+		return "it is for the scheduler " + cmp.Or(bound.Spec.SchedulerName, framework.DefaultScheduler)
 	case bound.Spec.Suspension != nil && ptr.Deref(bound.Spec.Suspension.Scheduling, false):
 		return "its scheduling is suspended"
 	}

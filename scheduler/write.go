@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/seatrial/seatrial/api/names"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
@@ -37,7 +36,7 @@ func (s *scheduler) write(ctx context.Context, deps control.Deps, bound binding.
 	changed := bound.Clone()
 	var fit *placement.FitError
 	if decision.Err == nil || errors.As(decision.Err, &fit) {
-		err := s.writeTargets(ctx, deps, bound, changed, decision.Clusters)
+		err := s.writeTargets(ctx, deps, bound, changed, decision)
 		if quotaExceeded(err) {
 			decision = placement.Decision{Term: decision.Term, Err: err}
 			changed = bound.Clone()
@@ -53,22 +52,19 @@ func (s *scheduler) write(ctx context.Context, deps control.Deps, bound binding.
 }
 
 // writeTargets leaves in changed what is on the API server then. Another order of the same targets is no news.
-func (s *scheduler) writeTargets(ctx context.Context, deps control.Deps, bound, changed binding.Binding, clusters []workv1alpha2.TargetCluster) error {
-	applied := appliedPlacement(bound)
-	if sameTargets(bound.Spec.Clusters, clusters) && bound.GetAnnotations()[names.AnnotationAppliedPlacement] == applied {
+func (s *scheduler) writeTargets(ctx context.Context, deps control.Deps, bound, changed binding.Binding, decision placement.Decision) error {
+	applied := appliedBy(bound, &decision)
+	if sameTargets(bound.Spec.Clusters, decision.Clusters) && keeps(bound, applied) {
 		return nil
 	}
-	fields := fieldpatch.Fields{
-		Annotations: map[string]any{names.AnnotationAppliedPlacement: applied},
-		Spec:        map[string]any{"clusters": clusters},
-	}
+	fields := fieldpatch.Fields{Annotations: applied, Spec: map[string]any{"clusters": decision.Clusters}}
 	began := deps.Clock.Now()
 	err := fieldpatch.Object(ctx, deps.Client, changed.Object, fields)
 	s.options.Recorder.Write(WriteTargets, err, deps.Clock.Since(began))
 	if err != nil {
 		return fmt.Errorf("writing the targets of binding %s: %w", bound.NamespacedName(), err)
 	}
-	changed.Spec.Clusters = clusters
+	changed.Spec.Clusters = decision.Clusters
 	return nil
 }
 

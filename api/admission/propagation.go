@@ -2,6 +2,7 @@ package admission
 
 import (
 	"fmt"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -9,6 +10,7 @@ import (
 	multiclusterv1alpha1 "github.com/seatrial/seatrial/api/multicluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
+	"github.com/seatrial/seatrial/scheduler/placement"
 )
 
 // defaultGracePeriodSeconds is how long a failed application may keep its old copy.
@@ -109,6 +111,9 @@ func (p Propagation) Validate() field.ErrorList {
 	var faults field.ErrorList
 	if p.Meta.Labels[p.idLabel] == "" {
 		faults = append(faults, field.Required(field.NewPath("metadata", "labels").Key(p.idLabel), "a policy has an identity"))
+	}
+	if _, err := placement.ParsePreferences(p.Meta.Annotations); err != nil {
+		faults = append(faults, field.Forbidden(field.NewPath("metadata", "annotations"), strings.ReplaceAll(err.Error(), "\n", "; ")))
 	}
 	path := field.NewPath("spec")
 	if p.namespaced {

@@ -3,39 +3,30 @@ package main
 import (
 	"fmt"
 	"regexp"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/seatrial/seatrial/component"
 	"github.com/seatrial/seatrial/control"
-	"github.com/seatrial/seatrial/controllers/aggregate"
-	"github.com/seatrial/seatrial/controllers/cluster"
-	"github.com/seatrial/seatrial/controllers/clusterstatus"
-	"github.com/seatrial/seatrial/controllers/collect"
-	"github.com/seatrial/seatrial/controllers/execute"
-	"github.com/seatrial/seatrial/controllers/namespace"
-	"github.com/seatrial/seatrial/controllers/propagate"
-	"github.com/seatrial/seatrial/controllers/render"
+	"github.com/seatrial/seatrial/controllers/truth"
+	"github.com/seatrial/seatrial/controlplane"
 )
 
 // managerOptions are the flags of the controller manager.
 type managerOptions struct {
-	process           *processOptions
+	process           *component.Process
 	controllers       []string
 	skippedNamespaces []string
-	clusterStatus     clusterstatus.Options
-
-	clusterSyncs, workSyncs, bindingSyncs, templateSyncs, namespaceSyncs int
+	settings          controlplane.Options
 }
 
 func newControllerManagerCommand() *cobra.Command {
 	options := &managerOptions{
-		process:     newProcessOptions("karmada-controller-manager", ":10357"),
+		process:     component.NewProcess("karmada-controller-manager", ":10357"),
 		controllers: []string{"*"}, skippedNamespaces: []string{"kube-.*"},
-		clusterStatus: clusterstatus.Defaults(),
-		clusterSyncs:  5, workSyncs: 5, bindingSyncs: 5, templateSyncs: 5, namespaceSyncs: 1,
+		settings: controlplane.Defaults(),
 	}
 	command := &cobra.Command{
 		Use:   "controller-manager",
@@ -54,32 +45,36 @@ their status back.`,
 }
 
 func (o *managerOptions) addFlags(flags *pflag.FlagSet) {
-	o.process.addFlags(flags)
-	o.process.addMemberFlags(flags)
+	o.process.AddFlags(flags)
+	o.process.AddMemberFlags(flags)
 	flags.StringSliceVar(&o.controllers, "controllers", o.controllers, "Controllers to run: * is all, NAME adds one, -NAME leaves one out")
 	flags.StringSliceVar(&o.skippedNamespaces, "skipped-propagating-namespaces", o.skippedNamespaces, "Regular expressions of namespaces whose resources are never propagated")
-	flags.DurationVar(&o.clusterStatus.UpdateFrequency, "cluster-status-update-frequency", o.clusterStatus.UpdateFrequency, "Interval of looking at each member")
-	flags.DurationVar(&o.clusterStatus.FailureThreshold, "cluster-failure-threshold", o.clusterStatus.FailureThreshold, "How long a member must fail before it counts as not ready")
-	flags.DurationVar(&o.clusterStatus.SuccessThreshold, "cluster-success-threshold", o.clusterStatus.SuccessThreshold, "How long a failed member must answer before it counts as ready again")
-	flags.BoolVar(&o.clusterStatus.ResourceModeling, "enable-cluster-resource-modeling", o.clusterStatus.ResourceModeling, "Count the nodes of each member by resource-model grade")
-	flags.IntVar(&o.clusterSyncs, "concurrent-cluster-syncs", o.clusterSyncs, "Clusters handled at once")
-	flags.IntVar(&o.workSyncs, "concurrent-work-syncs", o.workSyncs, "Works handled at once")
-	flags.IntVar(&o.bindingSyncs, "concurrent-resourcebinding-syncs", o.bindingSyncs, "Bindings handled at once")
-	flags.IntVar(&o.templateSyncs, "concurrent-resource-template-syncs", o.templateSyncs, "Templates and policies handled at once")
-	flags.IntVar(&o.namespaceSyncs, "concurrent-namespace-syncs", o.namespaceSyncs, "Namespaces handled at once")
+	flags.DurationVar(&o.settings.ClusterStatus.UpdateFrequency, "cluster-status-update-frequency", o.settings.ClusterStatus.UpdateFrequency, "Interval of looking at each member")
+	flags.DurationVar(&o.settings.ClusterStatus.FailureThreshold, "cluster-failure-threshold", o.settings.ClusterStatus.FailureThreshold, "How long a member must fail before it counts as not ready")
+	flags.DurationVar(&o.settings.ClusterStatus.SuccessThreshold, "cluster-success-threshold", o.settings.ClusterStatus.SuccessThreshold, "How long a failed member must answer before it counts as ready again")
+	flags.BoolVar(&o.settings.ClusterStatus.ResourceModeling, "enable-cluster-resource-modeling", o.settings.ClusterStatus.ResourceModeling, "Count the nodes of each member by resource-model grade")
+	flags.IntVar(&o.settings.Workers.Clusters, "concurrent-cluster-syncs", o.settings.Workers.Clusters, "Clusters handled at once")
+	flags.IntVar(&o.settings.Workers.Works, "concurrent-work-syncs", o.settings.Workers.Works, "Works handled at once")
+	flags.IntVar(&o.settings.Workers.Bindings, "concurrent-resourcebinding-syncs", o.settings.Workers.Bindings, "Bindings handled at once")
+	flags.IntVar(&o.settings.Workers.Templates, "concurrent-resource-template-syncs", o.settings.Workers.Templates, "Templates and policies handled at once")
+	flags.IntVar(&o.settings.Workers.Namespaces, "concurrent-namespace-syncs", o.settings.Workers.Namespaces, "Namespaces handled at once")
 }
 
 // run runs the chosen controllers until the context ends.
 func (o *managerOptions) run(command *cobra.Command) error {
-	all, err := o.all()
+	estimates, err := newEstimateErrors(metrics.Registry)
 	if err != nil {
 		return err
 	}
-	chosen, err := choose(all, o.controllers)
+	all, err := o.all(estimates)
 	if err != nil {
 		return err
 	}
-	driver, err := o.process.driver()
+	chosen, err := controlplane.Choose(all, o.controllers)
+	if err != nil {
+		return fmt.Errorf("--controllers: %w", err)
+	}
+	driver, err := o.process.Driver()
 	if err != nil {
 		return err
 	}
@@ -92,22 +87,13 @@ func (o *managerOptions) run(command *cobra.Command) error {
 }
 
 // all lists every controller of the manager.
-func (o *managerOptions) all() ([]control.Controller, error) {
+func (o *managerOptions) all(estimates truth.Recorder) ([]control.Controller, error) {
 	skipped, err := patterns(o.skippedNamespaces)
 	if err != nil {
 		return nil, err
 	}
-	o.clusterStatus.Workers = o.clusterSyncs
-	return []control.Controller{
-		cluster.New(o.clusterSyncs),
-		clusterstatus.New(o.clusterStatus),
-		namespace.New(skipped, o.namespaceSyncs),
-		propagate.New(propagate.Options{SkippedNamespaces: skipped, Workers: o.templateSyncs}),
-		render.New(o.bindingSyncs),
-		execute.New(o.workSyncs),
-		collect.New(o.workSyncs),
-		aggregate.New(o.bindingSyncs),
-	}, nil
+	o.settings.SkippedNamespaces, o.settings.Truth = skipped, estimates
+	return controlplane.Controllers(o.settings), nil
 }
 
 // patterns compiles expressions that must match a whole name.
@@ -121,39 +107,4 @@ func patterns(expressions []string) ([]*regexp.Regexp, error) {
 		compiled = append(compiled, pattern)
 	}
 	return compiled, nil
-}
-
-// choose applies the flag --controllers; names are compared without regard to case, as in the reference.
-func choose(all []control.Controller, wanted []string) ([]control.Controller, error) {
-	known := func(name string) bool {
-		return slices.ContainsFunc(all, func(c control.Controller) bool { return strings.EqualFold(c.Name, name) })
-	}
-	everything := slices.Contains(wanted, "*")
-	var named []string
-	for _, entry := range wanted {
-		name := strings.TrimPrefix(entry, "-")
-		if entry == "*" {
-			continue
-		}
-		if !known(name) {
-			return nil, fmt.Errorf("--controllers: there is no controller %q; the controllers are %s", name, controllerNames(all))
-		}
-		named = append(named, strings.ToLower(entry))
-	}
-	var chosen []control.Controller
-	for _, controller := range all {
-		name := strings.ToLower(controller.Name)
-		if slices.Contains(named, name) || everything && !slices.Contains(named, "-"+name) {
-			chosen = append(chosen, controller)
-		}
-	}
-	return chosen, nil
-}
-
-func controllerNames(all []control.Controller) string {
-	list := make([]string, 0, len(all))
-	for _, controller := range all {
-		list = append(list, controller.Name)
-	}
-	return strings.Join(list, ", ")
 }

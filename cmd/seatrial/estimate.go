@@ -10,12 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seatrial/seatrial/component"
 	"github.com/seatrial/seatrial/estimator/nodes"
 )
 
 // estimateOptions are the flags of the command estimate.
 type estimateOptions struct {
-	process  *processOptions
+	process  *component.Process
 	file     string
 	dump     string
 	clusters []string
@@ -24,7 +25,7 @@ type estimateOptions struct {
 }
 
 func newEstimateCommand() *cobra.Command {
-	options := &estimateOptions{process: newProcessOptions("", ""), timeout: time.Minute, output: outputText}
+	options := &estimateOptions{process: component.NewProcess("", ""), timeout: time.Minute, output: outputText}
 	command := &cobra.Command{
 		Use:   "estimate -f FILE",
 		Short: "Tell how many replicas of a workload fit into each cluster, and what stands in the way of more",
@@ -52,8 +53,7 @@ Clusters that cannot be read are shown with the reason. The exit code is 1 only 
 	flags.StringSliceVar(&options.clusters, "clusters", nil, "Clusters to look at; empty means all")
 	flags.StringVar(&options.dump, "cluster-dump", "", "Read a cluster from this file instead of a control plane, or one from each .yaml, .yml and .json file of this folder; clusters are named after their files")
 	flags.DurationVar(&options.timeout, "timeout", options.timeout, "Give up on clusters that cannot be read within this time")
-	flags.StringVar(&options.process.kubeconfig, "kubeconfig", "", "Path of the kubeconfig of the control plane's API server. Empty means $KUBECONFIG")
-	flags.StringVar(&options.process.context, "context", "", "Context of that kubeconfig; empty means its current one")
+	options.process.AddPlaneFlags(flags)
 	options.output.addTo(command)
 	return command
 }

@@ -138,7 +138,7 @@ func (o *estimateOptions) askMembers(ctx context.Context, workloads []workloadDe
 
 // driver runs one survey: no election, no endpoints, and no wait for members that have not answered in time.
 func (o *estimateOptions) driver() (*live.Driver, error) {
-	config, err := o.process.restConfig()
+	config, err := o.process.RESTConfig()
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (o *estimateOptions) driver() (*live.Driver, error) {
 	return live.NewDriver(config, ctrl.Options{
 		Scheme: kinds, Logger: logr.Discard(), Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
 		GracefulShutdownTimeout: ptr.To[time.Duration](0),
-	}, live.Limits{QPS: o.process.memberQPS, Burst: o.process.memberBurst}, interpreter.Chain{})
+	}, o.process.MemberLimits(), interpreter.Chain{})
 }
 
 // counter tells a person at a terminal how far it is, and nobody else.

@@ -16,6 +16,8 @@ import (
 	"github.com/seatrial/seatrial/api/scheme"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/component"
+	estimatorclient "github.com/seatrial/seatrial/estimator/rpc/client"
 	"github.com/seatrial/seatrial/scheduler"
 	"github.com/seatrial/seatrial/scheduler/placement"
 )
@@ -32,8 +34,8 @@ func newExplainCommand() *cobra.Command {
 }
 
 func newExplainBindingCommand() *cobra.Command {
-	process := newProcessOptions("", "")
-	decisions := newDecisionOptions()
+	process := component.NewProcess("", "")
+	decisions := component.NewDecisions(nil)
 	output := outputText
 	command := &cobra.Command{
 		Use:   "binding [NAMESPACE/]NAME",
@@ -41,9 +43,13 @@ func newExplainBindingCommand() *cobra.Command {
 		Long: `Make the decision of the scheduler for one binding, with the state the control plane is in now, and tell how it came about:
 why clusters were filtered out, the scores of the others, their capacity, and the share each gets. Nothing is written.
 
-A name without a namespace is that of a ClusterResourceBinding. What the scheduler decided and clusters do not report yet is
-not taken into account.`,
+A name without a namespace is that of a ClusterResourceBinding. Give it the flags of the scheduler, --config among them, and it
+asks the same plugins, extenders and estimators. What the scheduler decided and clusters do not report yet is known to the
+scheduler alone, and not taken into account here.`,
 		Example: `  seatrial explain binding default/nginx-deployment
+
+  # By the configuration of a scheduler with plugins and extenders, and by the estimators of the members
+  seatrial explain binding default/nginx-deployment --config scheduler.yaml --enable-scheduler-estimator
 
   # The clusters that were filtered out, and by which plugins
   seatrial explain binding default/nginx-deployment -o json | jq -r '.clusters[] | select(.rejections) | "\(.name) \(.rejections[].plugin)"'`,
@@ -55,11 +61,27 @@ not taken into account.`,
 			return bindingNames(command.Context(), process), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(command *cobra.Command, args []string) error {
+			options, err := decisions.Options()
+			if err != nil {
+				return err
+			}
 			reader, err := planeReader(process)
 			if err != nil {
 				return err
 			}
-			explanation, err := explainBinding(command.Context(), reader, decisions.complete(), args[0])
+			clusters, err := readFleet(command.Context(), reader)
+			if err != nil {
+				return err
+			}
+			estimators, err := connect(command.Context(), process, &decisions.Estimators, clusters)
+			if err != nil {
+				return err
+			}
+			if estimators != nil {
+				defer estimators.Close()
+				options.Estimators = estimators
+			}
+			explanation, err := explainBinding(command.Context(), reader, options, clusters, args[0])
 			if err != nil {
 				return err
 			}
@@ -70,16 +92,14 @@ not taken into account.`,
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&process.kubeconfig, "kubeconfig", "", "Path of the kubeconfig of the control plane's API server. Empty means $KUBECONFIG")
-	flags.StringVar(&process.context, "context", "", "Context of that kubeconfig; empty means its current one")
-	flags.StringVar(&decisions.Name, "scheduler-name", decisions.Name, "Explain as the scheduler of this name")
-	decisions.addFlags(flags)
+	process.AddPlaneFlags(flags)
+	decisions.AddTo(command)
 	output.addTo(command)
 	return command
 }
 
-func planeReader(process *processOptions) (client.Reader, error) {
-	config, err := process.restConfig()
+func planeReader(process *component.Process) (client.Reader, error) {
+	config, err := process.RESTConfig()
 	if err != nil {
 		return nil, err
 	}
@@ -94,20 +114,38 @@ func planeReader(process *processOptions) (client.Reader, error) {
 	return plane, nil
 }
 
-func explainBinding(ctx context.Context, plane client.Reader, options scheduler.Options, name string) (scheduler.Explanation, error) {
-	bound, err := binding.Get(ctx, plane, bindingName(name))
-	if err != nil {
-		return scheduler.Explanation{}, fmt.Errorf("reading binding %s: %w", name, err)
-	}
+func readFleet(ctx context.Context, plane client.Reader) ([]*clusterv1alpha1.Cluster, error) {
 	clusters := &clusterv1alpha1.ClusterList{}
 	if err := plane.List(ctx, clusters); err != nil {
-		return scheduler.Explanation{}, fmt.Errorf("listing clusters: %w", err)
+		return nil, fmt.Errorf("listing clusters: %w", err)
 	}
 	items := make([]*clusterv1alpha1.Cluster, len(clusters.Items))
 	for i := range items {
 		items[i] = &clusters.Items[i]
 	}
-	return options.Explain(bound, placement.NewSnapshot(items)), nil
+	return items, nil
+}
+
+func connect(ctx context.Context, process *component.Process, estimators *component.Estimators, clusters []*clusterv1alpha1.Cluster) (*estimatorclient.Client, error) {
+	config, err := process.RESTConfig()
+	if err != nil {
+		return nil, err
+	}
+	members := &component.Members{}
+	for _, cluster := range clusters {
+		members.See(cluster)
+	}
+	return estimators.Connect(ctx, config, members, nil)
+}
+
+func explainBinding(
+	ctx context.Context, plane client.Reader, options scheduler.Options, clusters []*clusterv1alpha1.Cluster, name string,
+) (scheduler.Explanation, error) {
+	bound, err := binding.Get(ctx, plane, bindingName(name))
+	if err != nil {
+		return scheduler.Explanation{}, fmt.Errorf("reading binding %s: %w", name, err)
+	}
+	return options.Explain(ctx, bound, placement.NewSnapshot(clusters)), nil
 }
 
 // bindingName reads NAMESPACE/NAME or NAME.
@@ -119,7 +157,7 @@ func bindingName(text string) types.NamespacedName {
 }
 
 // bindingNames are what completion offers; a control plane that does not answer has none.
-func bindingNames(ctx context.Context, process *processOptions) []string {
+func bindingNames(ctx context.Context, process *component.Process) []string {
 	reader, err := planeReader(process)
 	if err != nil {
 		return nil
@@ -149,22 +187,61 @@ func printExplanation(out io.Writer, e scheduler.Explanation) error {
 	if e.Term != "" {
 		fmt.Fprintf(out, "Affinity term: %s\n", e.Term)
 	}
+	for _, concession := range e.Concessions {
+		fmt.Fprintf(out, "It gives way: %s\n", concession)
+	}
 	if len(e.Clusters) == 0 {
 		return nil
 	}
 	fmt.Fprintln(out)
 	table := newTable(out, "CLUSTER", "SHARE", "HELD", "CAPACITY", "SCORE", "RESULT")
 	for _, cluster := range e.Clusters {
-		capacity, score := "-", "-"
-		if cluster.Capacity != nil {
-			capacity = strconv.FormatInt(*cluster.Capacity, 10)
-		}
+		score := "-"
 		if len(cluster.Scores) > 0 {
 			score = strconv.FormatInt(cluster.Score, 10)
 		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%s\t%s\n", cluster.Name, cluster.Share, cluster.Held, capacity, score, result(cluster))
+		fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%s\t%s\n", cluster.Name, cluster.Share, cluster.Held, capacity(cluster), score, result(cluster))
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	return printFootnotes(out, e)
+}
+
+// capacity marks what is less certain than it could be; footnotes say why.
+func capacity(cluster scheduler.ClusterExplanation) string {
+	if cluster.Capacity == nil {
+		return "-"
+	}
+	text := strconv.FormatInt(*cluster.Capacity, 10)
+	if cluster.Doubt != nil {
+		text += "*"
+	}
+	return text
+}
+
+func printFootnotes(out io.Writer, e scheduler.Explanation) error {
+	doubts := map[placement.DoubtKind]string{
+		placement.DoubtSummary: "counted by the resource summary of the cluster alone",
+		placement.DoubtStale:   "counted on the nodes of an earlier moment",
+		placement.DoubtPartial: "counted without regard to other pods",
+	}
+	var notes []string
+	counted := false
+	for _, cluster := range e.Clusters {
+		counted = counted || cluster.Capacity != nil
+		if cluster.Doubt != nil && cluster.Capacity != nil {
+			notes = append(notes, fmt.Sprintf("* %s: %s: %s", cluster.Name, doubts[cluster.Doubt.Kind], cluster.Doubt.Reason))
+		}
+	}
+	if counted && e.InFlightExcluded {
+		notes = append(notes, "Capacities do not heed what was assigned lately and clusters do not report yet; those the scheduler decides by do.")
+	}
+	if len(notes) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintln(out, "\n"+strings.Join(notes, "\n"))
+	return err
 }
 
 func result(cluster scheduler.ClusterExplanation) string {
@@ -184,7 +261,21 @@ func result(cluster scheduler.ClusterExplanation) string {
 	if cluster.Overflow > 0 {
 		text += fmt.Sprintf(", overflow %d", cluster.Overflow)
 	}
+	if scores := scoresOf(cluster); len(scores) > 1 {
+		text += " (" + strings.Join(scores, ", ") + ")"
+	}
 	return text
+}
+
+// scoresOf lists what plugins gave, but for nothing.
+func scoresOf(cluster scheduler.ClusterExplanation) []string {
+	var scores []string
+	for _, score := range cluster.Scores {
+		if score.Score != 0 {
+			scores = append(scores, fmt.Sprintf("%s %d", score.Plugin, score.Score))
+		}
+	}
+	return scores
 }
 
 // targets reads "member1:2, member2:1"; clusters of objects without replicas stand alone.

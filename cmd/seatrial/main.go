@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/seatrial/seatrial/component"
 )
 
 func main() {
@@ -58,8 +60,8 @@ Start a fleet of real clusters on this machine with "seatrial up".`,
 	}
 	add(fleetGroup, newUpCommand(), newStatusCommand(), newDownCommand())
 	add(memberGroup, newJoinCommand(), newUnjoinCommand())
-	add(componentGroup, newAPIServerCommand(), newControllerManagerCommand(), newSchedulerCommand())
-	add(decisionGroup, newExplainCommand())
+	add(componentGroup, newAPIServerCommand(), newControllerManagerCommand(), component.NewScheduler(nil), newEstimatorCommand())
+	add(decisionGroup, newExplainCommand(), newEstimateCommand())
 	root.AddCommand(newVersionCommand())
 	return root
 }

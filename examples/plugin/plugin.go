@@ -1,6 +1,6 @@
-// Package plugin is an example of a scheduler plugin that lives outside the scheduler: it keeps clusters in maintenance free
+// Command plugin is a scheduler with a plugin of its own, as an example: GreenClusters keeps clusters in maintenance free
 // of new workloads, and prefers those with the lowest carbon intensity.
-package plugin
+package main
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package plugin_test
+package main
 
 import (
 	"fmt"
@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
-	"github.com/seatrial/seatrial/examples/plugin"
+	"github.com/seatrial/seatrial/component"
 	"github.com/seatrial/seatrial/scheduler/framework"
 	"github.com/seatrial/seatrial/scheduler/placement"
 )
@@ -24,7 +25,7 @@ func load(t *testing.T) *framework.Configuration {
 		t.Fatal(err)
 	}
 	registry := framework.Registry{}
-	plugin.Register(registry)
+	Register(registry)
 	configuration, err := framework.Load("scheduler.yaml", content, registry)
 	if err != nil {
 		t.Fatal(err)
@@ -103,11 +104,11 @@ func TestGreenClustersExplained(t *testing.T) {
 		t.Fatal(err)
 	}
 	verdicts := decision.Verdicts()
-	reason := []placement.Rejection{{Plugin: plugin.Name, Reason: "cluster(s) were in maintenance"}}
+	reason := []placement.Rejection{{Plugin: Name, Reason: "cluster(s) were in maintenance"}}
 	if diff := cmp.Diff(reason, verdicts[3].Rejections); diff != "" {
 		t.Errorf("rejections (-want +got):\n%s", diff)
 	}
-	scores := []placement.Score{{Plugin: "ClusterAffinity"}, {Plugin: "ClusterLocality"}, {Plugin: plugin.Name, Score: 3 * 85}}
+	scores := []placement.Score{{Plugin: "ClusterAffinity"}, {Plugin: "ClusterLocality"}, {Plugin: Name, Score: 3 * 85}}
 	if diff := cmp.Diff(scores, verdicts[2].Scores); diff != "" {
 		t.Errorf("scores (-want +got):\n%s", diff)
 	}
@@ -134,7 +135,7 @@ func TestDocumentedConfiguration(t *testing.T) {
 	_, rest, _ = strings.Cut(rest, "```\n")
 	message, _, _ := strings.Cut(rest, "...\n")
 	registry := framework.Registry{}
-	plugin.Register(registry)
+	Register(registry)
 	if loaded, err := framework.Load("scheduler.yaml", []byte(content), registry); err != nil || len(loaded.Profiles) != 2 {
 		t.Errorf("loaded %v, error %v", loaded, err)
 	}
@@ -142,5 +143,53 @@ func TestDocumentedConfiguration(t *testing.T) {
 	_, err = framework.Load("scheduler.yaml", []byte(misspelt), registry)
 	if message == "" || err == nil || !strings.HasPrefix(err.Error(), message) {
 		t.Errorf("error %v\nis not as documented: %s", err, message)
+	}
+}
+
+func TestSchedulerKnowsThePlugin(t *testing.T) {
+	known := framework.Registry{}
+	Register(known)
+	for name, c := range map[string]struct {
+		registry  framework.Registry
+		arguments []string
+		profiles  int
+		want      string
+	}{
+		"by file":         {known, []string{"--config=scheduler.yaml"}, 2, ""},
+		"by name":         {known, []string{"--plugins=*,-ClusterLocality,GreenClusters"}, 1, ""},
+		"not compiled in": {nil, []string{"--config=scheduler.yaml"}, 0, `scheduler.yaml:8: profiles[1].plugins.enabled[0].name: unknown plugin "GreenClusters"`},
+		"unknown by name": {known, []string{"--plugins=GreenCluster"}, 0, `reading --plugins: unknown plugin "GreenCluster"`},
+		"no such file":    {known, []string{"--config=missing.yaml"}, 0, "reading --config: open missing.yaml"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			decisions := component.NewDecisions(c.registry)
+			command := &cobra.Command{}
+			decisions.AddTo(command)
+			if err := command.ParseFlags(c.arguments); err != nil {
+				t.Fatal(err)
+			}
+			options, err := decisions.Options()
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("error %v lacks %s", err, c.want)
+			}
+			if len(options.Profiles) != c.profiles {
+				t.Errorf("%d profiles, want %d", len(options.Profiles), c.profiles)
+			}
+		})
+	}
+}
+
+// TestSchedulerRefusesToStart runs the command as it stands in main.
+func TestSchedulerRefusesToStart(t *testing.T) {
+	for arguments, want := range map[string]string{
+		"--config=missing.yaml":                          "reading --config: open missing.yaml",
+		"--config=scheduler.yaml --scheduler-name=green": "[config scheduler-name] were all set",
+		"--config=scheduler.yaml --plugins=*":            "[config plugins] were all set",
+	} {
+		command := component.NewScheduler(nil)
+		command.SetArgs(strings.Fields(arguments))
+		if err := command.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v lacks %s", arguments, err, want)
+		}
 	}
 }

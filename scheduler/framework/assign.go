@@ -1,6 +1,7 @@
 package framework
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -10,31 +11,62 @@ import (
 )
 
 // Assign runs the Select plugins of the profile, the core, and the Assign plugins on what it decided. Capacity answers the
-// candidates as in placement.Assign. What a plugin does wrong is the error of the decision, which then has no clusters.
+// candidates as in placement.Assign. What a plugin does wrong is the error of the decision, a *PluginError, and the decision
+// then has no clusters.
 func (p *Profile) Assign(candidates *placement.CandidateSet, capacity []int32) placement.Decision {
-	if capacity != nil && len(capacity) != candidates.Len() {
+	if capacity != nil && len(capacity) != candidates.Len() || len(p.selectors)+len(p.assigners) == 0 {
 		return placement.Assign(candidates, capacity)
 	}
 	request := candidates.Request()
-	for _, plugin := range p.selectors {
-		rejected, err := selectBy(plugin, &request, candidates, capacity)
-		if err != nil {
-			decision := placement.Assign(candidates, capacity)
-			decision.Clusters, decision.Err = nil, fmt.Errorf("selecting clusters by plugin %s: %w", plugin.Name(), err)
-			return decision
-		}
-		candidates, capacity = narrow(candidates, capacity, rejected)
-	}
+	candidates, capacity, err := p.selects(&request, candidates, capacity)
 	decision := placement.Assign(candidates, capacity)
+	if err != nil {
+		decision.Clusters, decision.Err = nil, err
+	}
 	if decision.Err != nil || !divided(&request) {
 		return decision
 	}
+	began := p.start()
 	for _, plugin := range p.assigners {
-		if decision.Clusters, decision.Err = assignBy(plugin, &request, &decision); decision.Err != nil {
+		if decision.Err = p.call(plugin, pointAssign, func() (err error) {
+			decision.Clusters, err = assignBy(plugin, &request, &decision)
+			return err
+		}); decision.Err != nil {
+			decision.Clusters, decision.Err = nil, verdictOf(decision.Err)
 			break
 		}
 	}
+	p.passed(pointAssign, decision.Err, began)
 	return decision
+}
+
+// verdictOf tells a plugin that finds no room from one that fails.
+func verdictOf(err error) error {
+	var full *placement.UnschedulableError
+	if errors.As(err, &full) {
+		return full
+	}
+	return err
+}
+
+// selects narrows the candidates; with an error they are those the failing plugin got.
+func (p *Profile) selects(request *placement.Request, candidates *placement.CandidateSet, capacity []int32) (*placement.CandidateSet, []int32, error) {
+	began := p.start()
+	for _, plugin := range p.selectors {
+		var rejected []placement.Foreign
+		if err := p.call(plugin, pointSelect, func() (err error) {
+			if rejected, err = selectBy(plugin, request, candidates, capacity); err != nil {
+				err = fmt.Errorf("selecting clusters by plugin %s: %w", plugin.Name(), err)
+			}
+			return err
+		}); err != nil {
+			p.passed(pointSelect, err, began)
+			return candidates, capacity, err
+		}
+		candidates, capacity = narrow(candidates, capacity, rejected)
+	}
+	p.passed(pointSelect, nil, began)
+	return candidates, capacity, nil
 }
 
 // selectBy lists the candidates that the plugin rejects.

@@ -102,20 +102,10 @@ func (b *builder) enableRegistered(field string, entry *enabledPlugin, weight in
 		return
 	}
 	arguments, at := b.arguments(field+".name", entry.Name)
-	plugin, err := factory(arguments)
-	switch {
-	case err != nil:
-		b.add(at, "", "making plugin %s: %v", entry.Name, err)
+	plugin, err := b.profile.install(entry.Name, factory, arguments, weight)
+	if err != nil {
+		b.add(at, "", "%v", err)
 		return
-	case plugin == nil:
-		b.add(at, "mend its factory", "making plugin %s: the factory returned none", entry.Name)
-		return
-	case plugin.Name() != entry.Name:
-		b.add(at, "register it by its own name", "plugin %s calls itself %q", entry.Name, plugin.Name())
-		return
-	}
-	if !b.profile.add(plugin, weight) {
-		b.add(at, "implement FilterPlugin, ScorePlugin, SelectPlugin or AssignPlugin", "plugin %s has no extension point", entry.Name)
 	}
 	if _, scores := plugin.(ScorePlugin); entry.Weight != nil && !scores {
 		b.add(field+".weight", "remove the weight", "plugin %s gives no scores", entry.Name)

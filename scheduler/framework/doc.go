@@ -4,7 +4,7 @@
 // A Configuration is loaded once from a file and a Registry. Each of its profiles serves the bindings of one scheduler name.
 // A caller runs, for each attempt of a request whose options went through Profile.Options,
 //
-//	candidates, err := profile.Judge(placement.Candidates(attempt, snapshot))   // Filter and Score
+//	candidates, err := profile.Candidates(attempt, snapshot)                    // Filter and Score
 //	verdicts, err := gather(ctx, candidates)                                    // HTTP extenders; may wait
 //	candidates = candidates.Apply(verdicts...)
 //	decision := profile.Assign(candidates, estimate(candidates))                // Select, then Assign

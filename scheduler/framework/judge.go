@@ -4,30 +4,62 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	status "k8s.io/kube-scheduler/framework"
 
 	"github.com/seatrial/seatrial/scheduler/placement"
 )
 
-// Judge runs the Filter plugins of the profile, then its Score plugins on what they leave, and weighs the scores. An error
-// names the plugin and the cluster; it fails the decision.
+// Candidates filters and scores the clusters of a snapshot, first by the built-in plugins, then as Judge does.
+func (p *Profile) Candidates(request placement.Request, snapshot *placement.Snapshot) (*placement.CandidateSet, error) {
+	began := p.start()
+	return p.judge(placement.Candidates(request, snapshot), began)
+}
+
+// Judge runs the Filter plugins of the profile, then its Score plugins on what they leave, and weighs the scores. An error is
+// a *PluginError that names the plugin and the cluster; it fails the decision.
 func (p *Profile) Judge(candidates *placement.CandidateSet) (*placement.CandidateSet, error) {
+	return p.judge(candidates, p.start())
+}
+
+func (p *Profile) judge(candidates *placement.CandidateSet, began time.Time) (*placement.CandidateSet, error) {
 	request := candidates.Request()
+	candidates, err := p.filter(&request, candidates)
+	began = p.passed(pointFilter, err, began)
+	if err != nil {
+		return nil, err
+	}
+	candidates, err = p.score(&request, candidates)
+	p.passed(pointScore, err, began)
+	return candidates, err
+}
+
+func (p *Profile) filter(request *placement.Request, candidates *placement.CandidateSet) (*placement.CandidateSet, error) {
 	for _, plugin := range p.filters {
-		rejected, err := filter(plugin, &request, candidates)
-		if err != nil {
+		var rejected []placement.Foreign
+		if err := p.call(plugin, pointFilter, func() (err error) {
+			rejected, err = filter(plugin, request, candidates)
+			return err
+		}); err != nil {
 			return nil, err
 		}
 		candidates = apply(candidates, rejected)
 	}
+	return candidates, nil
+}
+
+func (p *Profile) score(request *placement.Request, candidates *placement.CandidateSet) (*placement.CandidateSet, error) {
 	scores := p.reweigh(candidates)
-	for _, plugin := range p.scorers {
-		given, err := plugin.scores(&request, candidates)
-		if err != nil {
+	for i := range p.scorers {
+		plugin := &p.scorers[i]
+		if err := p.call(plugin, pointScore, func() error {
+			given, err := plugin.scores(request, candidates)
+			scores = append(scores, given...)
+			return err
+		}); err != nil {
 			return nil, err
 		}
-		scores = append(scores, given...)
 	}
 	return apply(candidates, scores), nil
 }
@@ -62,7 +94,7 @@ func read(result *status.Status, plugin Plugin) (reason string, skipped bool, er
 	case status.Skip:
 		return "", true, nil
 	case status.Unschedulable, status.UnschedulableAndUnresolvable, status.Pending:
-		if reason = result.Message(); reason == "" {
+		if reason = Excerpt(result.Message()); reason == "" {
 			reason = "rejected by plugin " + plugin.Name()
 		}
 		return reason, false, nil

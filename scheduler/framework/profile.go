@@ -1,8 +1,16 @@
 package framework
 
 import (
+	"cmp"
+	"fmt"
+
+	"k8s.io/utils/clock"
+
 	"github.com/seatrial/seatrial/scheduler/placement"
 )
+
+// DefaultScheduler is the name of the scheduler that serves the bindings that name none.
+const DefaultScheduler = "default-scheduler"
 
 // Profile is how the bindings of one scheduler name are placed. It does not change, and may be used by several callers at
 // once. The zero Profile has the built-in plugins only.
@@ -23,6 +31,10 @@ type Profile struct {
 	emptyWorkloadPropagation    *bool
 	staticWeightsWithinCapacity *bool
 	spread                      *placement.SpreadMode
+
+	// observer is nil when nobody wants to know.
+	clock    clock.PassiveClock
+	observer Observer
 }
 
 type weighedPlugin struct {
@@ -33,6 +45,32 @@ type weighedPlugin struct {
 type weighedBuiltin struct {
 	plugin placement.Plugin
 	weight int64
+}
+
+// install makes a plugin of its arguments and enters it.
+func (p *Profile) install(name string, factory Factory, arguments Arguments, weight int64) (Plugin, error) {
+	plugin, err := made(factory, arguments)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("making plugin %s: %w", name, err)
+	case plugin == nil:
+		return nil, fmt.Errorf("making plugin %s: the factory returned none; mend its factory", name)
+	case plugin.Name() != name:
+		return nil, fmt.Errorf("plugin %s calls itself %q; register it by its own name", name, plugin.Name())
+	case !p.add(plugin, weight):
+		return nil, fmt.Errorf("plugin %s has no extension point; implement FilterPlugin, ScorePlugin, SelectPlugin or AssignPlugin", name)
+	}
+	return plugin, nil
+}
+
+// made calls a factory, whose panic is an error like any other.
+func made(factory Factory, arguments Arguments) (plugin Plugin, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("its factory panicked: %v", fault)
+		}
+	}()
+	return factory(arguments)
 }
 
 // add enters a plugin at its extension points, and reports whether it has any.
@@ -72,10 +110,11 @@ func (p *Profile) Options(base placement.Options) placement.Options {
 	return base
 }
 
-// Profile finds the one that serves a scheduler name. A binding that names none belongs to the first profile.
+// Profile finds the one that serves a scheduler name. A binding that names none belongs to the default scheduler.
 func (c *Configuration) Profile(schedulerName string) (profile *Profile, ok bool) {
+	schedulerName = cmp.Or(schedulerName, DefaultScheduler)
 	for i := range c.Profiles {
-		if c.Profiles[i].SchedulerName == schedulerName || schedulerName == "" {
+		if c.Profiles[i].SchedulerName == schedulerName {
 			return &c.Profiles[i], true
 		}
 	}

@@ -20,11 +20,33 @@ type Decision struct {
 	Err error
 	// Concessions say in words which spread constraints gave way, and how far.
 	Concessions []string
+	// Doubts are about capacities that are less certain than the caller asked for, in ascending order of cluster name. The
+	// caller adds them: Assign knows numbers only.
+	Doubts []Doubt
 
 	candidates *CandidateSet
 	estimated  []candidate
 	selected   []candidate
 }
+
+// Doubt says why the capacity of one cluster is less certain than it could be.
+type Doubt struct {
+	Cluster string
+	Kind    DoubtKind
+	Reason  string
+}
+
+// DoubtKind tells what a capacity in doubt stands for.
+type DoubtKind string
+
+const (
+	// DoubtSummary is by the resource summary of the cluster alone: nobody looked at its nodes.
+	DoubtSummary DoubtKind = "Summary"
+	// DoubtStale is by the nodes as they were at an earlier moment.
+	DoubtStale DoubtKind = "Stale"
+	// DoubtPartial is by the nodes, but not by all the workload asks of them.
+	DoubtPartial DoubtKind = "Partial"
+)
 
 // UnschedulableError says that the clusters cannot take all replicas now.
 type UnschedulableError struct {
@@ -40,6 +62,8 @@ type FitError struct {
 	Total int
 	// Rejections are the reasons by cluster, in ascending order of name. Terminating clusters are not judged.
 	Rejections []ClusterRejections
+	// Foreign says that some cluster passes all filters of this package, and others reject it.
+	Foreign bool
 }
 
 // ClusterRejections are all reasons why one cluster was left out.
@@ -97,9 +121,13 @@ type Score struct {
 	Score  int64
 }
 
-// Verdicts explains every cluster of the snapshot, in ascending order of name.
+// Verdicts explains every cluster of the snapshot, in ascending order of name. A decision that failed before any cluster was
+// judged has none.
 func (d *Decision) Verdicts() []Verdict {
 	c := d.candidates
+	if c == nil {
+		return nil
+	}
 	verdicts := make([]Verdict, len(c.snapshot.names))
 	for row := range verdicts {
 		verdicts[row] = Verdict{
@@ -128,6 +156,14 @@ func (d *Decision) Verdicts() []Verdict {
 	return verdicts
 }
 
+// PriceList is that of the snapshot the decision was made on, 0 for one that failed before any cluster was judged.
+func (d *Decision) PriceList() uint64 {
+	if d.candidates == nil {
+		return 0
+	}
+	return d.candidates.snapshot.PriceList()
+}
+
 // Move is a change of the replicas of one cluster.
 type Move struct {
 	Cluster string
@@ -140,7 +176,7 @@ type Move struct {
 // Moves compares the last decision of the request with the new one, in ascending order of cluster name. Clusters that stay
 // as they are do not appear. A failed decision moves nothing.
 func (d *Decision) Moves() []Move {
-	if d.Err != nil {
+	if d.Err != nil || d.candidates == nil {
 		return nil
 	}
 	byCluster := map[string]Move{}
@@ -198,6 +234,7 @@ func (c *CandidateSet) fitError() *FitError {
 	for row, name := range c.snapshot.names {
 		if !c.snapshot.terminating[row] {
 			err.Rejections = append(err.Rejections, ClusterRejections{name, c.rejections(int32(row))})
+			err.Foreign = err.Foreign || c.rejecting[row] == 0
 		}
 	}
 	return err

@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
@@ -246,5 +248,38 @@ func TestMissingLabelIsAReason(t *testing.T) {
 	want := []placement.Rejection{{Plugin: "SpreadConstraint", Reason: "cluster(s) did not have label tier"}}
 	if diff := cmp.Diff(want, decision.Verdicts()[1].Rejections); decision.Err != nil || diff != "" {
 		t.Errorf("%v, reasons (-want +got):\n%s", decision.Err, diff)
+	}
+}
+
+func TestPriceList(t *testing.T) {
+	priced := func(name, price string) *clusterv1alpha1.Cluster {
+		return &clusterv1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{names.ClusterPrice: price}}}
+	}
+	base := placement.NewSnapshot([]*clusterv1alpha1.Cluster{priced("a", "1"), priced("b", "2"), priced("c", "")})
+	for name, c := range map[string]struct {
+		snapshot *placement.Snapshot
+		same     bool
+	}{
+		"built in another order":        {placement.NewSnapshot([]*clusterv1alpha1.Cluster{priced("c", "junk"), priced("b", "2.0"), priced("a", "1")}), true},
+		"without a cluster of no price": {base.Without("c"), true},
+		"without one with a price":      {base.Without("b"), false},
+		"another price":                 {base.With(priced("a", "1.000001")), false},
+		"prices swapped":                {base.With(priced("a", "2"), priced("b", "1")), false},
+		"a first price":                 {base.With(priced("c", "0")), false},
+		"and back":                      {base.With(priced("a", "9")).With(priced("a", "1")), true},
+	} {
+		if same := c.snapshot.PriceList() == base.PriceList(); same != c.same {
+			t.Errorf("%s: the same list: %t", name, same)
+		}
+	}
+}
+
+func TestDecisionWithoutCandidates(t *testing.T) {
+	failed := placement.Decision{Err: errors.New("no plugin answered")}
+	if failed.Verdicts() != nil || failed.Moves() != nil || failed.PriceList() != 0 || failed.Summary() != "no cluster was judged; nothing is placed" {
+		t.Errorf("%v, %v, %d, %s", failed.Verdicts(), failed.Moves(), failed.PriceList(), failed.Summary())
+	}
+	if none := (&placement.Decision{}).Moves(); none != nil {
+		t.Errorf("moves %v", none)
 	}
 }

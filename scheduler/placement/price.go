@@ -2,7 +2,9 @@ package placement
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"math"
 	"strconv"
 
@@ -40,6 +42,22 @@ func priceOf(cluster *clusterv1alpha1.Cluster) int64 {
 		return noPrice
 	}
 	return int64(math.Round(float64(price * 1e6)))
+}
+
+// PriceList is a checksum of what the clusters cost: two snapshots in which the same clusters have the same prices have the
+// same one. Clusters without a price are not part of it.
+func (s *Snapshot) PriceList() uint64 { return s.priceList }
+
+func (s *Snapshot) sumPrices() {
+	sum := fnv.New64a()
+	var text []byte
+	for row, price := range s.prices {
+		if price != noPrice {
+			text = append(append(text[:0], s.names[row]...), 0)
+			sum.Write(binary.LittleEndian.AppendUint64(text, uint64(price)))
+		}
+	}
+	s.priceList = sum.Sum64()
 }
 
 // addPrices scores the candidates between the cheapest and the dearest of them, rounded down. Without a difference in price

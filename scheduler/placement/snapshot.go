@@ -23,6 +23,8 @@ type Snapshot struct {
 	labels      labelColumns
 	// prices are in millionths, noPrice for none.
 	prices []int64
+	// priceList is a checksum of all prices by name of cluster.
+	priceList uint64
 	// rows finds a row by name. Snapshots with the same set of names share it.
 	rows  map[string]int32
 	peers *Peers
@@ -61,6 +63,7 @@ func (s *Snapshot) With(clusters ...*clusterv1alpha1.Cluster) *Snapshot {
 	if len(fresh) > 0 {
 		next.insert(fresh)
 	}
+	next.sumPrices()
 	return next
 }
 
@@ -74,6 +77,7 @@ func (s *Snapshot) Without(names ...string) *Snapshot {
 	}
 	next := s.share()
 	next.permute(kept)
+	next.sumPrices()
 	return next
 }
 

@@ -9,6 +9,9 @@ import (
 // Summary says in one line how many clusters fit, why the others do not, and what became of the replicas. Each cluster that
 // does not fit is counted once, under the first plugin that rejects it.
 func (d *Decision) Summary() string {
+	if d.candidates == nil {
+		return "no cluster was judged; nothing is placed"
+	}
 	total := d.candidates.snapshot.Len()
 	text := fmt.Sprintf("%d/%d clusters fit", d.candidates.Len(), total)
 	if unfit := d.unfit(); len(unfit) > 0 {

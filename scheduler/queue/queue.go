@@ -26,6 +26,7 @@ const (
 	BindingAdd             = "BindingAdd"
 	BindingUpdate          = "BindingUpdate"
 	ScheduleAttemptFailure = "ScheduleAttemptFailure"
+	PolicyChanged          = "PolicyChanged"
 	ClusterChanged         = "ClusterChanged"
 )
 
@@ -50,6 +51,8 @@ type Options struct {
 	// Priority tells the priority of a key from an event; ok is false for events about something else than the key's own
 	// object. Higher ones go first. Nil gives all keys the same.
 	Priority func(control.Key, control.Event) (priority int64, ok bool)
+	// PolicyChanged tells changes of what a policy says from other changes of a key's own object; nil counts none.
+	PolicyChanged func(control.Event) bool
 	// FirstBackoff is the pause after the first failure of a key; it doubles with every further one up to MaxBackoff.
 	FirstBackoff, MaxBackoff time.Duration
 	Recorder                 Recorder
@@ -108,6 +111,9 @@ func New(options Options) *Queue {
 	if options.Priority == nil {
 		options.Priority = func(control.Key, control.Event) (int64, bool) { return 0, true }
 	}
+	if options.PolicyChanged == nil {
+		options.PolicyChanged = func(control.Event) bool { return false }
+	}
 	if options.Recorder == nil {
 		options.Recorder = silent{}
 	}
@@ -123,7 +129,7 @@ func (q *Queue) Add(key control.Key, event control.Event, now time.Time) {
 	if event.Object() != nil {
 		priority, own = q.options.Priority(key, event)
 	}
-	q.options.Recorder.Incoming(incoming(event, own && priority != First))
+	q.options.Recorder.Incoming(q.incoming(event, own && priority != First))
 	if own {
 		q.setPriority(e, priority)
 		e.failures, e.until = 0, time.Time{}
@@ -137,12 +143,14 @@ func (q *Queue) Add(key control.Key, event control.Event, now time.Time) {
 	}
 }
 
-func incoming(event control.Event, own bool) string {
+func (q *Queue) incoming(event control.Event, own bool) string {
 	switch {
 	case !own:
 		return ClusterChanged
 	case event.Old == nil:
 		return BindingAdd
+	case q.options.PolicyChanged(event):
+		return PolicyChanged
 	default:
 		return BindingUpdate
 	}

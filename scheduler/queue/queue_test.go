@@ -263,3 +263,31 @@ func fair(t *testing.T, q *Queue, served map[string]map[string]int, got control.
 		}
 	}
 }
+
+// counting is a Recorder of the events that added keys.
+type counting struct {
+	silent
+	events []string
+}
+
+func (c *counting) Incoming(event string) { c.events = append(c.events, event) }
+
+func TestIncomingEventsHaveTheNamesOfTheReference(t *testing.T) {
+	counted := &counting{}
+	settings := options()
+	settings.Recorder = counted
+	settings.PolicyChanged = func(event control.Event) bool { return event.New.GetName() == "claimed" }
+	q := New(settings)
+	claimed := &workv1alpha2.ResourceBinding{}
+	claimed.Name = "claimed"
+	for _, event := range []control.Event{
+		{New: claimed}, {Old: claimed, New: claimed}, changed(0), {},
+	} {
+		q.Add(key("a", "x"), event, start)
+	}
+	q.Next(start)
+	q.Done(key("a", "x"), control.Outcome{Err: errFailed}, start)
+	if got, want := fmt.Sprint(counted.events), "[BindingAdd PolicyChanged BindingUpdate ClusterChanged ScheduleAttemptFailure]"; got != want {
+		t.Errorf("events %s, want %s", got, want)
+	}
+}

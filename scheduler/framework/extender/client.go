@@ -2,6 +2,7 @@ package extender
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,8 +24,8 @@ import (
 const (
 	// maxAnswer is more bytes than nodes of thousands of clusters take.
 	maxAnswer = 64 << 20
-	// maxExcerpt is how much of an answer an error shows.
-	maxExcerpt = 200
+	// noReason is the reason where the extender gives none.
+	noReason = "rejected by the extender"
 	// scale turns an extender's scores into those of plugins.
 	scale = status.MaxScore / wire.MaxExtenderPriority
 )
@@ -59,16 +60,13 @@ func (c *client) filter(ctx context.Context, pod *corev1.Pod, clusters []*cluste
 		return nil, err
 	}
 	if answer.Error != "" {
-		return nil, fmt.Errorf("it reports an error: %s", excerpt(answer.Error))
+		return nil, fmt.Errorf("it reports an error: %s", framework.Excerpt(answer.Error))
 	}
 	asked := namesOf(clusters)
 	reasons := make(map[string]string, len(clusters))
 	for _, failed := range []wire.FailedNodesMap{answer.FailedNodes, answer.FailedAndUnresolvableNodes} {
 		for name, reason := range failed {
-			if reason == "" {
-				reason = "rejected by the extender"
-			}
-			reasons[name] = reason
+			reasons[name] = cmp.Or(framework.Excerpt(reason), noReason)
 		}
 	}
 	for name := range reasons {
@@ -80,18 +78,13 @@ func (c *client) filter(ctx context.Context, pod *corev1.Pod, clusters []*cluste
 	if err != nil {
 		return nil, err
 	}
-	var rejected []placement.Foreign
+	var verdicts []placement.Foreign
 	for _, cluster := range clusters {
-		if kept[cluster.Name] {
-			continue
+		if !kept[cluster.Name] {
+			verdicts = append(verdicts, placement.Foreign{Cluster: cluster.Name, Plugin: c.name(), Reason: cmp.Or(reasons[cluster.Name], noReason)})
 		}
-		reason := reasons[cluster.Name]
-		if reason == "" {
-			reason = "rejected by the extender"
-		}
-		rejected = append(rejected, placement.Foreign{Cluster: cluster.Name, Plugin: c.name(), Reason: reason})
 	}
-	return rejected, nil
+	return verdicts, nil
 }
 
 // keptBy reads the clusters that an answer leaves. Reasons are those of the clusters it rejects.
@@ -110,7 +103,7 @@ func keptBy(answer *wire.ExtenderFilterResult, asked map[string]bool, reasons ma
 	kept := make(map[string]bool, len(names))
 	for _, name := range names {
 		if !asked[name] {
-			return nil, fmt.Errorf("it keeps cluster %q, which it was not asked about", excerpt(name))
+			return nil, fmt.Errorf("it keeps cluster %q, which it was not asked about", framework.Excerpt(name))
 		}
 		if reasons[name] != "" {
 			return nil, fmt.Errorf("it both keeps and rejects cluster %s", name)
@@ -132,7 +125,7 @@ func (c *client) prioritize(ctx context.Context, pod *corev1.Pod, clusters []*cl
 		known, ok := asked[host.Host]
 		switch {
 		case !ok:
-			return nil, fmt.Errorf("it scores cluster %q, which it was not asked about", excerpt(host.Host))
+			return nil, fmt.Errorf("it scores cluster %q, which it was not asked about", framework.Excerpt(host.Host))
 		case !known:
 			return nil, fmt.Errorf("it scores cluster %s twice", host.Host)
 		case host.Score < wire.MinExtenderPriority || host.Score > wire.MaxExtenderPriority:
@@ -179,20 +172,12 @@ func (c *client) call(ctx context.Context, verb string, question, answer any) er
 	case err != nil:
 		return fmt.Errorf("reading its answer: %w", err)
 	case response.StatusCode != http.StatusOK:
-		return fmt.Errorf("it answers with status %d: %s", response.StatusCode, excerpt(string(content)))
+		return fmt.Errorf("it answers with status %d: %s", response.StatusCode, framework.Excerpt(string(content)))
 	case len(content) > maxAnswer:
 		return fmt.Errorf("its answer has more than %d bytes", maxAnswer)
 	}
 	if err := json.Unmarshal(content, answer); err != nil {
-		return fmt.Errorf("decoding its answer %q: %w", excerpt(string(content)), err)
+		return fmt.Errorf("decoding its answer %q: %w", framework.Excerpt(string(content)), err)
 	}
 	return nil
-}
-
-// excerpt keeps what an extender says from flooding events and logs.
-func excerpt(text string) string {
-	if len(text) > maxExcerpt {
-		text = text[:maxExcerpt] + "..."
-	}
-	return strings.ToValidUTF8(text, "?")
 }

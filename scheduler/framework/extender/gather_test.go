@@ -163,6 +163,7 @@ func TestRejections(t *testing.T) {
 	}{
 		"all pass":         {`{"NodeNames":["m3","m2","m1"]}`, nil},
 		"without a reason": {`{"NodeNames":["m2"],"FailedNodes":{"m1":""}}`, []string{"m1: rejected by the extender", "m3: rejected by the extender"}},
+		"a long reason":    {`{"NodeNames":["m1","m2"],"FailedNodes":{"m3":"` + strings.Repeat(`so long\n`, 500) + `"}}`, []string{"m3: " + strings.TrimSpace(strings.Repeat("so long ", 25)) + "..."}},
 		"all rejected":     {`{"FailedNodes":{"m1":"a","m2":"b"},"FailedAndUnresolvableNodes":{"m2":"c","m3":"d"}}`, []string{"m1: a", "m2: c", "m3: d"}},
 		"empty list":       {`{"NodeNames":[],"FailedNodes":{"m1":"a","m2":"a","m3":"a"}}`, []string{"m1: a", "m2: a", "m3: a"}},
 	} {
@@ -201,6 +202,8 @@ func TestBadAnswers(t *testing.T) {
 		"scores twice":       {pass, `[{"Host":"m1","Score":1},{"Host":"m1","Score":1}]`, "it scores cluster m1 twice"},
 		"too high":           {pass, `[{"Host":"m1","Score":11}]`, "its score 11 for cluster m1 is not between 0 and 10"},
 		"negative":           {pass, `[{"Host":"m1","Score":-1}]`, "its score -1"},
+		"no number":          {pass, `[{"Host":"m1","Score":NaN}]`, "prioritize 3 clusters: decoding its answer"},
+		"too large":          {strings.Repeat(" ", 64<<20) + pass, "[]", "its answer has more than 67108864 bytes"},
 		"beyond numbers":     {pass, `[{"Host":"m1","Score":1e30}]`, "prioritize 3 clusters: decoding its answer"},
 	} {
 		t.Run(name, func(t *testing.T) {

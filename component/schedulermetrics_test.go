@@ -1,4 +1,4 @@
-package main
+package component
 
 import (
 	"errors"
@@ -26,6 +26,8 @@ func TestSchedulerMetrics(t *testing.T) {
 	m.Attempt(scheduler.ReconcileSchedule, errors.New("no room"), time.Millisecond)
 	m.Write(scheduler.WriteTargets, nil, time.Millisecond)
 	m.InFlight(4)
+	m.ExtensionPoint("Filter", "Success", time.Millisecond)
+	m.Plugin("Mine", "Score", "Error", time.Millisecond)
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +42,7 @@ func TestSchedulerMetrics(t *testing.T) {
 	for _, name := range []string{
 		"karmada_scheduler_schedule_attempts_total", "karmada_scheduler_e2e_scheduling_duration_seconds",
 		"karmada_scheduler_scheduling_algorithm_duration_seconds", "karmada_scheduler_queue_incoming_bindings_total", "scheduler_pending_bindings",
+		"karmada_scheduler_framework_extension_point_duration_seconds", "karmada_scheduler_plugin_execution_duration_seconds",
 		"seatrial_scheduler_queue_wait_duration_seconds", "seatrial_scheduler_write_duration_seconds", "seatrial_scheduler_inflight_assignments",
 	} {
 		if !slices.Contains(names, name) {

@@ -1,4 +1,4 @@
-package main
+package component
 
 import (
 	"fmt"
@@ -20,13 +20,15 @@ type schedulerMetrics struct {
 	waited   prometheus.Histogram
 	writes   *prometheus.HistogramVec
 	inFlight prometheus.Gauge
+	points   *prometheus.HistogramVec
+	plugins  *prometheus.HistogramVec
 }
 
 var _ scheduler.Recorder = (*schedulerMetrics)(nil)
 
 func newSchedulerMetrics(registry prometheus.Registerer) (*schedulerMetrics, error) {
 	const reference, own = "karmada_scheduler", "seatrial_scheduler"
-	buckets := prometheus.ExponentialBuckets(0.001, 2, 15)
+	buckets, fine := prometheus.ExponentialBuckets(0.001, 2, 15), prometheus.ExponentialBuckets(0.000_01, 2, 18)
 	histogram := func(subsystem, name, help string, labels ...string) *prometheus.HistogramVec {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Subsystem: subsystem, Name: name, Help: help, Buckets: buckets}, labels)
 	}
@@ -37,7 +39,7 @@ func newSchedulerMetrics(registry prometheus.Registerer) (*schedulerMetrics, err
 		e2e: histogram(reference, "e2e_scheduling_duration_seconds", "Time from the begin of a decision until it is written.", "result", "schedule_type"),
 		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Subsystem: reference, Name: "scheduling_algorithm_duration_seconds", Help: "Time of each step of a decision.",
-			Buckets: prometheus.ExponentialBuckets(0.000_01, 2, 18),
+			Buckets: fine,
 		}, []string{"schedule_step"}),
 		incoming: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Subsystem: reference, Name: "queue_incoming_bindings_total", Help: "Bindings that were queued, by what queued them.",
@@ -50,8 +52,16 @@ func newSchedulerMetrics(registry prometheus.Registerer) (*schedulerMetrics, err
 		}),
 		writes:   histogram(own, "write_duration_seconds", "Time of each patch of a binding.", "part", "result"),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Subsystem: own, Name: "inflight_assignments", Help: "Assignments that clusters do not report yet."}),
+		points: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Subsystem: reference, Name: "framework_extension_point_duration_seconds", Buckets: fine,
+			Help: "Time of all plugins of an extension point together. The built-in ones filter and score in one pass, which counts as Filter.",
+		}, []string{"extension_point", "result"}),
+		plugins: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Subsystem: reference, Name: "plugin_execution_duration_seconds", Help: "Time of a plugin that is not built in, for all clusters of a decision.",
+			Buckets: fine,
+		}, []string{"plugin", "extension_point", "result"}),
 	}
-	for _, collector := range []prometheus.Collector{m.attempts, m.e2e, m.steps, m.incoming, m.pending, m.waited, m.writes, m.inFlight} {
+	for _, collector := range []prometheus.Collector{m.attempts, m.e2e, m.steps, m.incoming, m.pending, m.waited, m.writes, m.inFlight, m.points, m.plugins} {
 		if err := registry.Register(collector); err != nil {
 			return nil, fmt.Errorf("registering the metrics of the scheduler: %w", err)
 		}
@@ -91,6 +101,16 @@ func (m *schedulerMetrics) Write(part string, err error, took time.Duration) {
 
 // InFlight implements scheduler.Recorder.
 func (m *schedulerMetrics) InFlight(assignments int) { m.inFlight.Set(float64(assignments)) }
+
+// ExtensionPoint implements framework.Observer.
+func (m *schedulerMetrics) ExtensionPoint(point, result string, took time.Duration) {
+	m.points.WithLabelValues(point, result).Observe(took.Seconds())
+}
+
+// Plugin implements framework.Observer.
+func (m *schedulerMetrics) Plugin(plugin, point, result string, took time.Duration) {
+	m.plugins.WithLabelValues(plugin, point, result).Observe(took.Seconds())
+}
 
 func resultOf(err error, success string) string {
 	if err != nil {

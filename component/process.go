@@ -1,0 +1,147 @@
+// Package component wires the components of a control plane into commands, for this project's own binary and for others: a
+// scheduler with more plugins is one of theirs.
+package component
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/component-base/logs"
+	logsapi "k8s.io/component-base/logs/api/v1"
+	_ "k8s.io/component-base/logs/json/register" // --logging-format=json
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/seatrial/seatrial/api/names"
+	"github.com/seatrial/seatrial/api/scheme"
+	"github.com/seatrial/seatrial/controllers/live"
+	"github.com/seatrial/seatrial/interpreter"
+	"github.com/seatrial/seatrial/interpreter/native"
+)
+
+// Process is what every component that runs controllers can be told.
+type Process struct {
+	kubeconfig string
+	context    string
+	qps        float32
+	burst      int
+
+	memberQPS   float32
+	memberBurst int
+
+	leaderElect          bool
+	leaderElectName      string
+	leaderElectNamespace string
+	leaseDuration        time.Duration
+	renewDeadline        time.Duration
+	retryPeriod          time.Duration
+
+	metricsAddress string
+	healthAddress  string
+
+	logging *logs.Options
+}
+
+// NewProcess has the defaults of a component: the name of its election Lease, and the listen address of its health endpoints.
+func NewProcess(leaderElectName, healthAddress string) *Process {
+	return &Process{
+		// The API server's priority and fairness decides what a flood may do; a client-side limit would only slow the rest.
+		qps: -1, burst: 0, memberQPS: -1,
+		leaderElect: true, leaderElectName: leaderElectName, leaderElectNamespace: names.NamespaceSystem,
+		leaseDuration: 15 * time.Second, renewDeadline: 10 * time.Second, retryPeriod: 2 * time.Second,
+		metricsAddress: ":8080", healthAddress: healthAddress,
+		logging: logs.NewOptions(),
+	}
+}
+
+// AddFlags adds all but those about members.
+func (p *Process) AddFlags(flags *pflag.FlagSet) {
+	p.AddPlaneFlags(flags)
+	flags.Float32Var(&p.qps, "kube-api-qps", p.qps, "Requests a second to the control plane's API server; negative means no limit on the client's side")
+	flags.IntVar(&p.burst, "kube-api-burst", p.burst, "Requests to the control plane's API server above that rate for a short while")
+	flags.BoolVar(&p.leaderElect, "leader-elect", p.leaderElect, "Only work while holding the election Lease, so that several copies can run")
+	flags.StringVar(&p.leaderElectName, "leader-elect-resource-name", p.leaderElectName, "Name of the election Lease")
+	flags.StringVar(&p.leaderElectNamespace, "leader-elect-resource-namespace", p.leaderElectNamespace, "Namespace of the election Lease")
+	flags.DurationVar(&p.leaseDuration, "leader-elect-lease-duration", p.leaseDuration, "How long an unrenewed leadership stays valid")
+	flags.DurationVar(&p.renewDeadline, "leader-elect-renew-deadline", p.renewDeadline, "How long the leader tries to renew before it gives up")
+	flags.DurationVar(&p.retryPeriod, "leader-elect-retry-period", p.retryPeriod, "Pause between attempts to become leader")
+	flags.StringVar(&p.metricsAddress, "metrics-bind-address", p.metricsAddress, "Listen address of /metrics; 0 turns it off")
+	flags.StringVar(&p.healthAddress, "health-probe-bind-address", p.healthAddress, "Listen address of /healthz and /readyz; 0 turns them off")
+	logsapi.AddFlags(p.logging, flags)
+}
+
+// AddPlaneFlags adds those that find the control plane, and nothing else.
+func (p *Process) AddPlaneFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&p.kubeconfig, "kubeconfig", p.kubeconfig, "Path of the kubeconfig of the control plane's API server. Empty means $KUBECONFIG, or the pod's service account")
+	flags.StringVar(&p.context, "context", p.context, "Context of that kubeconfig; empty means its current one")
+}
+
+// AddMemberFlags adds those of components that talk to members.
+func (p *Process) AddMemberFlags(flags *pflag.FlagSet) {
+	flags.Float32Var(&p.memberQPS, "cluster-api-qps", p.memberQPS, "Requests a second to the API server of one member; negative means no limit on the client's side")
+	flags.IntVar(&p.memberBurst, "cluster-api-burst", p.memberBurst, "Requests to the API server of one member above that rate for a short while")
+}
+
+// MemberLimits are how much may be asked of the API server of one member.
+func (p *Process) MemberLimits() live.Limits {
+	return live.Limits{QPS: p.memberQPS, Burst: p.memberBurst}
+}
+
+// RESTConfig finds the control plane.
+func (p *Process) RESTConfig() (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = p.kubeconfig
+	overrides := &clientcmd.ConfigOverrides{CurrentContext: p.context}
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("finding the control plane (see --kubeconfig and --context): %w", err)
+	}
+	config.QPS, config.Burst = p.qps, p.burst
+	return config, nil
+}
+
+// Driver prepares what runs the controllers of a component.
+func (p *Process) Driver() (*live.Driver, error) {
+	if err := logsapi.ValidateAndApply(p.logging, nil); err != nil {
+		return nil, fmt.Errorf("logging flags: %w", err)
+	}
+	ctrl.SetLogger(klog.Background())
+	config, err := p.RESTConfig()
+	if err != nil {
+		return nil, err
+	}
+	kinds := runtime.NewScheme()
+	if err := scheme.AddToScheme(kinds); err != nil {
+		return nil, fmt.Errorf("collecting the known kinds: %w", err)
+	}
+	chain := interpreter.Chain{native.New(native.Options{Clock: clock.RealClock{}})}
+	driver, err := live.NewDriver(config, ctrl.Options{
+		Scheme:                        kinds,
+		LeaderElection:                p.leaderElect,
+		LeaderElectionID:              p.leaderElectName,
+		LeaderElectionNamespace:       p.leaderElectNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &p.leaseDuration,
+		RenewDeadline:                 &p.renewDeadline,
+		RetryPeriod:                   &p.retryPeriod,
+		Metrics:                       metricsserver.Options{BindAddress: p.metricsAddress},
+		HealthProbeBindAddress:        p.healthAddress,
+	}, p.MemberLimits(), chain)
+	if err != nil {
+		return nil, err
+	}
+	if err := driver.Manager().AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return nil, fmt.Errorf("adding the health check: %w", err)
+	}
+	if err := driver.Manager().AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return nil, fmt.Errorf("adding the readiness check: %w", err)
+	}
+	return driver, nil
+}

@@ -1,0 +1,176 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+
+	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/estimator"
+	"github.com/seatrial/seatrial/scheduler/capacity"
+	"github.com/seatrial/seatrial/scheduler/framework"
+	"github.com/seatrial/seatrial/scheduler/inflight"
+	"github.com/seatrial/seatrial/scheduler/placement"
+)
+
+// settle decides on a binding. Where extenders or estimators have to be asked, it does so between two looks at the fleet: the
+// first finds out what to ask, the last decides by the fleet as it is then.
+func (s *scheduler) settle(ctx context.Context, deps control.Deps, bound binding.Binding) (decision placement.Decision, undo func()) {
+	heard := hearings{}
+	for {
+		decision, open, undo := s.decide(deps, bound, heard)
+		if open == nil {
+			decision.Err = makeLegible(decision.Err)
+			return decision, undo
+		}
+		began := deps.Clock.Now()
+		heard.add(open, s.options.ask(ctx, open))
+		s.options.Recorder.Step(StepAsk, deps.Clock.Since(began))
+	}
+}
+
+// decide runs the core and enters the outcome into what is in flight, until undo takes it back. It decides nothing while a
+// question is open.
+func (s *scheduler) decide(deps control.Deps, bound binding.Binding, heard hearings) (decision placement.Decision, open *question, undo func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := deps.Clock.Now()
+	s.inFlight.Expire(now)
+	ledger := s.inFlight
+	if s.options.Overcommit {
+		ledger = nil
+	}
+	seen := basis{fleet: s.fleet.Current(), ledger: ledger, memo: s.memo, heard: heard, steps: timing{deps.Clock, s.options.Recorder}}
+	decision, open = s.options.decide(bound, seen)
+	if open != nil || decision.Err != nil {
+		return decision, open, func() {}
+	}
+	release := s.inFlight.Assume(bound.NamespacedName(), bound.Spec, decision.Clusters, now)
+	s.fleet.Assume(bound, decision)
+	s.options.Recorder.InFlight(s.inFlight.Len())
+	return decision, nil, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		release()
+		s.fleet.Retract(bound.NamespacedName())
+	}
+}
+
+// Decide runs the core for one binding on a snapshot: one attempt for each affinity term until one succeeds. It waits for
+// extenders and estimators, where there are any. A binding for another scheduler is decided on by the built-in plugins.
+func (o Options) Decide(ctx context.Context, bound binding.Binding, fleet *placement.Snapshot) placement.Decision {
+	o = o.withDefaults()
+	heard := hearings{}
+	for {
+		decision, open := o.decide(bound, basis{fleet: fleet, memo: capacity.New(o.General), heard: heard})
+		if open == nil {
+			return decision
+		}
+		heard.add(open, o.ask(ctx, open))
+	}
+}
+
+// basis is what a decision sees beside the binding. Ledger is nil when nothing is on its way or nobody minds.
+type basis struct {
+	fleet  *placement.Snapshot
+	ledger *inflight.Ledger
+	memo   *capacity.Memo
+	heard  hearings
+	steps  timing
+}
+
+// decide stops at the first attempt that succeeds, that lacks answers, or that failed for another reason than the clusters.
+func (o Options) decide(bound binding.Binding, seen basis) (decision placement.Decision, open *question) {
+	preferences, err := placement.ParsePreferences(bound.GetAnnotations())
+	if err != nil {
+		return placement.Decision{Err: err}, nil
+	}
+	profile := o.profile(bound)
+	if profile == nil {
+		profile = &framework.Profile{}
+	}
+	profile = seen.steps.observes(profile)
+	request := placement.Request{
+		Binding: bound.NamespacedName(), Spec: bound.Spec, Term: bound.Status.SchedulerObservedAffinityName,
+		LastScheduled: bound.Status.LastScheduledTime, Options: profile.Options(o.Placement), Preferences: preferences,
+	}
+	for _, attempt := range request.Attempts() {
+		if decision, open = o.attempt(bound, profile, attempt, seen); open != nil {
+			return placement.Decision{}, open
+		}
+		var failed *framework.PluginError
+		if decision.Err == nil || errors.As(decision.Err, &failed) {
+			break
+		}
+	}
+	decision.Err = staying(bound, decision.Err)
+	return decision, nil
+}
+
+// staying keeps a workload where it is when only plugins and extenders reject the clusters. What no cluster fits is taken away
+// because the user's own words demand it, and theirs are not.
+func staying(bound binding.Binding, err error) error {
+	var fit *placement.FitError
+	if len(bound.Spec.Clusters) == 0 || !errors.As(err, &fit) || !fit.Foreign {
+		return err
+	}
+	return &placement.UnschedulableError{Message: err.Error()}
+}
+
+func (o Options) attempt(bound binding.Binding, profile *framework.Profile, attempt placement.Request, seen basis) (placement.Decision, *question) {
+	lap := seen.steps.start()
+	candidates, err := profile.Candidates(attempt, seen.fleet)
+	lap = seen.steps.step(StepFilter, lap)
+	if err != nil {
+		return placement.Decision{Term: attempt.Term, Err: err}, nil
+	}
+	heard := seen.heard[attempt.Term]
+	if o.asks(candidates, heard) {
+		return placement.Decision{}, o.question(bound, candidates, seen.ledger)
+	}
+	if err := heard.failure(o, candidates); err != nil {
+		decision := placement.Assign(candidates, nil)
+		decision.Clusters, decision.Err = nil, err
+		return decision, nil
+	}
+	candidates = heard.apply(candidates)
+	room, doubts := o.estimate(candidates, seen, heard)
+	lap = seen.steps.step(StepEstimate, lap)
+	decision := profile.Assign(candidates, room)
+	seen.steps.step(StepAssign, lap)
+	decision.Doubts = doubts
+	return decision, nil
+}
+
+// estimate answers the capacity question of one attempt for all its candidates: the smaller of what the summary and what the
+// nodes of a cluster say.
+func (o Options) estimate(candidates *placement.CandidateSet, seen basis, heard *hearing) ([]int32, []placement.Doubt) {
+	room := placement.NoCapacity(candidates.Len())
+	demand := candidates.Demand()
+	if demand == placement.DemandNone {
+		return room, nil
+	}
+	spec := candidates.Request().Spec
+	replicas := seen.memo.Replicas(spec.ReplicaRequirements)
+	var doubts []placement.Doubt
+	for i := range room {
+		var assumed []estimator.AssumedWorkload
+		if seen.ledger != nil {
+			assumed = seen.ledger.Assumed(candidates.Name(i))
+		}
+		if demand == placement.DemandReplicas {
+			room[i] = replicas(candidates.Cluster(i), assumed)
+		} else {
+			room[i] = o.General.Sets(candidates.Cluster(i), spec.Components, assumed)
+		}
+		if o.Estimators == nil {
+			continue
+		}
+		count, doubt := heard.nodes(candidates.Name(i), spec, seen.ledger)
+		if doubt != nil {
+			doubts = append(doubts, *doubt)
+		}
+		placement.Tighten(room[i:i+1], []int32{count})
+	}
+	return room, doubts
+}
