@@ -74,9 +74,9 @@ verify-modules:
 .PHONY: verify-generated
 verify-generated:
 	@before=$$(mktemp -d); trap 'rm -rf "$$before"' EXIT; \
-	cp -R api apiserver/openapi "$$before"; \
+	cp -R api apiserver/openapi estimator/rpc/wire "$$before"; \
 	$(MAKE) generate; \
-	diff -r "$$before/api" api && diff -r "$$before/openapi" apiserver/openapi || \
+	diff -r "$$before/api" api && diff -r "$$before/openapi" apiserver/openapi && diff -r "$$before/wire" estimator/rpc/wire || \
 	  { echo "generated files were out of date; 'make generate' has brought them up to date" >&2; exit 1; }
 
 .PHONY: bench
@@ -90,9 +90,10 @@ bench: ## Run the benchmarks and compare them with bench/baseline.txt (RECORD=1 
 ##@ Maintain
 
 .PHONY: generate
-generate: ## Write the files that are generated from the API types
+generate: ## Write the files that are generated from the API types and from messages
 	hack/generate.sh
 	hack/generate-openapi.sh
+	hack/generate-proto.sh
 
 .PHONY: clean
 clean: ## Remove what these targets built and cached
