@@ -154,10 +154,12 @@ func (l *Ledger) Forget(name types.NamespacedName) {
 	}
 }
 
-// Expire drops what is older than the expiry.
+// Expire drops what is older than the expiry. Entries stand in the order in which they expire.
 func (l *Ledger) Expire(now time.Time) {
 	for _, account := range l.clusters {
-		account.remove(func(e *entry) bool { return !e.expires.After(now) })
+		if len(account.entries) > 0 && !account.entries[0].expires.After(now) {
+			account.remove(func(e *entry) bool { return !e.expires.After(now) })
+		}
 	}
 }
 

@@ -61,7 +61,11 @@ func runCluster(ctx context.Context, cfg *config) error {
 	defer workers.stop("the API server's clients", workersStop)
 
 	klog.InfoS("Cluster runs", "cluster", cfg.Name)
-	tendHeap(ctx)
+	headroom := uint64(memberHeadroom)
+	if cfg.Nodes == nil {
+		headroom = planeHeadroom
+	}
+	tendHeap(ctx, headroom)
 	klog.InfoS("Cluster stops", "cluster", cfg.Name, "cause", context.Cause(ctx))
 	if cause := context.Cause(ctx); cause != context.Canceled {
 		return cause

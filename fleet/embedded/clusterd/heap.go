@@ -14,8 +14,10 @@ const (
 	startCollectAt = 400
 	// An idle one is one of many, and what counts is its memory.
 	idleCollectAt = 60
-	// A busy one may hold headroom of garbage, for a small heap that is collected often costs a third of the processor.
-	headroom = 768 << 20
+	// A busy one may hold this much garbage, for a small heap that is collected often costs a third of the processor. A cluster
+	// without nodes is the control plane, whose API server everything waits for.
+	planeHeadroom  = 1 << 30
+	memberHeadroom = 256 << 20
 
 	heapLook  = time.Second
 	busyRate  = 24 << 20 // bytes a second
@@ -23,7 +25,7 @@ const (
 )
 
 // tendHeap sets the garbage collector by how much the process allocates, until ctx ends.
-func tendHeap(ctx context.Context) {
+func tendHeap(ctx context.Context, headroom uint64) {
 	tick := time.NewTicker(heapLook)
 	defer tick.Stop()
 	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
