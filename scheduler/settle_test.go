@@ -181,7 +181,7 @@ func TestLegible(t *testing.T) {
 		t.Error("the cause is lost")
 	}
 	short := errors.New("fine as it is")
-	if makeLegible(short) != short || makeLegible(nil) != nil {
+	if got := makeLegible(short); !errors.Is(got, short) || got.Error() != short.Error() || makeLegible(nil) != nil {
 		t.Error("what fits is changed")
 	}
 }

@@ -160,13 +160,14 @@ func TestEstimateAsData(t *testing.T) {
 func TestEstimateRefuses(t *testing.T) {
 	dir := folder(t, map[string]string{"cloud1.yaml": cloud1, "empty.yaml": ""})
 	one := filepath.Join(dir, "cloud1.yaml")
+	first, _, _ := strings.Cut(shop, "---")
 	for want, c := range map[string]struct {
 		workload string
 		args     []string
 	}{
 		"none of its 1 documents is a workload with replicas":                  {"apiVersion: v1\nkind: Service\n", []string{"--cluster-dump", one}},
 		"none of its 0 documents":                                              {"", []string{"--cluster-dump", one}},
-		"document 2: kind is missing":                                          {shop[:strings.Index(shop, "---")] + "---\napiVersion: v1\n", []string{"--cluster-dump", one}},
+		"document 2: kind is missing":                                          {first + "---\napiVersion: v1\n", []string{"--cluster-dump", one}},
 		"document 1: apiVersion is missing":                                    {"kind: Deployment\n", []string{"--cluster-dump", one}},
 		"reading document 1":                                                   {"{", []string{"--cluster-dump", one}},
 		"spec.template.spec.containers[0].resources.requests[cpu]: Invalid":    {strings.Replace(shop, "cpu: 500m", "cpu: lots", 1), []string{"--cluster-dump", one}},

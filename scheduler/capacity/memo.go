@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/estimator"
@@ -68,7 +66,7 @@ func keyOf(requirements *workv1alpha2.ReplicaRequirements) string {
 	var key strings.Builder
 	key.WriteByte('=')
 	for _, name := range slices.Sorted(maps.Keys(requirements.ResourceRequest)) {
-		quantity := requirements.ResourceRequest[corev1.ResourceName(name)]
+		quantity := requirements.ResourceRequest[name]
 		key.WriteString(string(name))
 		key.WriteByte('=')
 		key.WriteString(quantity.String())

@@ -70,9 +70,10 @@ func BenchmarkDay(b *testing.B) {
 				d.Generation = int64(hour + 2)
 				w.must(w.Apply(d))
 			}
-			if hour%5 == 0 {
+			switch hour % 5 {
+			case 0:
 				w.must(w.FailNode(fmt.Sprintf("pool-a-%d", hour), true))
-			} else if hour%5 == 1 {
+			case 1:
 				w.must(w.HealNode(fmt.Sprintf("pool-a-%d", hour-1)))
 			}
 			w.loop.run(time.Hour)

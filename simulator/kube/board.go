@@ -96,7 +96,7 @@ func (c *Cluster) draw(b *board) {
 	}
 	for _, group := range [][]counter{b.hard, b.soft, b.need, b.avoid, b.pull} {
 		for i := range group {
-			c.fill(b, &group[i], t)
+			c.fill(&group[i], t)
 		}
 	}
 }
@@ -171,7 +171,7 @@ func (c *Cluster) drawTerms(b *board, t *template) {
 }
 
 // fill counts the pods that are there.
-func (c *Cluster) fill(b *board, n *counter, t *template) {
+func (c *Cluster) fill(n *counter, t *template) {
 	size := len(c.nodes)
 	if n.key != hostnameKey {
 		size = len(c.shapes.values[n.key])

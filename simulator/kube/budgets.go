@@ -51,7 +51,7 @@ func (c *Cluster) allowed(b *budget) (disruptions int, enough bool) {
 			expected += int(c.expected(&c.works[s.work]))
 		}
 	}
-	desired := 0
+	var desired int
 	switch spec := &b.object.Spec; {
 	case spec.MaxUnavailable != nil:
 		unavailable, err := intstr.GetScaledValueFromIntOrPercent(spec.MaxUnavailable, expected, true)

@@ -33,7 +33,7 @@ func (c *Cluster) choose(of int32) (int32, reason) {
 			continue
 		}
 		if hard {
-			if why := c.breaks(b, t, row); why != 0 {
+			if why := c.breaks(b, row); why != 0 {
 				reasons |= why
 				continue
 			}
@@ -239,7 +239,7 @@ func (t *template) loudOnly(c *Cluster, b *board) bool {
 }
 
 // breaks tells which demand of pods around a node it does not meet.
-func (c *Cluster) breaks(b *board, t *template, row int32) reason {
+func (c *Cluster) breaks(b *board, row int32) reason {
 	for i := range b.hard {
 		n := &b.hard[i]
 		domain := c.domain(n.key, row)
@@ -270,5 +270,5 @@ func (c *Cluster) fitsAlone(of, row int32) bool {
 	}
 	b := c.board(of)
 	c.line()
-	return !c.requirements(b, t) || c.breaks(b, t, row) == 0
+	return !c.requirements(b, t) || c.breaks(b, row) == 0
 }

@@ -220,7 +220,7 @@ func (c *Cluster) turn() {
 // settle lets controllers and scheduler work until neither has anything to do.
 func (c *Cluster) settle() {
 	for c.queue.size > 0 || len(c.touched) > 0 || len(c.missing) > 0 {
-		for at := 0; at < len(c.touched); at++ {
+		for at := 0; at < len(c.touched); at++ { //nolint:intrange // reconciling touches more
 			c.works[c.touched[at]].touched = false
 			c.reconcile(c.touched[at])
 		}

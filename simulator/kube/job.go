@@ -11,7 +11,7 @@ import (
 
 // job is what a Job remembers of the pods it has seen end.
 type job struct {
-	succeeded, failed, indexed int32
+	succeeded, failed int32
 	// done are the indexes that have succeeded.
 	done      []bool
 	started   int64

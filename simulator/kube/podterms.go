@@ -49,7 +49,7 @@ func (c *Cluster) selects(term *podTerm, t *template) bool {
 	return in && term.selector.Matches(t.labels)
 }
 
-func (t *template) readPodTerms(c *Cluster, w *workload, hash string) error {
+func (t *template) readPodTerms(c *Cluster, w *workload) error {
 	if affinity := t.spec.Spec.Affinity; affinity != nil && affinity.PodAffinity != nil {
 		if err := t.readTerms(c, affinity.PodAffinity.RequiredDuringSchedulingIgnoredDuringExecution, &t.need); err != nil {
 			return err

@@ -141,7 +141,7 @@ func (c *Cluster) supposedFit(b *board, t *template, row int32) bool {
 			}
 		}
 	}
-	return !c.requirements(b, t) || c.breaks(b, t, row) == 0
+	return !c.requirements(b, t) || c.breaks(b, row) == 0
 }
 
 // important orders pods: higher priority first, then those that have run for longer.

@@ -16,8 +16,7 @@ import (
 // chaos does random things to a cluster.
 type chaos struct {
 	*world
-	random  *rand.Rand
-	replica int32
+	random *rand.Rand
 }
 
 func newChaos(t testing.TB, seed uint64) *chaos {

@@ -101,8 +101,8 @@ func (c *Cluster) addSpread(b *board, feasible []int32, weight int64) {
 		lowest, highest = min(lowest, raw), max(highest, raw)
 	}
 	// Most nodes of a shape have the same raw score, so the last one of each is kept.
-	last := append(c.shapeScores[:0], make([][2]int64, len(c.shapes.rows))...)
-	c.shapeScores = last
+	c.shapeScores = append(c.shapeScores[:0], make([][2]int64, len(c.shapes.rows))...)
+	last := c.shapeScores
 	for i, raw := range raws {
 		kept := &last[present[i]]
 		switch {

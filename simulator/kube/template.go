@@ -106,7 +106,7 @@ func (c *Cluster) compile(w *workload, spec *corev1.PodTemplateSpec, hash string
 	if err := t.readNodeTerms(c, w); err != nil {
 		return nil, err
 	}
-	if err := t.readPodTerms(c, w, hash); err != nil {
+	if err := t.readPodTerms(c, w); err != nil {
 		return nil, err
 	}
 	return t, t.readAnnotations(w)

@@ -38,7 +38,7 @@ func Compare(w io.Writer, runs []Run) error {
 		}
 		fmt.Fprintln(table)
 	}
-	table.Flush() // of a strings.Builder, which takes everything
+	_ = table.Flush() // of a strings.Builder, which takes everything
 	return write(w, trimmed(out.String()))
 }
 
@@ -129,6 +129,6 @@ func (s *Replications) Text(w io.Writer) error {
 	for _, i := range s.Intervals {
 		fmt.Fprintf(table, "%s\t%s\t%s .. %s\t%s\t%s\n", i.Measure, i.Unit.Format(i.Mean), i.Unit.Format(i.Low), i.Unit.Format(i.High), i.Unit.Format(i.Min), i.Unit.Format(i.Max))
 	}
-	table.Flush() // of a strings.Builder, which takes everything
+	_ = table.Flush() // of a strings.Builder, which takes everything
 	return write(w, trimmed(out.String()))
 }

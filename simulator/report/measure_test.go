@@ -39,7 +39,6 @@ type expected struct {
 	promised, missing, below, pending, surge, pendingPeak, surgePeak, lostPeak int64
 	lowest                                                                     float64
 	recoveries                                                                 []float64
-	incidents                                                                  int
 }
 
 func integrate(list []change, workloads int, end, from, until int64) expected {

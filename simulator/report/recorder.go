@@ -34,10 +34,11 @@ const sparkPoints = 80
 // maxMarks is more than a reader can look at; further ones are counted only.
 const maxMarks = 4096
 
-// WorkloadID and ClusterID stand for what was added; Plane stands for the control plane.
 type (
+	// WorkloadID stands for a workload that was added.
 	WorkloadID int32
-	ClusterID  int32
+	// ClusterID stands for a cluster that was added, or, as Plane, for the control plane.
+	ClusterID int32
 )
 
 // Recorder takes the events of one run. Each takes the time since the start; time never goes back, and a Recorder panics when it

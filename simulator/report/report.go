@@ -239,7 +239,7 @@ func (r *Recorder) workloadResult(w *workload) WorkloadResult {
 	for _, held := range w.shares {
 		if held.line != nil && held.line.used() {
 			result.Clusters = append(result.Clusters, ClusterLine{
-				Cluster: r.clusters[held.cluster].info.Name, Width: float64(held.line.width) / second, Ready: held.line.means(1),
+				Cluster: r.clusters[held.cluster].info.Name, Width: float64(held.line.width) / second, Ready: held.line.means(),
 			})
 		}
 	}
@@ -271,12 +271,12 @@ func (r *Recorder) controlPlane() ControlPlaneState {
 
 func (r *Recorder) timeline() Timeline {
 	t := Timeline{
-		Width: float64(r.lines.ready.width) / second, Desired: r.lines.desired.means(1), Promised: r.lines.promised.means(1),
-		Ready: r.lines.ready.means(1), Missing: r.lines.missing.means(1), Worst: r.lines.missing.highs(1),
-		Pending: r.lines.pending.means(1), Nodes: r.lines.nodes.means(1),
+		Width: float64(r.lines.ready.width) / second, Desired: r.lines.desired.means(), Promised: r.lines.promised.means(),
+		Ready: r.lines.ready.means(), Missing: r.lines.missing.means(), Worst: r.lines.missing.highs(1),
+		Pending: r.lines.pending.means(), Nodes: r.lines.nodes.means(),
 	}
 	for i := range r.clusters {
-		t.Clusters = append(t.Clusters, ClusterLine{Cluster: r.clusters[i].info.Name, Ready: r.clusters[i].line.means(1)})
+		t.Clusters = append(t.Clusters, ClusterLine{Cluster: r.clusters[i].info.Name, Ready: r.clusters[i].line.means()})
 	}
 	slices.SortStableFunc(t.Clusters, func(a, b ClusterLine) int { return cmp.Compare(a.Cluster, b.Cluster) })
 	return t

@@ -65,12 +65,12 @@ func (b *bucket) merge(other bucket) {
 	b.low, b.high = min(b.low, other.low), max(b.high, other.high)
 }
 
-// means are the time-weighted values of the buckets, each times scale; a bucket without any is 0.
-func (s *series) means(scale float64) []float64 {
+// means are the time-weighted values of the buckets; a bucket without any is 0.
+func (s *series) means() []float64 {
 	values := make([]float64, len(s.buckets))
 	for i, b := range s.buckets {
 		if b.covered > 0 {
-			values[i] = round(float64(b.integral/float64(b.covered)) * scale)
+			values[i] = round(b.integral / float64(b.covered))
 		}
 	}
 	return values

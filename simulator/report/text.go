@@ -23,7 +23,7 @@ func (r *Report) Text(w io.Writer) error {
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", mark, o.Name, o.Bound(), o.Measured(), why)
 	}
-	table.Flush() // of a strings.Builder, which takes everything
+	_ = table.Flush() // of a strings.Builder, which takes everything
 	for _, v := range r.Violations {
 		fmt.Fprintf(&out, "invariant %s violated at %s: %s\n", v.Invariant, span(v.At), v.Text)
 	}
@@ -31,7 +31,7 @@ func (r *Report) Text(w io.Writer) error {
 	for _, line := range r.facts() {
 		fmt.Fprintf(table, "%s\t%s\n", line.name, line.text)
 	}
-	table.Flush()
+	_ = table.Flush()
 	return write(w, trimmed(out.String()))
 }
 

@@ -25,9 +25,7 @@ func (p *planner) addClusters() {
 	}
 	for i := range p.scenario.Fleet.Clusters {
 		field := index("fleet.clusters", i)
-		for _, made := range p.grow(field, &p.scenario.Fleet.Clusters[i]) {
-			p.plan.Clusters = append(p.plan.Clusters, made)
-		}
+		p.plan.Clusters = append(p.plan.Clusters, p.grow(field, &p.scenario.Fleet.Clusters[i])...)
 	}
 }
 
@@ -252,5 +250,5 @@ func (p *planner) addNamespaces() {
 		made.Name = name
 		first = append(first, made)
 	}
-	p.plan.Objects = append(first, rest...)
+	p.plan.Objects = slices.Concat(first, rest)
 }

@@ -12,10 +12,11 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/seatrial/seatrial/estimator/openb"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/seatrial/seatrial/estimator/openb"
 )
 
 // entry is one line of a trace in a format of ours.

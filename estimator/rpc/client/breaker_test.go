@@ -90,9 +90,8 @@ func TestBreakerLetsOneThrough(t *testing.T) {
 func TestBreakerNeverHammers(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var b breaker
-	now, last, distance := epoch, time.Time{}, firstBackoff
+	now, last, distance := epoch, epoch, firstBackoff
 	call(&b, timedOut, now)
-	last = now
 	for range 10000 {
 		now = now.Add(time.Duration(random.Int64N(int64(2 * time.Second))))
 		if !call(&b, failed, now) {

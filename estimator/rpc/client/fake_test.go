@@ -300,8 +300,6 @@ func equal[M proto.Message](t *testing.T, what string, got, want M) {
 
 // history is a Recorder that remembers.
 type history struct {
-	silent
-
 	mu       sync.Mutex
 	breakers []string
 	calls    []string

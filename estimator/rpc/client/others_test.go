@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/utils/ptr"
 
-	"github.com/google/go-cmp/cmp"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/estimator/nodes"
 	"github.com/seatrial/seatrial/estimator/rpc/wire"

@@ -128,7 +128,7 @@ func TestStrangers(t *testing.T) {
 				n.listeners["bad"] = listener
 				var talking sync.WaitGroup
 				defer talking.Wait()
-				defer listener.Close()
+				defer func() { _ = listener.Close() }()
 				talking.Go(func() {
 					for {
 						conn, err := listener.Accept()

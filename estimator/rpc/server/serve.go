@@ -65,7 +65,7 @@ func Serve(ctx context.Context, listener net.Listener, service *Service, config 
 	}
 	report.Shutdown()
 	stop(server)
-	<-ended
+	_ = <-ended // the server was told to stop, and says so
 	return nil
 }
 
