@@ -142,8 +142,8 @@ func (o Options) attempt(bound binding.Binding, profile *framework.Profile, atte
 	return decision, nil
 }
 
-// estimate answers the capacity question of one attempt for all its candidates: the smaller of what the summary and what the
-// nodes of a cluster say.
+// estimate answers the capacity question of one attempt for all its candidates. What the nodes of a cluster say now counts alone:
+// the summary is older and coarser. Where there is doubt, the smaller of the two counts.
 func (o Options) estimate(candidates *placement.CandidateSet, seen basis, heard *hearing) ([]int32, []placement.Doubt) {
 	room := placement.NoCapacity(candidates.Len())
 	demand := candidates.Demand()
@@ -167,9 +167,11 @@ func (o Options) estimate(candidates *placement.CandidateSet, seen basis, heard 
 			continue
 		}
 		count, doubt := heard.nodes(candidates.Name(i), spec, seen.ledger)
-		if doubt != nil {
-			doubts = append(doubts, *doubt)
+		if doubt == nil {
+			room[i] = count
+			continue
 		}
+		doubts = append(doubts, *doubt)
 		placement.Tighten(room[i:i+1], []int32{count})
 	}
 	return room, doubts

@@ -73,21 +73,22 @@ func capacities(decision *placement.Decision) map[string]int64 {
 }
 
 func TestEstimatesAreMerged(t *testing.T) {
-	fleet := fleetOf(roomy("m1", 10), roomy("m2", 10), roomy("m3", 10), roomy("m4", 10), roomy("m5", 10))
+	fleet := fleetOf(roomy("m1", 10), roomy("m2", 10), roomy("m3", 10), roomy("m4", 10), roomy("m5", 10), roomy("m6", 10))
 	options := Options{Name: "default-scheduler", Estimators: answers{
-		"m1": {Count: 4}, "m2": {Count: 40}, "m3": {Count: 3, Stale: true}, "m4": {Err: errors.New("connection refused\nby m4")}, "m5": {Count: -1},
+		"m1": {Count: 4}, "m2": {Count: 40}, "m3": {Count: 3, Stale: true}, "m6": {Count: 40, Stale: true}, "m4": {Err: errors.New("connection refused\nby m4")}, "m5": {Count: -1},
 	}}
 	decision := options.Decide(t.Context(), asking(20), fleet)
 	if decision.Err != nil {
 		t.Fatal(decision.Err)
 	}
-	if diff := cmp.Diff(map[string]int64{"m1": 4, "m2": 10, "m3": 3, "m4": 10, "m5": 10}, capacities(&decision)); diff != "" {
+	if diff := cmp.Diff(map[string]int64{"m1": 4, "m2": 40, "m3": 3, "m4": 10, "m5": 10, "m6": 10}, capacities(&decision)); diff != "" {
 		t.Errorf("capacities (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]placement.Doubt{
 		{Cluster: "m3", Kind: placement.DoubtStale, Reason: "its estimator has lost sight of the nodes"},
 		{Cluster: "m4", Kind: placement.DoubtSummary, Reason: "connection refused by m4"},
 		{Cluster: "m5", Kind: placement.DoubtSummary, Reason: "its estimator counts -1"},
+		{Cluster: "m6", Kind: placement.DoubtStale, Reason: "its estimator has lost sight of the nodes"},
 	}, decision.Doubts); diff != "" {
 		t.Errorf("doubts (-want +got):\n%s", diff)
 	}
