@@ -83,6 +83,10 @@ func describe(ctx context.Context, deps control.Deps, template *unstructured.Uns
 	if desired.Spec.SchedulerName == "" {
 		desired.Spec.SchedulerName = defaultScheduler
 	}
+	var err error
+	if desired.Spec.SchedulePriority, err = priorityOf(ctx, deps, spec.SchedulePriority); err != nil {
+		return desired, fmt.Errorf("making the binding of %s for %s: %w", workload.Describe(template), claimer, err)
+	}
 	if spec.Suspension != nil {
 		desired.Spec.Suspension = &workv1alpha2.Suspension{Suspension: *spec.Suspension.DeepCopy()}
 	}
@@ -112,7 +116,6 @@ func adopt(changed, desired binding.Binding, claimer policy.Policy) {
 	changed.Spec.GracefulEvictionTasks = kept.GracefulEvictionTasks
 	changed.Spec.RequiredBy = kept.RequiredBy
 	changed.Spec.RescheduleTriggeredAt = kept.RescheduleTriggeredAt
-	changed.Spec.SchedulePriority = kept.SchedulePriority
 	changed.Spec.WorkloadAffinityGroups = kept.WorkloadAffinityGroups
 	changed.Spec.Components = kept.Components
 	if kept.Suspension != nil && kept.Suspension.Scheduling != nil {
