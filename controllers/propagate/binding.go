@@ -79,6 +79,7 @@ func describe(ctx context.Context, deps control.Deps, template *unstructured.Uns
 		Failover:                    spec.Failover.DeepCopy(),
 		ConflictResolution:          spec.ConflictResolution,
 		PreserveResourcesOnDeletion: spec.PreserveResourcesOnDeletion,
+		WorkloadAffinityGroups:      groupsOf(template.GetLabels(), spec.Placement),
 	}
 	if desired.Spec.SchedulerName == "" {
 		desired.Spec.SchedulerName = defaultScheduler
@@ -116,7 +117,6 @@ func adopt(changed, desired binding.Binding, claimer policy.Policy) {
 	changed.Spec.GracefulEvictionTasks = kept.GracefulEvictionTasks
 	changed.Spec.RequiredBy = kept.RequiredBy
 	changed.Spec.RescheduleTriggeredAt = kept.RescheduleTriggeredAt
-	changed.Spec.WorkloadAffinityGroups = kept.WorkloadAffinityGroups
 	changed.Spec.Components = kept.Components
 	if kept.Suspension != nil && kept.Suspension.Scheduling != nil {
 		suspension := ptr.Deref(changed.Spec.Suspension, workv1alpha2.Suspension{})
