@@ -17,6 +17,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/seatrial/seatrial/api/names"
@@ -113,6 +114,9 @@ func (p *Process) Driver() (*live.Driver, error) {
 		return nil, fmt.Errorf("logging flags: %w", err)
 	}
 	ctrl.SetLogger(klog.Background())
+	if err := registerBuild(metrics.Registry); err != nil {
+		return nil, err
+	}
 	config, err := p.RESTConfig()
 	if err != nil {
 		return nil, err

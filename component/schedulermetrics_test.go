@@ -19,6 +19,11 @@ func TestSchedulerMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for range 2 {
+		if err := registerBuild(registry); err != nil {
+			t.Fatal(err)
+		}
+	}
 	m.Incoming(queue.BindingAdd)
 	m.Pending(1, 2, 3)
 	m.Waited(time.Second)
@@ -43,7 +48,7 @@ func TestSchedulerMetrics(t *testing.T) {
 		"karmada_scheduler_schedule_attempts_total", "karmada_scheduler_e2e_scheduling_duration_seconds",
 		"karmada_scheduler_scheduling_algorithm_duration_seconds", "karmada_scheduler_queue_incoming_bindings_total", "scheduler_pending_bindings",
 		"karmada_scheduler_framework_extension_point_duration_seconds", "karmada_scheduler_plugin_execution_duration_seconds",
-		"seatrial_scheduler_queue_wait_duration_seconds", "seatrial_scheduler_write_duration_seconds", "seatrial_scheduler_inflight_assignments",
+		"seatrial_scheduler_queue_wait_duration_seconds", "seatrial_scheduler_write_duration_seconds", "seatrial_scheduler_inflight_assignments", "karmada_build_info",
 	} {
 		if !slices.Contains(names, name) {
 			t.Errorf("%s is missing among %v", name, names)

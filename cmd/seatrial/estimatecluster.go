@@ -9,23 +9,20 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/seatrial/seatrial/estimator"
 	"github.com/seatrial/seatrial/estimator/nodes"
 )
 
 // clusterState is a member as estimates see it.
 type clusterState struct {
-	index *nodes.Index
-	// drivers are those of the bound volumes, by their claim.
-	drivers map[types.NamespacedName]string
-	nodes   int
+	index  *nodes.Index
+	claims nodes.Claims
+	nodes  int
 }
 
 func newClusterState() *clusterState {
-	return &clusterState{index: nodes.NewIndex(nodes.Options{Quotas: true}), drivers: map[types.NamespacedName]string{}}
+	return &clusterState{index: nodes.NewIndex(nodes.Options{Quotas: true})}
 }
 
 // add takes an object in. Volumes count with the pods that come after them.
@@ -35,7 +32,7 @@ func (s *clusterState) add(object runtime.Object) error {
 		s.nodes++
 		return s.index.UpsertNode(object)
 	case *corev1.Pod:
-		return s.index.UpsertPod(object, s.volumesOf(object)...)
+		return s.index.UpsertPod(object, s.claims.VolumesOf(object)...)
 	case *corev1.ResourceQuota:
 		s.index.UpsertQuota(object)
 	case *corev1.Namespace:
@@ -43,25 +40,9 @@ func (s *clusterState) add(object runtime.Object) error {
 	case *storagev1.CSINode:
 		s.index.UpsertCSINode(object)
 	case *corev1.PersistentVolume:
-		if claim := object.Spec.ClaimRef; claim != nil && object.Spec.CSI != nil {
-			s.drivers[types.NamespacedName{Namespace: claim.Namespace, Name: claim.Name}] = object.Spec.CSI.Driver
-		}
+		s.claims.Upsert(object)
 	}
 	return nil
-}
-
-func (s *clusterState) volumesOf(pod *corev1.Pod) []estimator.Volume {
-	var volumes []estimator.Volume
-	for i := range pod.Spec.Volumes {
-		claim := pod.Spec.Volumes[i].PersistentVolumeClaim
-		if claim == nil {
-			continue
-		}
-		if driver := s.drivers[types.NamespacedName{Namespace: pod.Namespace, Name: claim.ClaimName}]; driver != "" {
-			volumes = append(volumes, estimator.Volume{Driver: driver})
-		}
-	}
-	return volumes
 }
 
 // pageSize is how many objects one request to a member asks for.

@@ -28,7 +28,10 @@ starts what does not run and leaves the rest alone. "seatrial down" ends all of 
 		Example: `  seatrial up
 
   # Five members, without the example, and the result as JSON
-  seatrial up --members 5 --example=false -o json`,
+  seatrial up --members 5 --example=false -o json
+
+  # With an estimator beside each member, which the scheduler asks how much fits onto the nodes
+  seatrial up --estimators`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			installation, err := openInstallation(stateDir)
@@ -52,6 +55,8 @@ starts what does not run and leaves the rest alone. "seatrial down" ends all of 
 	addStateDir(command, &stateDir)
 	command.Flags().IntVar(&options.Members, "members", options.Members, fmt.Sprintf("Member clusters to have at least, 1 to %d", local.MaxMembers))
 	command.Flags().BoolVar(&options.Example, "example", options.Example, "Roll out the nginx example over member1 to member3")
+	command.Flags().BoolVar(&options.Estimators, "estimators", options.Estimators,
+		"Run an estimator beside each member, and let the scheduler ask them; they stay until \"seatrial down\"")
 	command.Flags().DurationVar(&options.Timeout, "timeout", options.Timeout, "Give up after this time; what runs then is left running")
 	output.addTo(command)
 	return command

@@ -28,13 +28,14 @@ const (
 	schedulerName     = "scheduler"
 
 	recordVersion = 1
+	recordSuffix  = ".json"
 	healthTimeout = 2 * time.Second
 	// stopPatience is how long a component may take to end before it is killed.
 	stopPatience = 10 * time.Second
 )
 
-// componentNames are the subcommands that run as components, in the order in which they start.
-var componentNames = [...]string{apiServer, controllerManager, schedulerName}
+// fixedComponents are those of every installation, by their subcommands, in the order in which status shows them.
+var fixedComponents = [...]string{apiServer, controllerManager, schedulerName}
 
 // component is one process of the control plane beside the API server of the cluster: a subcommand of seatrial.
 type component struct {
@@ -72,7 +73,7 @@ func (i *Installation) component(name string) component {
 }
 
 func (c component) log() string        { return filepath.Join(c.folder, c.name+".log") }
-func (c component) recordPath() string { return filepath.Join(c.folder, c.name+".json") }
+func (c component) recordPath() string { return filepath.Join(c.folder, c.name+recordSuffix) }
 
 // record reads what is kept of the component; the zero record when it was never started.
 func (c component) record() (componentRecord, error) {

@@ -40,9 +40,13 @@ func (i *Installation) Down(ctx context.Context, keepData bool) (found bool, err
 
 // stopComponents ends the components first, while what they talk to still answers. Their records go with them.
 func (i *Installation) stopComponents(ctx context.Context) error {
-	errs := make([]error, len(componentNames))
+	names, err := i.components()
+	if err != nil {
+		return err
+	}
+	errs := make([]error, len(names))
 	var wg sync.WaitGroup
-	for n, name := range componentNames {
+	for n, name := range names {
 		wg.Go(func() {
 			c := i.component(name)
 			if errs[n] = c.stop(ctx); errs[n] == nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/seatrial/seatrial/fleet"
@@ -69,6 +72,7 @@ func TestLifeOfAnInstallation(t *testing.T) {
 		{"up", l.testUp},
 		{"up again", l.testUpAgain},
 		{"mend", l.testMend},
+		{"estimators", l.testEstimators},
 		{"down and up on the data", l.testKeepData},
 		{"down", l.testDown},
 	} {
@@ -83,11 +87,12 @@ type life struct {
 	installation *Installation
 }
 
-func (l *life) up(t *testing.T) *Status {
+func (l *life) up(t *testing.T, options UpOptions) *Status {
 	t.Helper()
 	var out bytes.Buffer
 	began := time.Now()
-	err := l.installation.Up(t.Context(), UpOptions{Members: 3, Example: true, Timeout: 3 * time.Minute}, NewProgress(&out))
+	options.Members, options.Example, options.Timeout = 3, true, 3*time.Minute
+	err := l.installation.Up(t.Context(), options, NewProgress(&out))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
@@ -127,8 +132,8 @@ func (l *life) testInterrupted(t *testing.T) {
 }
 
 func (l *life) testUp(t *testing.T) {
-	status := l.up(t)
-	if len(status.Clusters) != 4 || len(status.Components) != len(componentNames) {
+	status := l.up(t, UpOptions{})
+	if len(status.Clusters) != 4 || len(status.Components) != len(fixedComponents) {
 		t.Fatalf("%d clusters, %d components", len(status.Clusters), len(status.Components))
 	}
 	for n, want := range []Placement{{"member1", 1, 1}, {"member2", 2, 2}, {"member3", 3, 3}} {
@@ -142,8 +147,13 @@ func (l *life) testUp(t *testing.T) {
 }
 
 func (l *life) testUpAgain(t *testing.T) {
+	l.checkNoneReplaced(t)
+}
+
+func (l *life) checkNoneReplaced(t *testing.T) {
+	t.Helper()
 	before := l.status(t)
-	after := l.up(t)
+	after := l.up(t, UpOptions{})
 	for n := range before.Components {
 		if before.Components[n].PID != after.Components[n].PID {
 			t.Errorf("the second Up replaced %s", before.Components[n].Name)
@@ -153,16 +163,7 @@ func (l *life) testUpAgain(t *testing.T) {
 
 // testMend: Status tells what died, and Up starts it again.
 func (l *life) testMend(t *testing.T) {
-	r, err := l.installation.component(schedulerName).record()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Process.Signal(syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Process.Await(t.Context(), process.Gone); err != nil {
-		t.Fatal(err)
-	}
+	l.kill(t, schedulerName)
 	clusters, err := l.installation.Fleet()
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +177,62 @@ func (l *life) testMend(t *testing.T) {
 			t.Errorf("the faults lack %q: %q", want, faults)
 		}
 	}
-	l.up(t)
+	l.up(t, UpOptions{})
+}
+
+func (l *life) kill(t *testing.T, component string) {
+	t.Helper()
+	r := recordOf(t, l.installation.component(component))
+	if err := r.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Process.Await(t.Context(), process.Gone); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// testEstimators: they come when asked for, are found by the names of their Services, and then are components as the others are.
+func (l *life) testEstimators(t *testing.T) {
+	status := l.up(t, UpOptions{Estimators: true})
+	var found []string
+	for _, c := range status.Components[len(fixedComponents):] {
+		found = append(found, c.Name)
+	}
+	if want := []string{"estimator-member1", "estimator-member2", "estimator-member3"}; !slices.Equal(found, want) {
+		t.Fatalf("estimators %q, want %q", found, want)
+	}
+	l.checkServices(t)
+	l.checkNoneReplaced(t)
+	l.kill(t, "estimator-member2")
+	if faults := l.status(t).Faults(); !slices.Equal(faults, []string{"component estimator-member2: estimator-member2 does not run"}) {
+		t.Errorf("the faults are %q", faults)
+	}
+	l.up(t, UpOptions{})
+	l.checkServices(t)
+}
+
+// checkServices looks for the way to each estimator in the control plane.
+func (l *life) checkServices(t *testing.T) {
+	t.Helper()
+	clusters, err := l.installation.Fleet()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plane, err := clusters.Client(t.Context(), fleet.ControlPlaneName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, member := range []string{"member1", "member2", "member3"} {
+		service := &corev1.Service{}
+		key := client.ObjectKey{Namespace: "karmada-system", Name: "karmada-scheduler-estimator-" + member}
+		if err := plane.Get(t.Context(), key, service); err != nil {
+			t.Fatal(err)
+		}
+		port := recordOf(t, l.installation.component(estimatorOf(member))).Ports[0]
+		if service.Spec.ExternalName != "localhost" || service.Spec.Ports[0].Port != 10352 || service.Spec.Ports[0].TargetPort.IntValue() != port {
+			t.Errorf("Service %s leads to %s, %+v; the estimator has port %d", key, service.Spec.ExternalName, service.Spec.Ports, port)
+		}
+	}
 }
 
 func (l *life) testKeepData(t *testing.T) {
@@ -193,7 +249,9 @@ func (l *life) testKeepData(t *testing.T) {
 			t.Errorf("%s is %s", cluster.Name, cluster.State)
 		}
 	}
-	l.up(t)
+	if back := l.up(t, UpOptions{}); len(back.Components) != len(status.Components) {
+		t.Errorf("%d of %d components came back", len(back.Components), len(status.Components))
+	}
 }
 
 func (l *life) testDown(t *testing.T) {

@@ -2,6 +2,7 @@ package local
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/seatrial/seatrial/apiserver"
 	"github.com/seatrial/seatrial/fleet"
@@ -42,8 +43,8 @@ func (u *up) apiServerLaunch(files embedded.Files) (launch, error) {
 	}, nil
 }
 
-// controllerLaunch runs the controller manager or the scheduler.
-func (u *up) controllerLaunch(name string) (launch, error) {
+// controllerLaunch runs the controller manager or the scheduler, with extra flags.
+func (u *up) controllerLaunch(name string, extra ...string) (launch, error) {
 	kubeconfig, err := u.fleet.IssueKubeconfig(fleet.ControlPlaneName, userOf(name), userOf(name), masters)
 	if err != nil {
 		return launch{}, err
@@ -59,7 +60,7 @@ func (u *up) controllerLaunch(name string) (launch, error) {
 				// There is only ever one, and the Lease of a killed one would keep its successor waiting.
 				"--leader-elect=false",
 			}
-			return append(args, u.options.Flags[name]...)
+			return slices.Concat(args, extra, u.options.Flags[name])
 		},
 	}, nil
 }

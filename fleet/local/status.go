@@ -83,14 +83,18 @@ func (i *Installation) Status(ctx context.Context) (*Status, error) {
 		s.Kubeconfig = clusters.MergedKubeconfig()
 	}
 	s.Clusters = make([]ClusterStatus, len(known))
-	s.Components = make([]ComponentStatus, len(componentNames))
+	components, err := i.components()
+	if err != nil {
+		return nil, err
+	}
+	s.Components = make([]ComponentStatus, len(components))
 	joined, example := i.lookAtPlane(ctx, clusters)
 	s.Example = example
 	var wg sync.WaitGroup
 	for n, cluster := range known {
 		wg.Go(func() { s.Clusters[n] = lookAtCluster(ctx, clusters, cluster, joined) })
 	}
-	for n, name := range componentNames {
+	for n, name := range components {
 		wg.Go(func() { s.Components[n] = i.component(name).look(ctx) })
 	}
 	wg.Wait()

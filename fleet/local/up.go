@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -25,9 +26,11 @@ type UpOptions struct {
 	Members int
 	// Example rolls out the example workload.
 	Example bool
+	// Estimators runs an estimator beside each member, and makes the scheduler ask them. Where an earlier Up did, they come up too.
+	Estimators bool
 	// Timeout bounds the whole of Up.
 	Timeout time.Duration
-	// Flags are given to a component, by its name, beside those that Up needs itself.
+	// Flags are given to components, by their subcommand, beside those that Up needs itself.
 	Flags map[string][]string
 }
 
@@ -52,7 +55,7 @@ type up struct {
 	clients map[string]client.Client
 }
 
-// step is one line of the progress. components are those whose logs tell why it may have failed.
+// step is one line of the progress. components are those whose logs tell why it may have failed, estimator standing for all of them.
 type step struct {
 	name       string
 	components []string
@@ -79,6 +82,11 @@ func (i *Installation) Up(ctx context.Context, options UpOptions, progress *Prog
 	if u.fleet, err = i.Fleet(); err != nil {
 		return err
 	}
+	known, err := i.estimators()
+	if err != nil {
+		return err
+	}
+	u.options.Estimators = options.Estimators || len(known) > 0
 	for _, s := range u.steps() {
 		if err := progress.Step(s.name, func(say func(string)) error { return s.do(ctx, say) }); err != nil {
 			return u.explain(ctx, s, err)
@@ -93,10 +101,15 @@ func (u *up) steps() []step {
 		{"starting clusters", nil, u.startClusters},
 		{"installing kinds", nil, u.installKinds},
 		{"starting the server of clusters", []string{apiServer}, u.startAPIServer},
+	}
+	if u.options.Estimators {
+		all = append(all, step{"starting estimators", []string{estimator}, u.startEstimators})
+	}
+	all = append(all, []step{
 		{"starting controllers and scheduler", []string{controllerManager, schedulerName}, u.startControllers},
 		{"joining members", []string{apiServer}, u.join},
 		{"waiting for members to be ready", []string{controllerManager}, u.awaitMembers},
-	}
+	}...)
 	if u.options.Example {
 		all = append(all, step{"rolling out nginx", []string{controllerManager, schedulerName}, u.rollOut})
 	}
@@ -236,31 +249,38 @@ func (u *up) awaitDiscovery(ctx context.Context, say func(string)) error {
 }
 
 func (u *up) startControllers(ctx context.Context, say func(string)) error {
-	launches := map[string]launch{}
-	for _, name := range []string{controllerManager, schedulerName} {
-		l, err := u.controllerLaunch(name)
-		if err != nil {
+	var access []string
+	var err error
+	if u.options.Estimators {
+		if access, err = u.estimatorAccess(); err != nil {
 			return err
 		}
-		launches[name] = l
+	}
+	launches := map[string]launch{}
+	if launches[controllerManager], err = u.controllerLaunch(controllerManager); err != nil {
+		return err
+	}
+	if launches[schedulerName], err = u.controllerLaunch(schedulerName, access...); err != nil {
+		return err
 	}
 	return u.start(ctx, say, launches)
 }
 
 // start makes the components run and waits until each says that it works.
 func (u *up) start(ctx context.Context, say func(string), launches map[string]launch) error {
-	for _, name := range componentNames {
-		if l, wanted := launches[name]; wanted {
-			if err := u.component(name).ensure(ctx, l, portFree); err != nil {
-				return err
-			}
+	started := slices.Sorted(maps.Keys(launches))
+	for _, name := range started {
+		taken, err := u.portsBeside(name)
+		if err != nil {
+			return err
+		}
+		free := func(port int) bool { return !slices.Contains(taken, port) && portFree(port) }
+		if err := u.component(name).ensure(ctx, launches[name], free); err != nil {
+			return err
 		}
 	}
 	return await(ctx, say, func(ctx context.Context) (string, error) {
-		for _, name := range componentNames {
-			if _, wanted := launches[name]; !wanted {
-				continue
-			}
+		for _, name := range started {
 			if err := u.component(name).healthy(ctx); err != nil {
 				return name + " is not ready", err
 			}
@@ -269,10 +289,34 @@ func (u *up) start(ctx context.Context, say func(string), launches map[string]la
 	})
 }
 
+// portsBeside are the ports of all other components: one that has just been started may not listen yet.
+func (u *up) portsBeside(name string) ([]int, error) {
+	names, err := u.components()
+	if err != nil {
+		return nil, err
+	}
+	var taken []int
+	for _, other := range names {
+		if other == name {
+			continue
+		}
+		r, err := u.component(other).record()
+		if err != nil {
+			return nil, err
+		}
+		taken = append(taken, r.Ports...)
+	}
+	return taken, nil
+}
+
 // await waits as long as all components run: without them nothing would come of it.
 func (u *up) await(ctx context.Context, say func(string), ask func(context.Context) (string, error)) error {
 	return await(ctx, say, func(ctx context.Context) (string, error) {
-		for _, name := range componentNames {
+		names, err := u.components()
+		if err != nil {
+			return "", err
+		}
+		for _, name := range names {
 			r, err := u.component(name).record()
 			if err != nil {
 				return "", err
@@ -293,8 +337,14 @@ func (u *up) explain(ctx context.Context, s step, err error) error {
 	if errors.Is(context.Cause(ctx), context.Canceled) {
 		return fmt.Errorf("interrupted while %s: run it again to go on, or end what runs with `seatrial down`", s.name)
 	}
+	names := s.components
+	if slices.Contains(names, estimator) {
+		if found, listErr := u.estimators(); listErr == nil {
+			names = found
+		}
+	}
 	var text strings.Builder
-	for _, name := range s.components {
+	for _, name := range names {
 		log := u.component(name).log()
 		if tail := lastLines(process.LogTail(log, 0), logLines); tail != "" {
 			fmt.Fprintf(&text, "\n%s's log, %s, ends in:\n%s", name, log, tail)

@@ -110,17 +110,13 @@ func (q *inquiry) plain(ctx context.Context, conn grpc.ClientConnInterface) (rep
 	var count int32
 	client := wire.NewEstimatorClient(conn)
 	if q.sets() {
-		response, err := client.MaxAvailableComponentSets(ctx, &wire.MaxAvailableComponentSetsRequest{
-			Cluster: &q.cluster, Components: q.demand.GetComponents(), Namespace: &q.demand.Namespace, AssumedWorkloads: q.assumed,
-		})
+		response, err := client.MaxAvailableComponentSets(ctx, wire.SetsRequest(q.cluster, q.demand, q.assumed))
 		if err != nil {
 			return reply{}, err
 		}
 		count = response.GetMaxSets()
 	} else {
-		response, err := client.MaxAvailableReplicas(ctx, &wire.MaxAvailableReplicasRequest{
-			Cluster: &q.cluster, ReplicaRequirements: q.demand.GetReplicaRequirements(), AssumedWorkloads: q.assumed,
-		})
+		response, err := client.MaxAvailableReplicas(ctx, wire.ReplicasRequest(q.cluster, q.demand, q.assumed))
 		if err != nil {
 			return reply{}, err
 		}

@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/seatrial/seatrial/estimator"
 	"github.com/seatrial/seatrial/estimator/rpc/wire"
@@ -267,18 +266,6 @@ func (c *Client) Forget(cluster string) {
 	defer c.mu.Unlock()
 	if !c.closed {
 		c.forget(cluster)
-	}
-}
-
-// Retain forgets all clusters but these.
-func (c *Client) Retain(clusters []string) {
-	kept := sets.New(clusters...)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for cluster := range c.links {
-		if !c.closed && !kept.Has(cluster) {
-			c.forget(cluster)
-		}
 	}
 }
 

@@ -72,21 +72,27 @@ func TestInstalledEstimators(t *testing.T) {
 		if len(m1.batches) != 1 || len(m1.replicas) != 2 || len(m1.sets) != 1 {
 			t.Fatalf("m1 got %d batches, %d and %d plain questions", len(m1.batches), len(m1.replicas), len(m1.sets))
 		}
-		want, err := wire.ReplicasRequest("m1", &plain)
-		if err != nil {
-			t.Fatal(err)
-		}
-		equal(t, "replicas", m1.replicas[0], want)
-		wantSets, err := wire.SetsRequest("m1", &sets)
-		if err != nil {
-			t.Fatal(err)
-		}
-		equal(t, "sets", m1.sets[0], wantSets)
+		equal(t, "replicas", m1.replicas[0], &wire.MaxAvailableReplicasRequest{
+			Cluster: ptr.To("m1"), ReplicaRequirements: demandOf(t, &plain).GetReplicaRequirements(),
+			AssumedWorkloads: []*wire.AssumedWorkload{{Namespace: ptr.To("other")}},
+		})
+		equal(t, "sets", m1.sets[0], &wire.MaxAvailableComponentSetsRequest{
+			Cluster: ptr.To("m1"), Namespace: ptr.To("default"), Components: demandOf(t, &sets).GetComponents(),
+		})
 
 		m1.set(func(f *fake) { f.batchErr = nil })
 		time.Sleep(plainTime)
 		expect(t, c.Estimate(t.Context(), special, all[:1]), "3")
 	})
+}
+
+func demandOf(t *testing.T, question *estimator.Question) *wire.Demand {
+	t.Helper()
+	demand, err := wire.EncodeDemand(question)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return demand
 }
 
 // TestOneTroubleEach has one estimator in trouble of each kind: the answer of the other one counts.

@@ -14,12 +14,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
 
-	"github.com/seatrial/seatrial/estimator"
 	"github.com/seatrial/seatrial/estimator/nodes"
 )
 
@@ -48,8 +46,7 @@ type Inventory struct {
 	// contents guards everything below: many readers, or one event.
 	contents sync.RWMutex
 	index    *nodes.Index
-	drivers  map[types.NamespacedName]string
-	claims   map[string]types.NamespacedName
+	claims   nodes.Claims
 	pending  map[string]map[string]*corev1.Pod
 }
 
@@ -64,7 +61,6 @@ func New(client kubernetes.Interface, options Options) *Inventory {
 	v := &Inventory{
 		client: client, options: options, synced: make(chan struct{}), broken: map[string]error{},
 		index:   nodes.NewIndex(options.Gates),
-		drivers: map[types.NamespacedName]string{}, claims: map[string]types.NamespacedName{},
 		pending: map[string]map[string]*corev1.Pod{},
 	}
 	v.streams = v.kinds()
@@ -129,25 +125,4 @@ func (v *Inventory) report(kind string, err error) {
 	case !stale && wasStale:
 		log().Info("The cluster is in sight again")
 	}
-}
-
-// volumesOf are the attached volumes of a pod whose driver is known.
-func (v *Inventory) volumesOf(pod *corev1.Pod) []estimator.Volume {
-	if len(v.drivers) == 0 {
-		return nil
-	}
-	var volumes []estimator.Volume
-	for i := range pod.Spec.Volumes {
-		name := ""
-		switch volume := &pod.Spec.Volumes[i]; {
-		case volume.PersistentVolumeClaim != nil:
-			name = volume.PersistentVolumeClaim.ClaimName
-		case volume.Ephemeral != nil:
-			name = pod.Name + "-" + volume.Name
-		}
-		if driver := v.drivers[types.NamespacedName{Namespace: pod.Namespace, Name: name}]; driver != "" {
-			volumes = append(volumes, estimator.Volume{Driver: driver})
-		}
-	}
-	return volumes
 }

@@ -5,7 +5,6 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 )
@@ -17,8 +16,8 @@ func (v *Inventory) kinds() []*stream {
 	core, storage := v.client.CoreV1().RESTClient(), v.client.StorageV1().RESTClient()
 	volumes := v.stream(core, "persistentvolumes", fields.Everything())
 	volumes.optional = true
-	volumes.upsert = func(object runtime.Object) { v.upsertVolume(object.(*corev1.PersistentVolume)) }
-	volumes.remove = func(_, name string) { v.deleteVolume(name) }
+	volumes.upsert = func(object runtime.Object) { v.claims.Upsert(object.(*corev1.PersistentVolume)) }
+	volumes.remove = func(_, name string) { v.claims.Delete(name) }
 
 	limits := v.stream(storage, "csinodes", fields.Everything())
 	limits.optional = true
@@ -69,25 +68,8 @@ func trimQuota(quota *corev1.ResourceQuota) *corev1.ResourceQuota {
 	return kept
 }
 
-// upsertVolume notes which driver attaches the volume of a claim.
-func (v *Inventory) upsertVolume(volume *corev1.PersistentVolume) {
-	v.deleteVolume(volume.Name)
-	if volume.Spec.CSI == nil || volume.Spec.ClaimRef == nil {
-		return
-	}
-	claim := types.NamespacedName{Namespace: volume.Spec.ClaimRef.Namespace, Name: volume.Spec.ClaimRef.Name}
-	v.claims[volume.Name], v.drivers[claim] = claim, volume.Spec.CSI.Driver
-}
-
-func (v *Inventory) deleteVolume(name string) {
-	if claim, ok := v.claims[name]; ok {
-		delete(v.claims, name)
-		delete(v.drivers, claim)
-	}
-}
-
 func (v *Inventory) upsertPod(pod *corev1.Pod) {
-	if err := v.index.UpsertPod(pod, v.volumesOf(pod)...); err != nil {
+	if err := v.index.UpsertPod(pod, v.claims.VolumesOf(pod)...); err != nil {
 		log().Error(err, "Leaving out a pod")
 	}
 	v.notePending(pod)

@@ -27,21 +27,14 @@ func TestAbsurdNumbers(t *testing.T) {
 			question := &estimator.Question{
 				Requirements: &workv1alpha2.ReplicaRequirements{ResourceRequest: corev1.ResourceList{"cpu": resource.MustParse(cpu)}},
 				Components:   []workv1alpha2.Component{component(replicas, cpu), component(math.MaxInt32, cpu)},
-				Assumed: func(string) []estimator.AssumedWorkload {
-					return []estimator.AssumedWorkload{{Components: []workv1alpha2.Component{component(replicas, cpu)}}}
-				},
 			}
-			single, err := wire.ReplicasRequest(member, question)
+			assumed, err := wire.EncodeAssumed([]estimator.AssumedWorkload{{Components: []workv1alpha2.Component{component(replicas, cpu)}}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			fit, err := client.MaxAvailableReplicas(t.Context(), single)
+			fit, err := client.MaxAvailableReplicas(t.Context(), wire.ReplicasRequest(member, demandOf(t, question), assumed))
 			judge(t, cpu, replicas, fit.GetMaxReplicas(), err)
-			many, err := wire.SetsRequest(member, question)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sets, err := client.MaxAvailableComponentSets(t.Context(), many)
+			sets, err := client.MaxAvailableComponentSets(t.Context(), wire.SetsRequest(member, demandOf(t, question), assumed))
 			judge(t, cpu, replicas, sets.GetMaxSets(), err)
 		}
 	}

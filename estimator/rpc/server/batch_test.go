@@ -38,6 +38,24 @@ func asking(cpu string) *estimator.Question {
 		ResourceRequest: corev1.ResourceList{"cpu": resource.MustParse(cpu)}}}
 }
 
+func demandOf(t testing.TB, question *estimator.Question) *wire.Demand {
+	t.Helper()
+	demand, err := wire.EncodeDemand(question)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return demand
+}
+
+func batchOf(t testing.TB, questions ...*estimator.Question) *wire.EstimateRequest {
+	t.Helper()
+	request := &wire.EstimateRequest{Cluster: member}
+	for _, question := range questions {
+		request.Demands = append(request.Demands, demandOf(t, question))
+	}
+	return request
+}
+
 // TestBatch asks for replicas, for replicas that keep apart, for sets and for nonsense in one call.
 func TestBatch(t *testing.T) {
 	cluster := &fixed{index: newIndex(t, newNode("a", "4"), newNode("b", "6"), newNode("c", "1")), stale: true}
@@ -48,10 +66,7 @@ func TestBatch(t *testing.T) {
 	sets.Components = []workv1alpha2.Component{{Name: "pair", Replicas: 2, ReplicaRequirements: &workv1alpha2.ComponentReplicaRequirements{
 		ResourceRequest: corev1.ResourceList{"cpu": resource.MustParse("2")}}}}
 	wrong.Pod = &estimator.PodDemand{HostPorts: []estimator.HostPort{{Port: 70000}}}
-	request, err := wire.BatchRequest(member, []*estimator.Question{asking("2"), wrong, apart, sets}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	request := batchOf(t, asking("2"), wrong, apart, sets)
 	request.Explain = true
 	response, err := client.Estimate(t.Context(), request)
 	if err != nil {
@@ -81,7 +96,9 @@ func TestBatch(t *testing.T) {
 func TestBatchBesideAssumed(t *testing.T) {
 	cluster := &fixed{index: newIndex(t, newNode("a", "4"))}
 	client := wire.NewBatchEstimatorClient(dial(t, serve(t, cluster, nil, 0), nil))
-	request, err := wire.BatchRequest(member, []*estimator.Question{asking("1")}, []estimator.AssumedWorkload{{Namespace: "shop", Components: []workv1alpha2.Component{
+	request := batchOf(t, asking("1"))
+	var err error
+	request.AssumedWorkloads, err = wire.EncodeAssumed([]estimator.AssumedWorkload{{Namespace: "shop", Components: []workv1alpha2.Component{
 		{Replicas: 3, ReplicaRequirements: &workv1alpha2.ComponentReplicaRequirements{ResourceRequest: corev1.ResourceList{"cpu": resource.MustParse("1")}}}}}})
 	if err != nil {
 		t.Fatal(err)

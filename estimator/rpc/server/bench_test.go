@@ -26,10 +26,7 @@ func BenchmarkCall(b *testing.B) {
 	}
 	b.Run("replicas", func(b *testing.B) {
 		client := wire.NewEstimatorClient(connection)
-		request, err := wire.ReplicasRequest(member, questions[0])
-		if err != nil {
-			b.Fatal(err)
-		}
+		request := wire.ReplicasRequest(member, demandOf(b, questions[0]), nil)
 		b.ReportAllocs()
 		for b.Loop() {
 			if answer, err := client.MaxAvailableReplicas(b.Context(), request); err != nil || answer.GetMaxReplicas() == 0 {
@@ -39,10 +36,7 @@ func BenchmarkCall(b *testing.B) {
 	})
 	b.Run("batch", func(b *testing.B) {
 		client := wire.NewBatchEstimatorClient(connection)
-		request, err := wire.BatchRequest(member, questions, nil)
-		if err != nil {
-			b.Fatal(err)
-		}
+		request := batchOf(b, questions...)
 		b.ReportAllocs()
 		for b.Loop() {
 			if answer, err := client.Estimate(b.Context(), request); err != nil || answer.GetEstimates()[99].GetCount() == 0 {

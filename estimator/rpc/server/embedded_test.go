@@ -15,8 +15,6 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
-	"github.com/seatrial/seatrial/estimator"
 	"github.com/seatrial/seatrial/estimator/rpc/inventory"
 	"github.com/seatrial/seatrial/estimator/rpc/wire"
 	"github.com/seatrial/seatrial/fleet"
@@ -79,11 +77,7 @@ func TestRealMember(t *testing.T) {
 	v := inventory.New(direct, inventory.Options{})
 	follow(t, v)
 	asked := wire.NewEstimatorClient(dial(t, serve(t, v, nil, 0), nil))
-	request, err := wire.ReplicasRequest(member, &estimator.Question{Namespace: "default", Requirements: &workv1alpha2.ReplicaRequirements{
-		ResourceRequest: corev1.ResourceList{"cpu": resource.MustParse("1500m")}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	request := wire.ReplicasRequest(member, demandOf(t, asking("1500m")), nil)
 	awaitRoom := func(want int32) {
 		t.Helper()
 		awaitAnswer(t, want, func() (int32, error) {

@@ -61,24 +61,20 @@ func (in *goldenInput) fill(api *apitest.Server) {
 // ask asks the question of a case the way an installed scheduler does.
 func (in *goldenInput) ask(ctx context.Context, client wire.EstimatorClient) (int32, error) {
 	ctx = metadata.AppendToOutgoingContext(ctx, wire.MetadataObject, "golden")
-	question := &estimator.Question{
-		Namespace: in.Namespace, Requirements: in.ReplicaRequirements, Components: in.Components,
-		Assumed: func(string) []estimator.AssumedWorkload { return in.AssumedWorkloads },
+	demand, err := wire.EncodeDemand(&estimator.Question{Namespace: in.Namespace, Requirements: in.ReplicaRequirements, Components: in.Components})
+	if err != nil {
+		return 0, err
+	}
+	assumed, err := wire.EncodeAssumed(in.AssumedWorkloads)
+	if err != nil {
+		return 0, err
 	}
 	switch in.Op {
 	case "replicas":
-		request, err := wire.ReplicasRequest(member, question)
-		if err != nil {
-			return 0, err
-		}
-		response, err := client.MaxAvailableReplicas(ctx, request)
+		response, err := client.MaxAvailableReplicas(ctx, wire.ReplicasRequest(member, demand, assumed))
 		return response.GetMaxReplicas(), err
 	case "componentSets":
-		request, err := wire.SetsRequest(member, question)
-		if err != nil {
-			return 0, err
-		}
-		response, err := client.MaxAvailableComponentSets(ctx, request)
+		response, err := client.MaxAvailableComponentSets(ctx, wire.SetsRequest(member, demand, assumed))
 		return response.GetMaxSets(), err
 	case "unschedulable":
 		response, err := client.GetUnschedulableReplicas(ctx, &wire.UnschedulableReplicasRequest{

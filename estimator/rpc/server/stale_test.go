@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/ptr"
 
-	"github.com/seatrial/seatrial/estimator"
 	"github.com/seatrial/seatrial/estimator/rpc/inventory"
 	"github.com/seatrial/seatrial/estimator/rpc/inventory/apitest"
 	"github.com/seatrial/seatrial/estimator/rpc/wire"
@@ -34,10 +33,7 @@ func TestStaleAnswers(t *testing.T) {
 	r := serve(t, v, nil, 0)
 	connection := dial(t, r, nil)
 	batch, installed := wire.NewBatchEstimatorClient(connection), wire.NewEstimatorClient(connection)
-	request, err := wire.BatchRequest(member, []*estimator.Question{asking("1")}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	request := batchOf(t, asking("1"))
 	awaitBatch := func(count int32, stale bool) {
 		t.Helper()
 		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {

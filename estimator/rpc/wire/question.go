@@ -9,48 +9,17 @@ import (
 	"github.com/seatrial/seatrial/estimator"
 )
 
-// ReplicasRequest asks the question of one cluster of an installed estimator, which does not know its Pod.
-func ReplicasRequest(cluster string, question *estimator.Question) (*MaxAvailableReplicasRequest, error) {
-	requirements, err := encodeQuestionRequirements(question)
-	if err != nil {
-		return nil, err
-	}
-	assumed, err := encodeQuestionAssumed(cluster, question)
-	if err != nil {
-		return nil, err
-	}
-	return &MaxAvailableReplicasRequest{Cluster: &cluster, ReplicaRequirements: requirements, AssumedWorkloads: assumed}, nil
+// ReplicasRequest puts a demand to an installed estimator, which does not know its Pod.
+func ReplicasRequest(cluster string, demand *Demand, assumed []*AssumedWorkload) *MaxAvailableReplicasRequest {
+	return &MaxAvailableReplicasRequest{Cluster: &cluster, ReplicaRequirements: demand.GetReplicaRequirements(), AssumedWorkloads: assumed}
 }
 
-// SetsRequest asks the question, which has components, of one cluster of an installed estimator.
-func SetsRequest(cluster string, question *estimator.Question) (*MaxAvailableComponentSetsRequest, error) {
-	components, err := EncodeComponents(question.Components)
-	if err != nil {
-		return nil, err
-	}
-	assumed, err := encodeQuestionAssumed(cluster, question)
-	if err != nil {
-		return nil, err
-	}
+// SetsRequest puts a demand with components to an installed estimator.
+func SetsRequest(cluster string, demand *Demand, assumed []*AssumedWorkload) *MaxAvailableComponentSetsRequest {
+	namespace := demand.GetNamespace()
 	return &MaxAvailableComponentSetsRequest{
-		Cluster: &cluster, Components: components, Namespace: &question.Namespace, AssumedWorkloads: assumed,
-	}, nil
-}
-
-// BatchRequest asks several questions of one cluster beside the same assumed workloads; those of the questions are not
-// looked at.
-func BatchRequest(cluster string, questions []*estimator.Question, assumed []estimator.AssumedWorkload) (*EstimateRequest, error) {
-	request := &EstimateRequest{Cluster: cluster}
-	for _, question := range questions {
-		demand, err := EncodeDemand(question)
-		if err != nil {
-			return nil, err
-		}
-		request.Demands = append(request.Demands, demand)
+		Cluster: &cluster, Components: demand.GetComponents(), Namespace: &namespace, AssumedWorkloads: assumed,
 	}
-	var err error
-	request.AssumedWorkloads, err = EncodeAssumed(assumed)
-	return request, err
 }
 
 // EncodeDemand encodes a question but for its name and its assumed workloads.
@@ -121,15 +90,4 @@ func encodeQuestionRequirements(question *estimator.Question) (*ReplicaRequireme
 		requirements.Namespace = &namespace
 	}
 	return requirements, nil
-}
-
-func encodeQuestionAssumed(cluster string, question *estimator.Question) ([]*AssumedWorkload, error) {
-	if question.Assumed == nil {
-		return nil, nil
-	}
-	assumed, err := EncodeAssumed(question.Assumed(cluster))
-	if err != nil {
-		return nil, fmt.Errorf("asking for %s: %w", question.Workload, err)
-	}
-	return assumed, nil
 }

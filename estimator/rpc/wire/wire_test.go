@@ -85,20 +85,15 @@ func TestDemandRoundTrip(t *testing.T) {
 func TestAssumedRoundTrip(t *testing.T) {
 	question := fullQuestion()
 	want := []estimator.AssumedWorkload{{Namespace: "a", Components: question.Components}, {Namespace: "b"}}
-	question.Assumed = func(cluster string) []estimator.AssumedWorkload {
-		if cluster != "member1" {
-			t.Errorf("asked what is assumed in %s", cluster)
-		}
-		return want
-	}
-	replicas, err := wire.ReplicasRequest("member1", question)
+	demand, err := wire.EncodeDemand(question)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sets, err := wire.SetsRequest("member1", question)
+	assumed, err := wire.EncodeAssumed(want)
 	if err != nil {
 		t.Fatal(err)
 	}
+	replicas, sets := wire.ReplicasRequest("member1", demand, assumed), wire.SetsRequest("member1", demand, assumed)
 	for _, from := range [][]*wire.AssumedWorkload{replicas.GetAssumedWorkloads(), sets.GetAssumedWorkloads()} {
 		got, err := wire.DecodeAssumed(from)
 		if err != nil || !apiequality.Semantic.DeepEqual(got, want) {
@@ -113,7 +108,7 @@ func TestAssumedRoundTrip(t *testing.T) {
 // TestRequirementsInheritNamespace: quotas are found by the namespace of the question where requirements have none.
 func TestRequirementsInheritNamespace(t *testing.T) {
 	question := &estimator.Question{Namespace: "shop", Requirements: &workv1alpha2.ReplicaRequirements{}}
-	request, err := wire.ReplicasRequest("member1", question)
+	request, err := wire.EncodeDemand(question)
 	if err != nil || request.GetReplicaRequirements().GetNamespace() != "shop" {
 		t.Errorf("the namespace is %q (%v)", request.GetReplicaRequirements().GetNamespace(), err)
 	}
@@ -209,11 +204,7 @@ func FuzzDecode(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	replicas, err := wire.ReplicasRequest("m", question)
-	if err != nil {
-		f.Fatal(err)
-	}
-	single, err := proto.Marshal(replicas)
+	single, err := proto.Marshal(wire.ReplicasRequest("m", demand, nil))
 	if err != nil {
 		f.Fatal(err)
 	}
