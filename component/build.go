@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// registerBuild tells by a metric of the reference what the process was built from: a gauge that is always 1.
-func registerBuild(registry prometheus.Registerer) error {
+// RegisterBuild tells by a metric of the reference what the process was built from: a gauge that is always 1.
+func RegisterBuild(registry prometheus.Registerer) error {
 	made := prometheus.Labels{
 		"git_version": "unknown", "git_commit": "", "git_tree_state": "", "build_date": "",
 		"go_version": runtime.Version(), "compiler": runtime.Compiler, "platform": runtime.GOOS + "/" + runtime.GOARCH,

@@ -114,7 +114,7 @@ func (p *Process) Driver() (*live.Driver, error) {
 		return nil, fmt.Errorf("logging flags: %w", err)
 	}
 	ctrl.SetLogger(klog.Background())
-	if err := registerBuild(metrics.Registry); err != nil {
+	if err := RegisterBuild(metrics.Registry); err != nil {
 		return nil, err
 	}
 	config, err := p.RESTConfig()

@@ -20,7 +20,7 @@ func TestSchedulerMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := registerBuild(registry); err != nil {
+		if err := RegisterBuild(registry); err != nil {
 			t.Fatal(err)
 		}
 	}

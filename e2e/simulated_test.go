@@ -1,21 +1,12 @@
 package e2e_test
 
 import (
-	"regexp"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/seatrial/seatrial/control"
-	"github.com/seatrial/seatrial/controllers/aggregate"
-	"github.com/seatrial/seatrial/controllers/cluster"
-	"github.com/seatrial/seatrial/controllers/clusterstatus"
-	"github.com/seatrial/seatrial/controllers/collect"
-	"github.com/seatrial/seatrial/controllers/execute"
-	"github.com/seatrial/seatrial/controllers/namespace"
-	"github.com/seatrial/seatrial/controllers/propagate"
-	"github.com/seatrial/seatrial/controllers/render"
-	"github.com/seatrial/seatrial/controllers/truth"
+	"github.com/seatrial/seatrial/controlplane"
 	"github.com/seatrial/seatrial/e2e"
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/fleet/embedded"
@@ -25,19 +16,8 @@ import (
 
 // controllers are the values that run in production.
 func controllers() []control.Controller {
-	kube := []*regexp.Regexp{regexp.MustCompile("^kube-")}
-	return []control.Controller{
-		cluster.New(1), clusterstatus.New(clusterstatus.Defaults()), namespace.New(kube, 1),
-		propagate.New(propagate.Options{SkippedNamespaces: kube}),
-		scheduler.New(scheduler.Options{Name: "default-scheduler"}),
-		render.New(1), execute.New(1), collect.New(1), aggregate.New(1), truth.New(unread{}, truth.Defaults()),
-	}
+	return append(controlplane.Controllers(controlplane.Defaults()), scheduler.New(scheduler.Options{Name: "default-scheduler"}))
 }
-
-// unread drops what the controllers measure.
-type unread struct{}
-
-func (unread) Settled(string, int32, int32) {}
 
 func simulated(t *testing.T) *simulator.Fleet {
 	t.Helper()

@@ -48,6 +48,11 @@ func appliedPreferences(bound binding.Binding, prices uint64) string {
 	return string(encoded)
 }
 
+// fingerprint is the same text for bindings of equal placements and preferences.
+func fingerprint(bound binding.Binding) string {
+	return appliedPlacement(bound) + appliedPreferences(bound, 0)
+}
+
 // wishesOf are the annotations by which a binding asks for more than its placement says.
 func wishesOf(bound binding.Binding) map[string]string {
 	var wishes map[string]string

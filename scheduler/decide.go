@@ -20,7 +20,7 @@ func (s *scheduler) settle(ctx context.Context, deps control.Deps, bound binding
 	for {
 		decision, open, undo := s.decide(deps, bound, heard)
 		if open == nil {
-			decision.Err = makeLegible(decision.Err)
+			decision.Err = makeLegible(&decision)
 			return decision, undo
 		}
 		began := deps.Clock.Now()
@@ -40,7 +40,7 @@ func (s *scheduler) decide(deps control.Deps, bound binding.Binding, heard heari
 	if s.options.Overcommit {
 		ledger = nil
 	}
-	seen := basis{fleet: s.fleet.Current(), ledger: ledger, memo: s.memo, heard: heard, steps: timing{deps.Clock, s.options.Recorder}}
+	seen := basis{batch: s.shared(), ledger: ledger, memo: s.memo, heard: heard, steps: timing{deps.Clock, s.options.Recorder}}
 	decision, open = s.options.decide(bound, seen)
 	if open != nil || decision.Err != nil {
 		return decision, open, func() {}
@@ -56,13 +56,21 @@ func (s *scheduler) decide(deps control.Deps, bound binding.Binding, heard heari
 	}
 }
 
+// shared is the work on the newest snapshot that bindings of equal placements share.
+func (s *scheduler) shared() *placement.Batch {
+	if current := s.fleet.Current(); s.batch.Snapshot() != current {
+		s.batch = placement.NewBatch(current)
+	}
+	return s.batch
+}
+
 // Decide runs the core for one binding on a snapshot: one attempt for each affinity term until one succeeds. It waits for
 // extenders and estimators, where there are any. A binding for another scheduler is decided on by the built-in plugins.
 func (o Options) Decide(ctx context.Context, bound binding.Binding, fleet *placement.Snapshot) placement.Decision {
 	o = o.withDefaults()
 	heard := hearings{}
 	for {
-		decision, open := o.decide(bound, basis{fleet: fleet, memo: capacity.New(o.General), heard: heard})
+		decision, open := o.decide(bound, basis{batch: placement.NewBatch(fleet), memo: capacity.New(o.General), heard: heard})
 		if open == nil {
 			return decision
 		}
@@ -72,7 +80,7 @@ func (o Options) Decide(ctx context.Context, bound binding.Binding, fleet *place
 
 // basis is what a decision sees beside the binding. Ledger is nil when nothing is on its way or nobody minds.
 type basis struct {
-	fleet  *placement.Snapshot
+	batch  *placement.Batch
 	ledger *inflight.Ledger
 	memo   *capacity.Memo
 	heard  hearings
@@ -93,6 +101,7 @@ func (o Options) decide(bound binding.Binding, seen basis) (decision placement.D
 	request := placement.Request{
 		Binding: bound.NamespacedName(), Spec: bound.Spec, Term: bound.Status.SchedulerObservedAffinityName,
 		LastScheduled: bound.Status.LastScheduledTime, Options: profile.Options(o.Placement), Preferences: preferences,
+		Fingerprint: fingerprint(bound),
 	}
 	for _, attempt := range request.Attempts() {
 		if decision, open = o.attempt(bound, profile, attempt, seen); open != nil {
@@ -119,7 +128,7 @@ func staying(bound binding.Binding, err error) error {
 
 func (o Options) attempt(bound binding.Binding, profile *framework.Profile, attempt placement.Request, seen basis) (placement.Decision, *question) {
 	lap := seen.steps.start()
-	candidates, err := profile.Candidates(attempt, seen.fleet)
+	candidates, err := profile.Candidates(attempt, seen.batch)
 	lap = seen.steps.step(StepFilter, lap)
 	if err != nil {
 		return placement.Decision{Term: attempt.Term, Err: err}, nil

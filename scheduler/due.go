@@ -16,13 +16,17 @@ import (
 )
 
 // due tells whether a binding needs a decision: its placement, its preferences or its replicas changed, a reschedule was asked
-// for, one of its clusters is gone, or its clusters follow from the fleet alone.
+// for, one of its clusters is gone or outside its affinity, or its clusters follow from the fleet alone.
 func due(bound binding.Binding, fleet *placement.Snapshot) bool {
 	if waits(bound) || rescheduleAsked(bound) || replicasChanged(bound.Spec) || followsFleet(bound.Spec) || lostCluster(bound.Spec.Clusters, fleet) {
 		return true
 	}
-	return bound.GetAnnotations()[names.AnnotationAppliedPlacement] != appliedPlacement(bound) ||
-		bound.GetAnnotations()[names.AnnotationAppliedPreferences] != appliedPreferences(bound, fleet.PriceList())
+	if bound.GetAnnotations()[names.AnnotationAppliedPlacement] != appliedPlacement(bound) ||
+		bound.GetAnnotations()[names.AnnotationAppliedPreferences] != appliedPreferences(bound, fleet.PriceList()) {
+		return true
+	}
+	request := placement.Request{Spec: bound.Spec, Term: bound.Status.SchedulerObservedAffinityName}
+	return request.Strayed(fleet)
 }
 
 // policyChanged tells whether an event is about what a policy says of a binding.

@@ -32,6 +32,24 @@ func placed() binding.Binding {
 	return bound
 }
 
+// limit gives a binding an affinity, as if it had been decided under it.
+func limit(bound binding.Binding, clusters ...string) {
+	bound.Spec.Placement.ClusterAffinity = &policyv1alpha1.ClusterAffinity{ClusterNames: clusters}
+	bound.GetAnnotations()[names.AnnotationAppliedPlacement] = appliedPlacement(bound)
+}
+
+// limitTo does so by the second of two terms, the first cluster being its own and the others its overflow.
+func limitTo(bound binding.Binding, clusters ...string) {
+	term := policyv1alpha1.ClusterAffinityTerm{AffinityName: "second", ClusterAffinity: policyv1alpha1.ClusterAffinity{ClusterNames: clusters[:1]}}
+	for _, name := range clusters[1:] {
+		term.OverflowAffinities = append(term.OverflowAffinities,
+			policyv1alpha1.OverflowClusterAffinity{ClusterAffinity: policyv1alpha1.ClusterAffinity{ClusterNames: []string{name}}})
+	}
+	bound.Spec.Placement.ClusterAffinities = []policyv1alpha1.ClusterAffinityTerm{{AffinityName: "first"}, term}
+	bound.Status.SchedulerObservedAffinityName = "second"
+	bound.GetAnnotations()[names.AnnotationAppliedPlacement] = appliedPlacement(bound)
+}
+
 func fleetOf(clusters ...*clusterv1alpha1.Cluster) *placement.Snapshot {
 	return placement.NewSnapshot(clusters)
 }
@@ -67,6 +85,10 @@ func TestDue(t *testing.T) {
 		{"asked for since", func(b binding.Binding) {
 			b.Spec.RescheduleTriggeredAt, b.Status.LastScheduledTime = at(3), at(2)
 		}, whole, true},
+		{"a cluster is outside the affinity", func(b binding.Binding) { limit(b, "m1") }, whole, true},
+		{"within the affinity", func(b binding.Binding) { limit(b, "m1", "m2") }, whole, false},
+		{"outside the term in force", func(b binding.Binding) { limitTo(b, "m1") }, whole, true},
+		{"within an overflow of the term in force", func(b binding.Binding) { limitTo(b, "m1", "m2") }, whole, false},
 		{"goes wherever it fits", func(b binding.Binding) {
 			b.Spec.Replicas = 0
 			b.Spec.Clusters = []workv1alpha2.TargetCluster{{Name: "m1"}, {Name: "m2"}}
@@ -128,6 +150,36 @@ func TestCondition(t *testing.T) {
 		got := condition(c.decision, metav1.Now(), 7)
 		if got.Type != "Scheduled" || got.Status != c.status || got.Reason != c.reason || !strings.Contains(got.Message, c.says) || got.ObservedGeneration != 7 {
 			t.Errorf("%+v gives %+v, want %s/%s: %s", c.decision, got, c.status, c.reason, c.says)
+		}
+	}
+}
+
+// TestMessageOfFailure: users read how many clusters there were, and what no fleet can do.
+func TestMessageOfFailure(t *testing.T) {
+	fleet := fleetOf(roomy("m1", 10), roomy("m2", 10), cluster("m3"))
+	for _, c := range []struct {
+		spread policyv1alpha1.SpreadConstraint
+		want   string
+	}{
+		{policyv1alpha1.SpreadConstraint{SpreadByField: "cluster", MinGroups: 3, MaxGroups: 4},
+			"failed to select clusters: the number of feasible clusters is less than spreadConstraint.MinGroups " +
+				"(spread over cluster: minGroups is 3, and the clusters that fit make 2; 2/3 clusters fit: 1 does not serve the API)"},
+		{policyv1alpha1.SpreadConstraint{SpreadByField: "cluster", MinGroups: 5, MaxGroups: 2},
+			"failed to select clusters: the number of feasible clusters is less than spreadConstraint.MinGroups " +
+				"(spread over cluster: minGroups 5 is more than maxGroups 2; 2/3 clusters fit: 1 does not serve the API)"},
+		{policyv1alpha1.SpreadConstraint{SpreadByField: "cluster", MinGroups: 1},
+			"failed to select clusters: no enough resource when selecting 0 clusters " +
+				"(spread over cluster: maxGroups is missing or 0 and lets no group in; 2/3 clusters fit: 1 does not serve the API)"},
+		{policyv1alpha1.SpreadConstraint{SpreadByField: "cluster", MinGroups: -1, MaxGroups: -3},
+			"failed to select clusters: no enough resource when selecting 0 clusters " +
+				"(spread over cluster: minGroups -1 and maxGroups -3 must not be negative; 2/3 clusters fit: 1 does not serve the API)"},
+	} {
+		bound := asking(3)
+		bound.Spec.Placement.SpreadConstraints = []policyv1alpha1.SpreadConstraint{c.spread}
+		decision := Options{Name: "default-scheduler"}.Decide(t.Context(), bound, fleet)
+		decision.Err = makeLegible(&decision)
+		if got := condition(decision, metav1.Now(), 1).Message; got != c.want {
+			t.Errorf("%+v:\n got %s\nwant %s", c.spread, got, c.want)
 		}
 	}
 }

@@ -176,7 +176,7 @@ func TestExtendersSeeEveryCandidate(t *testing.T) {
 	decide := func(next func(round int) *placement.Snapshot) placement.Decision {
 		heard := hearings{}
 		for round := 0; ; round++ {
-			decision, open := options.decide(asking(2), basis{fleet: next(round), memo: capacity.New(options.General), heard: heard})
+			decision, open := options.decide(asking(2), basis{batch: placement.NewBatch(next(round)), memo: capacity.New(options.General), heard: heard})
 			if open == nil {
 				return decision
 			}

@@ -83,7 +83,7 @@ func (o Options) Explain(ctx context.Context, bound binding.Binding, fleet *plac
 		Concessions: decision.Concessions, InFlightExcluded: !o.Overcommit,
 	}
 	if decision.Err != nil {
-		told.Obstacle = makeLegible(decision.Err).Error()
+		told.Obstacle = makeLegible(&decision).Error()
 	}
 	doubts := map[string]*Doubt{}
 	for _, doubt := range decision.Doubts {

@@ -90,28 +90,47 @@ func (s *scheduler) takeOver(ctx context.Context, deps control.Deps) (*placement
 	return s.fleet.Current(), change, nil
 }
 
-// look takes note of a binding as it was read. There is no news in one that is older than what the scheduler wrote to it:
-// the view is yet to catch up, and brings a turn when it does so with more than that.
-func (s *scheduler) look(deps control.Deps, bound binding.Binding) (current *placement.Snapshot, news bool) {
+// sight is what a turn begins with.
+type sight struct {
+	fleet *placement.Snapshot
+	// revision tells apart the states of the fleet.
+	revision uint64
+	// lags says that the binding is older than what the scheduler wrote to it. Not every write brings a turn when the view
+	// catches up with it.
+	lags bool
+	// settled says that the binding is as the scheduler left it, and the fleet as it was then.
+	settled bool
+}
+
+// look takes note of a binding as it was read.
+func (s *scheduler) look(deps control.Deps, bound binding.Binding) sight {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name := bound.NamespacedName()
 	own, wrote := s.written[name]
-	if wrote && snapshot.Version(bound.GetResourceVersion()) < own.number && deps.Clock.Since(own.at) < flight {
-		return nil, false
+	read, recent := snapshot.Version(bound.GetResourceVersion()), deps.Clock.Since(own.at) < flight
+	if wrote && recent && read < own.number {
+		return sight{lags: true}
 	}
-	delete(s.written, name)
 	if s.options.Placement.WorkloadAffinity {
 		s.fleet.Store(bound)
 	}
-	return s.fleet.Current(), true
+	seen := sight{fleet: s.fleet.Current(), revision: s.fleet.Revision()}
+	if wrote && recent && read == own.number {
+		seen.settled = own.revision == seen.revision && !waits(bound)
+	} else {
+		delete(s.written, name)
+	}
+	return seen
 }
 
-// wrote remembers a write that made a binding say all there is to say.
-func (s *scheduler) wrote(deps control.Deps, bound binding.Binding) {
+// wrote remembers a write that made a binding say all there is to say about the fleet of a revision.
+func (s *scheduler) wrote(deps control.Deps, bound binding.Binding, revision uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.written[bound.NamespacedName()] = version{number: snapshot.Version(bound.GetResourceVersion()), at: deps.Clock.Now()}
+	s.written[bound.NamespacedName()] = version{
+		number: snapshot.Version(bound.GetResourceVersion()), revision: revision, at: deps.Clock.Now(),
+	}
 }
 
 func (s *scheduler) forget(name types.NamespacedName) {

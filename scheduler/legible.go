@@ -1,6 +1,12 @@
 package scheduler
 
-import "strings"
+import (
+	"errors"
+	"strings"
+
+	"github.com/seatrial/seatrial/scheduler/framework"
+	"github.com/seatrial/seatrial/scheduler/placement"
+)
 
 // maxMessage is well below the 32 KiB that the API server lets a condition say.
 const maxMessage = 8 << 10
@@ -17,19 +23,24 @@ func (l legible) Error() string { return l.text }
 // Unwrap is the error as it was.
 func (l legible) Unwrap() error { return l.error }
 
-// makeLegible leaves an error alone that fits. Part of what it says may come from plugins, extenders and annotations.
-func makeLegible(err error) error {
-	if err == nil {
+// makeLegible is the error of a decision with all that users need to know, in a form that fits. Part of what it says may come
+// from plugins, extenders and annotations.
+func makeLegible(decision *placement.Decision) error {
+	if decision.Err == nil {
 		return nil
 	}
-	text := err.Error()
+	text := decision.Obstacle()
+	var failed *framework.PluginError
+	if errors.As(decision.Err, &failed) {
+		text = decision.Err.Error() // Not the clusters stand in the way.
+	}
 	if len(text) <= maxMessage && !strings.ContainsAny(text, "\n\r\t") {
-		return err
+		return legible{decision.Err, text}
 	}
 	text = strings.ReplaceAll(text, "\n", "; ")
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > maxMessage {
 		text = strings.ToValidUTF8(text[:maxMessage], "") + "..."
 	}
-	return legible{err, text}
+	return legible{decision.Err, text}
 }

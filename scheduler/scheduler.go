@@ -2,8 +2,9 @@
 // it decides.
 //
 // Decisions are made one after the other on one snapshot of the fleet; the questions to extenders and estimators before
-// them, and the writes that follow, run side by side. What was decided and is not reported by the clusters yet counts as taken. The scheduler keeps the snapshot, those assumptions and
-// its own last writes in memory. They only save work and guard against lag: a new process builds them anew.
+// them, and the writes that follow, run side by side. What was decided and is not reported by the clusters yet counts as taken.
+// The scheduler keeps the snapshot, those assumptions and its own last writes in memory. They only save work and guard against
+// lag: a new process builds them anew.
 package scheduler
 
 import (
@@ -40,6 +41,8 @@ const (
 	parking = 5 * time.Minute
 	// minPatience keeps bindings that wait for room from trying all the time.
 	minPatience = 5 * time.Second
+	// catchUp is the pause before another look at a binding whose last write is yet to be seen.
+	catchUp = time.Second
 )
 
 // Options are the settings of one scheduler.
@@ -103,7 +106,8 @@ func (o Options) priority(key control.Key, event control.Event) (priority int64,
 		return queue.First, true
 	}
 	bound, ok := binding.Of(event.Object())
-	if !ok || o.IgnorePriority || bound.Spec.SchedulePriority == nil {
+	// The queue remembers what has a priority, and shall forget what is gone.
+	if !ok || event.New == nil || o.IgnorePriority || bound.Spec.SchedulePriority == nil {
 		return 0, ok
 	}
 	return int64(bound.Spec.SchedulePriority.Priority), true
@@ -118,19 +122,22 @@ type scheduler struct {
 	synced   bool
 	inFlight *inflight.Ledger
 	memo     *capacity.Memo
-	// written are the versions that the scheduler's own complete writes gave to bindings and that it has not read yet.
+	batch    *placement.Batch
+	// written are the versions that the scheduler's own complete writes gave to bindings, until it reads a later one.
 	written map[types.NamespacedName]version
 }
 
 type version struct {
 	number uint64
-	at     time.Time
+	// revision is that of the fleet the write answers to.
+	revision uint64
+	at       time.Time
 }
 
 func newScheduler(options Options) *scheduler {
 	return &scheduler{
 		options: options.withDefaults(), fleet: snapshot.New(), inFlight: inflight.New(flight),
-		memo: capacity.New(options.General), written: map[types.NamespacedName]version{},
+		memo: capacity.New(options.General), batch: placement.NewBatch(nil), written: map[types.NamespacedName]version{},
 	}
 }
 
@@ -148,22 +155,24 @@ func (s *scheduler) reconcile(ctx context.Context, deps control.Deps, key contro
 	if err := s.ensureFleet(ctx, deps); err != nil {
 		return control.Result{}, err
 	}
-	current, news := s.look(deps, bound)
-	if !news || !s.serves(bound) {
+	switch seen := s.look(deps, bound); {
+	case !s.serves(bound), seen.settled:
 		return control.Result{}, nil
-	}
-	if !due(bound, current) {
+	case seen.lags:
+		return control.Result{RequeueAfter: catchUp}, nil
+	case !due(bound, seen.fleet):
 		return control.Result{}, s.observe(ctx, deps, bound)
+	default:
+		return s.schedule(ctx, deps, bound, seen.revision)
 	}
-	return s.schedule(ctx, deps, bound)
 }
 
 // schedule decides on a binding and writes the decision. Failures that only the fleet or the binding can mend wait for a
 // change of either.
-func (s *scheduler) schedule(ctx context.Context, deps control.Deps, bound binding.Binding) (control.Result, error) {
+func (s *scheduler) schedule(ctx context.Context, deps control.Deps, bound binding.Binding, revision uint64) (control.Result, error) {
 	began := deps.Clock.Now()
 	decision, undo := s.settle(ctx, deps, bound)
-	outcome, err := s.write(ctx, deps, bound, decision)
+	outcome, err := s.write(ctx, deps, bound, decision, revision)
 	if err == nil {
 		err = outcome
 	}
@@ -174,16 +183,17 @@ func (s *scheduler) schedule(ctx context.Context, deps control.Deps, bound bindi
 		s.options.Recorder.Attempt(kindOf(bound), err, deps.Clock.Since(began))
 	}
 	var fit *placement.FitError
-	var unschedulable *placement.UnschedulableError
+	var failed *framework.PluginError
 	switch {
-	case errors.As(err, &fit):
-		return control.Result{RequeueAfter: parking}, nil
-	case errors.As(err, &unschedulable):
-		return control.Result{RequeueAfter: s.patience(deps.Clock.Now())}, nil
-	case err != nil:
+	case err == nil:
+		return control.Result{}, nil
+	case outcome == nil, quotaExceeded(outcome), errors.As(outcome, &failed):
 		return control.Result{}, fmt.Errorf("scheduling binding %s: %w", bound.NamespacedName(), err)
+	case errors.As(outcome, &fit):
+		return control.Result{RequeueAfter: parking}, nil
+	default:
+		return control.Result{RequeueAfter: s.patience(deps.Clock.Now())}, nil
 	}
-	return control.Result{}, nil
 }
 
 // patience is how long a binding waits for room without an event: not much beyond the moment when the next assumption that

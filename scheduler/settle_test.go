@@ -172,7 +172,7 @@ func TestAppliedPreferences(t *testing.T) {
 
 func TestLegible(t *testing.T) {
 	cause := &placement.UnschedulableError{Message: strings.Repeat("no room\n", 10_000)}
-	got := makeLegible(cause)
+	got := makeLegible(&placement.Decision{Err: cause})
 	if text := got.Error(); strings.Contains(text, "\n") || len(text) > maxMessage+3 || !strings.HasPrefix(text, "no room; no room") {
 		t.Errorf("%d bytes: %.80q", len(text), text)
 	}
@@ -181,7 +181,7 @@ func TestLegible(t *testing.T) {
 		t.Error("the cause is lost")
 	}
 	short := errors.New("fine as it is")
-	if got := makeLegible(short); !errors.Is(got, short) || got.Error() != short.Error() || makeLegible(nil) != nil {
+	if got := makeLegible(&placement.Decision{Err: short}); !errors.Is(got, short) || got.Error() != short.Error() || makeLegible(&placement.Decision{}) != nil {
 		t.Error("what fits is changed")
 	}
 }

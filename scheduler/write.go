@@ -31,8 +31,11 @@ func appliedPlacement(bound binding.Binding) string {
 
 // write puts a decision on its binding: targets and applied placement in one patch, what became of it in the status. When
 // no cluster fits, the targets empty, as the user's own words demand; any other failure leaves them as they are.
+// Revision is that of the fleet the decision was made on, or an earlier one.
 // The outcome is the error of the decision, or why it was refused for good; err is a write that failed otherwise.
-func (s *scheduler) write(ctx context.Context, deps control.Deps, bound binding.Binding, decision placement.Decision) (outcome, err error) {
+func (s *scheduler) write(
+	ctx context.Context, deps control.Deps, bound binding.Binding, decision placement.Decision, revision uint64,
+) (outcome, err error) {
 	changed := bound.Clone()
 	var fit *placement.FitError
 	if decision.Err == nil || errors.As(decision.Err, &fit) {
@@ -47,7 +50,7 @@ func (s *scheduler) write(ctx context.Context, deps control.Deps, bound binding.
 	if err := s.writeStatus(ctx, deps, bound, changed, decision); err != nil {
 		return nil, err
 	}
-	s.wrote(deps, changed)
+	s.wrote(deps, changed, revision)
 	return decision.Err, nil
 }
 

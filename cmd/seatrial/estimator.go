@@ -130,6 +130,9 @@ func (o *estimatorOptions) run(ctx context.Context) error {
 		Quotas: o.gates.Enabled(gateResourceQuota), Assumed: o.gates.Enabled(component.GateOvercommitProtection),
 	}})
 	registry := prometheus.NewRegistry()
+	if err := component.RegisterBuild(registry); err != nil {
+		return err
+	}
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	metrics, err := server.NewMetrics(registry, seen)
 	if err != nil {

@@ -7,9 +7,11 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
@@ -61,6 +63,8 @@ scheduler alone, and not taken into account here.`,
 			return bindingNames(command.Context(), process), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(command *cobra.Command, args []string) error {
+			// What went wrong with an estimator stands in the answer.
+			klog.SetLogger(logr.Discard())
 			options, err := decisions.Options()
 			if err != nil {
 				return err

@@ -2,9 +2,9 @@
 // and the contract by which verdicts from outside reach the pure core.
 //
 // A Configuration is loaded once from a file and a Registry. Each of its profiles serves the bindings of one scheduler name.
-// A caller runs, for each attempt of a request whose options went through Profile.Options,
+// A caller runs, for each attempt of a request whose options went through Profile.Options, on a placement.Batch of the fleet,
 //
-//	candidates, err := profile.Candidates(attempt, snapshot)                    // Filter and Score
+//	candidates, err := profile.Candidates(attempt, batch)                       // Filter and Score
 //	verdicts, err := gather(ctx, candidates)                                    // HTTP extenders; may wait
 //	candidates = candidates.Apply(verdicts...)
 //	decision := profile.Assign(candidates, estimate(candidates))                // Select, then Assign

@@ -11,10 +11,10 @@ import (
 	"github.com/seatrial/seatrial/scheduler/placement"
 )
 
-// Candidates filters and scores the clusters of a snapshot, first by the built-in plugins, then as Judge does.
-func (p *Profile) Candidates(request placement.Request, snapshot *placement.Snapshot) (*placement.CandidateSet, error) {
+// Candidates filters and scores the clusters of a batch, first by the built-in plugins, then as Judge does.
+func (p *Profile) Candidates(request placement.Request, batch *placement.Batch) (*placement.CandidateSet, error) {
 	began := p.start()
-	return p.judge(placement.Candidates(request, snapshot), began)
+	return p.judge(batch.Candidates(request), began)
 }
 
 // Judge runs the Filter plugins of the profile, then its Score plugins on what they leave, and weighs the scores. An error is

@@ -33,8 +33,8 @@ func Load(name string, content []byte, registry Registry) (*Configuration, error
 	}
 	found := &problems{}
 	read := found.decode(content)
-	if err := found.err(name); err != nil {
-		return nil, err
+	if read == nil {
+		return nil, found.err(name)
 	}
 	loaded := &Configuration{}
 	found.header(read)
@@ -54,7 +54,7 @@ func Load(name string, content []byte, registry Registry) (*Configuration, error
 	return loaded, nil
 }
 
-// decode turns the content into a document. YAML's own parser knows the lines, the JSON decoder the paths of fields.
+// decode turns the content into a document, nil when it cannot be read as one. YAML's own parser knows the lines, the JSON decoder the paths of fields.
 func (p *problems) decode(content []byte) *document {
 	if len(content) > maxBytes {
 		p.add("", "", "%d bytes are more than the %d a configuration may have", len(content), maxBytes)
@@ -84,6 +84,7 @@ func (p *problems) decode(content []byte) *document {
 	unknown, err := strict.UnmarshalStrict(asJSON, read)
 	if err != nil {
 		p.mistyped(err)
+		return nil
 	}
 	for _, err := range unknown {
 		p.misspelt(err)

@@ -33,17 +33,18 @@ func Assign(candidates *CandidateSet, capacity []int32) Decision {
 		tiers:     len(candidates.filter.tiers),
 	}
 	asked := &candidates.filter.plan
+	first := a.decide(&decision, asked)
+	if first == nil {
+		return decision
+	}
 	plan := *asked
 	plan.constraints = slices.Clone(asked.constraints)
 	available := func(c *constraint) int { return a.available(c, decision.estimated) }
-	decision.Err = a.decide(&decision, &plan)
-	for first := decision.Err; decision.Err != nil && plan.relax(available); {
-		if decision.Err = a.decide(&decision, &plan); decision.Err != nil {
-			decision.Err = first
+	for decision.Err = first; plan.relax(available); {
+		if a.decide(&decision, &plan) == nil {
+			decision.Err, decision.Concessions = nil, plan.concessions(asked)
+			break
 		}
-	}
-	if decision.Err == nil {
-		decision.Concessions = plan.concessions(asked)
 	}
 	return decision
 }

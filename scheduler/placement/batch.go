@@ -10,12 +10,17 @@ import (
 // Batch makes the decisions of many requests on one Snapshot. Requests with equal placements, kinds and options are filtered
 // and scored once; what they have of their own (the last decision, evictions, workload groups) is applied on top. Those with
 // nothing of their own also share the decision while the capacities stay equal. The results equal those of Candidates and
-// Assign. A Batch must not be used by several goroutines at once.
+// Assign. A Batch must not be used by several goroutines at once; the candidates it returns may.
 type Batch struct {
 	snapshot *Snapshot
 	shared   map[batchKey][]*CandidateSet
 	last     map[decisionKey]decided
+	// kept counts what shared holds.
+	kept int
 }
+
+// maxShared bounds the candidates that are kept: a Batch that meets more placements starts over.
+const maxShared = 128
 
 // decisionKey is what a decision depends on beside shared candidates, capacities and components.
 type decisionKey struct {
@@ -35,6 +40,7 @@ type decided struct {
 // batchKey is what is cheap to compare of the requests that share candidates.
 type batchKey struct {
 	apiVersion, kind, term string
+	fingerprint            string
 	takesCapacity          bool
 	options                Options
 }
@@ -43,6 +49,9 @@ type batchKey struct {
 func NewBatch(snapshot *Snapshot) *Batch {
 	return &Batch{snapshot: snapshot, shared: map[batchKey][]*CandidateSet{}, last: map[decisionKey]decided{}}
 }
+
+// Snapshot is the fleet the batch decides on.
+func (b *Batch) Snapshot() *Snapshot { return b.snapshot }
 
 // Candidates filters and scores the clusters for one request.
 func (b *Batch) Candidates(request Request) *CandidateSet {
@@ -84,7 +93,7 @@ func (b *Batch) Assign(candidates *CandidateSet, capacity []int32) Decision {
 func (b *Batch) sharedBy(r *Request) *CandidateSet {
 	key := batchKey{
 		apiVersion: r.Spec.Resource.APIVersion, kind: r.Spec.Resource.Kind, term: r.Term,
-		takesCapacity: r.takesCapacity(), options: r.Options,
+		fingerprint: r.Fingerprint, takesCapacity: r.takesCapacity(), options: r.Options,
 	}
 	for _, known := range b.shared[key] {
 		if known.request.asksLike(r) {
@@ -94,12 +103,17 @@ func (b *Batch) sharedBy(r *Request) *CandidateSet {
 	f := newFilter(r, b.snapshot)
 	fresh := &CandidateSet{request: *r, snapshot: b.snapshot, filter: f, rejecting: f.rejecting}
 	fresh.collect(nil)
+	if b.kept++; b.kept > maxShared {
+		clear(b.shared)
+		clear(b.last)
+		b.kept = 1
+	}
 	b.shared[key] = append(b.shared[key], fresh)
 	return fresh
 }
 
-// asksLike reports whether two requests have equal placements and preferences.
+// asksLike reports whether two requests of the same fingerprint have equal placements and preferences.
 func (r *Request) asksLike(other *Request) bool {
-	return (r.Spec.Placement == other.Spec.Placement || reflect.DeepEqual(r.Spec.Placement, other.Spec.Placement)) &&
+	return r.Fingerprint != "" || (r.Spec.Placement == other.Spec.Placement || reflect.DeepEqual(r.Spec.Placement, other.Spec.Placement)) &&
 		reflect.DeepEqual(r.Preferences, other.Preferences)
 }

@@ -1,12 +1,14 @@
 package placement_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/scheduler/placement"
 )
@@ -30,6 +32,9 @@ func TestBatchDecidesLikeSingleRequests(t *testing.T) {
 		for i, spec := range []*workv1alpha2.ResourceBindingSpec{moved, &in.Spec, plain, moved, plain} {
 			request := in.request()
 			request.Spec = spec
+			if count%8 == 0 {
+				request.Fingerprint = fmt.Sprintf("%s %+v", encoded(t, spec.Placement), request.Preferences)
+			}
 			want := placement.Assign(placement.Candidates(request, snapshot), nil)
 			got := batch.Assign(batch.Candidates(request), nil)
 			if diff := cmp.Diff(outcomeOf(want), outcomeOf(got)); diff != "" {
@@ -45,6 +50,33 @@ func TestBatchDecidesLikeSingleRequests(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestBatchForgets: a batch that meets more placements than it keeps still tells them apart.
+func TestBatchForgets(t *testing.T) {
+	snapshot := placement.NewSnapshot(fleet(20))
+	batch := placement.NewBatch(snapshot)
+	for round := range 2 {
+		for i := range 300 {
+			name := fmt.Sprintf("member-%05d", i%20)
+			request := benchmarkRequest(&policyv1alpha1.Placement{ClusterAffinity: &policyv1alpha1.ClusterAffinity{ClusterNames: []string{name}}})
+			request.Fingerprint = fmt.Sprint(i)
+			request.Spec.Clusters = nil
+			want, got := decide(request, snapshot), batch.Assign(batch.Candidates(request), nil)
+			if diff := cmp.Diff(outcomeOf(want), outcomeOf(got)); diff != "" {
+				t.Fatalf("round %d, placement %d (-single +batch)\n%s", round, i, diff)
+			}
+		}
+	}
+}
+
+func encoded(t *testing.T, value any) string {
+	t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // BenchmarkPlacementBatch places 100 workloads of one policy, a third of which are placed already. An op is the whole batch.

@@ -100,7 +100,8 @@ func (c *groupChoice) full(count int) bool { return c.most < len(c.groups) && co
 // fill computes the table from the last group to the first, as far as states can occur, and returns the merit of the winner.
 func (c *groupChoice) fill() merit {
 	c.taken = make([]bool, len(c.groups)*c.counts*c.sums)
-	later, here := make([]merit, c.counts*c.sums), make([]merit, c.counts*c.sums)
+	states := make([]merit, 2*c.counts*c.sums)
+	later, here := states[:c.counts*c.sums], states[c.counts*c.sums:]
 	clusters := make([]int, len(c.groups)+1)
 	for at := range c.groups {
 		clusters[at+1] = clusters[at] + len(c.groups[at].members)

@@ -118,8 +118,7 @@ func (a *assignment) byStaticWeight(members []candidate, replicas int64) ([]work
 	}
 	matching := make([]rowSet, len(rules))
 	for i := range rules {
-		matcher := newMatcher(a.snapshot, &rules[i].TargetCluster)
-		matching[i] = matcher.rows(a.snapshot)
+		matching[i] = a.snapshot.rowsMatching(&rules[i].TargetCluster)
 	}
 	votes := make([]vote, 0, len(members))
 	for i := range members {

@@ -40,14 +40,14 @@ func newFilter(r *Request, s *Snapshot) *filter {
 // judgeTraits rejects clusters that lack the API or have a taint.
 func (f *filter) judgeTraits(r *Request) {
 	apis, taints := &f.snapshot.apis, &f.snapshot.taints
-	byAPI := make([]PluginSet, len(apis.values.values))
+	verdicts := make([]PluginSet, len(apis.values.values)+len(taints.values.values))
+	byAPI, byTaints := verdicts[:len(apis.values.values)], verdicts[len(apis.values.values):]
 	for i := range byAPI {
 		if !apis.values.values[i].serves(r.Spec.Resource.APIVersion, r.Spec.Resource.Kind) {
 			byAPI[i] = 1 << APIEnablement
 		}
 	}
 	f.untolerated = make([]*corev1.Taint, len(taints.values.values))
-	byTaints := make([]PluginSet, len(f.untolerated))
 	for i := range byTaints {
 		f.untolerated[i] = taints.values.values[i].untolerated(r.placement().ClusterTolerations)
 		if f.untolerated[i] != nil {
@@ -61,11 +61,7 @@ func (f *filter) judgeTraits(r *Request) {
 
 // judgeAffinity rejects clusters that are in no tier.
 func (f *filter) judgeAffinity(r *Request) {
-	matchers := r.tiers(f.snapshot)
-	f.tiers = make([]rowSet, len(matchers))
-	for i := range matchers {
-		f.tiers[i] = matchers[i].rows(f.snapshot)
-	}
+	f.tiers = r.tiers(f.snapshot)
 	for row := range f.rejecting {
 		if f.tier(int32(row)) == int32(len(f.tiers)) {
 			f.rejecting[row] |= 1 << ClusterAffinity
@@ -93,6 +89,9 @@ type claims struct {
 
 func newClaims(r *Request, s *Snapshot) claims {
 	var c claims
+	if len(r.Spec.Clusters) > 0 {
+		c.previous = make([]int32, 0, len(r.Spec.Clusters))
+	}
 	for i := range r.Spec.Clusters {
 		if row, ok := s.rows[r.Spec.Clusters[i].Name]; ok {
 			c.previous = append(c.previous, row)

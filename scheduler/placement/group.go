@@ -3,7 +3,6 @@ package placement
 import (
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // group is a group of candidates.
@@ -52,7 +51,8 @@ func (a *assignment) selectByGroup(ranked []candidate, by *dimension, byCluster 
 // groups groups the candidates, keeping their order inside a group.
 func (a *assignment) groups(ranked []candidate, by *dimension, byCluster *constraint) []group {
 	names := by.names
-	ends := make([]int, len(names))
+	bounds := make([]int, 2*len(names))
+	starts, ends := bounds[:len(names)], bounds[len(names):]
 	for i := range ranked {
 		ends[by.numbers[ranked[i].row]]++
 	}
@@ -60,7 +60,7 @@ func (a *assignment) groups(ranked []candidate, by *dimension, byCluster *constr
 		ends[i] += ends[i-1]
 	}
 	members := make([]candidate, len(ranked))
-	starts := slices.Clone(ends)
+	copy(starts, ends)
 	for i := len(ranked) - 1; i >= 0; i-- {
 		number := by.numbers[ranked[i].row]
 		starts[number]--

@@ -102,6 +102,15 @@ func (c *check) word(first, end int) uint64 {
 	return bits
 }
 
+// newEqualCheck wants the value that a key of the dictionary stands for.
+func newEqualCheck(c *column[string], key string) check {
+	accepted := make([]bool, len(c.values.values))
+	if number, ok := c.values.numbers[key]; ok {
+		accepted[number] = true
+	}
+	return check{rows: c.rows, accepted: accepted}
+}
+
 // newCheck prepares a requirement on the values of a column; prefix is what its dictionary puts before a value that exists.
 func newCheck(c *column[string], prefix string, requirement *labels.Requirement) check {
 	accepted := make([]bool, len(c.values.values))

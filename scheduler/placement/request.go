@@ -24,6 +24,9 @@ type Request struct {
 	Options       Options
 	// Preferences are what the workload asks for beyond its placement.
 	Preferences Preferences
+	// Fingerprint is a text that only requests of equal placements and preferences share, which spares a Batch to compare
+	// them; empty for none.
+	Fingerprint string
 }
 
 // Options are settings of the scheduler that change decisions.
@@ -70,29 +73,41 @@ func (r *Request) placement() *policyv1alpha1.Placement {
 	return r.Spec.Placement
 }
 
-// tiers prepares the affinity in force: its own clusters first, then those of each overflow affinity in order. What
+// tiers are the clusters that match the affinity in force: its own first, then those of each overflow affinity in order. What
 // takes no capacity does not overflow.
-func (r *Request) tiers(s *Snapshot) []matcher {
+func (r *Request) tiers(s *Snapshot) []rowSet {
 	placement := r.placement()
 	if placement.ClusterAffinity != nil {
-		return []matcher{newMatcher(s, placement.ClusterAffinity)}
+		return []rowSet{s.rowsMatching(placement.ClusterAffinity)}
 	}
 	for i := range placement.ClusterAffinities {
 		term := &placement.ClusterAffinities[i]
 		if term.AffinityName != r.Term {
 			continue
 		}
-		tiers := make([]matcher, 1, 1+len(term.OverflowAffinities))
-		tiers[0] = newMatcher(s, &term.ClusterAffinity)
+		tiers := make([]rowSet, 1, 1+len(term.OverflowAffinities))
+		tiers[0] = s.rowsMatching(&term.ClusterAffinity)
 		if !r.takesCapacity() {
 			return tiers
 		}
 		for j := range term.OverflowAffinities {
-			tiers = append(tiers, newMatcher(s, &term.OverflowAffinities[j].ClusterAffinity))
+			tiers = append(tiers, s.rowsMatching(&term.OverflowAffinities[j].ClusterAffinity))
 		}
 		return tiers
 	}
-	return []matcher{{}}
+	return []rowSet{s.rowsMatching(nil)}
+}
+
+// Strayed reports whether the last decision has clusters that the affinity in force does not match any more.
+func (r *Request) Strayed(s *Snapshot) bool {
+	if len(r.Spec.Clusters) == 0 {
+		return false
+	}
+	tiers := r.tiers(s)
+	return slices.ContainsFunc(r.Spec.Clusters, func(target workv1alpha2.TargetCluster) bool {
+		row, known := s.rows[target.Name]
+		return known && !slices.ContainsFunc(tiers, func(tier rowSet) bool { return tier.has(row) })
+	})
 }
 
 // fresh reports whether a reschedule was asked for since the last success: the division then starts from nothing.

@@ -12,12 +12,16 @@ func (d *Decision) Summary() string {
 	if d.candidates == nil {
 		return "no cluster was judged; nothing is placed"
 	}
-	total := d.candidates.snapshot.Len()
-	text := fmt.Sprintf("%d/%d clusters fit", d.candidates.Len(), total)
+	return d.fitting() + "; " + d.outcome()
+}
+
+// fitting says how many clusters fit, and why the others do not.
+func (d *Decision) fitting() string {
+	text := fmt.Sprintf("%d/%d clusters fit", d.candidates.Len(), d.candidates.snapshot.Len())
 	if unfit := d.unfit(); len(unfit) > 0 {
 		text += ": " + strings.Join(unfit, ", ")
 	}
-	return text + "; " + d.outcome()
+	return text
 }
 
 // unfit counts the clusters by what keeps them out, in the order of the plugins.

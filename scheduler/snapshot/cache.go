@@ -19,8 +19,9 @@ import (
 
 // Cache holds the newest Snapshot. It is not safe for concurrent use; the Snapshots it returns are.
 type Cache struct {
-	current *placement.Snapshot
-	peers   *placement.Peers
+	current  *placement.Snapshot
+	revision uint64
+	peers    *placement.Peers
 }
 
 // New is the cache of an empty fleet.
@@ -30,6 +31,14 @@ func New() *Cache {
 
 // Current is the newest Snapshot.
 func (c *Cache) Current() *placement.Snapshot { return c.current }
+
+// Revision counts the Snapshots there were: while it stays, so does Current.
+func (c *Cache) Revision() uint64 { return c.revision }
+
+func (c *Cache) replace(next *placement.Snapshot) {
+	c.current = next
+	c.revision++
+}
 
 // Change is how a fleet differs from before.
 type Change struct {
@@ -73,11 +82,11 @@ func (c *Cache) Sync(clusters []clusterv1alpha1.Cluster) Change {
 		}
 	}
 	if len(change.Gone) > 0 {
-		c.current = c.current.Without(change.Gone...)
+		c.replace(c.current.Without(change.Gone...))
 		change.Traits = true
 	}
 	if len(different) > 0 {
-		c.current = c.current.With(different...)
+		c.replace(c.current.With(different...))
 	}
 	slices.Sort(change.Capacity)
 	return change
@@ -131,13 +140,13 @@ func (c *Cache) Delete(name types.NamespacedName) {
 
 func (c *Cache) put(peer placement.Peer) {
 	c.peers = c.peers.Put(peer)
-	c.current = c.current.WithPeers(c.peers)
+	c.replace(c.current.WithPeers(c.peers))
 }
 
 func (c *Cache) drop(name types.NamespacedName, inFlight bool) {
 	if peers := c.peers.Drop(name, inFlight); peers != c.peers {
 		c.peers = peers
-		c.current = c.current.WithPeers(peers)
+		c.replace(c.current.WithPeers(peers))
 	}
 }
 
