@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	configv1 "k8s.io/kube-scheduler/config/v1"
 )
 
@@ -69,6 +70,8 @@ type Cluster struct {
 	pools     []pool
 	poolOf    map[string]int32
 	nodes     []node
+	// ownTaints are those that single nodes have beside the ones of their pool.
+	ownTaints map[int32][]corev1.Taint
 	used      []int64
 	scored    [][2]int64
 	freeNodes []int32
@@ -97,8 +100,8 @@ type Cluster struct {
 	scalers          []*scaler
 
 	namespaces      map[string]map[string]string
-	priorityClasses map[string]int32
-	defaultPriority int32
+	priorityClasses map[string]priorityClass
+	defaultClass    priorityClass
 
 	scheduling
 	ledger
@@ -165,10 +168,10 @@ func New(loop Loop, options Options) (*Cluster, error) {
 		loop: loop, epoch: loop.Now(), timing: options.Timing.WithDefaults(), events: options.Events,
 		startups: source(1), lots: rand.New(source(2)), fate: rand.New(source(3)),
 		resources: newResources(), shapes: newShapeTable(), poolOf: map[string]int32{}, imageOf: map[string]int32{}, workOf: map[Key]int32{},
-		namespaces: map[string]map[string]string{}, priorityClasses: map[string]int32{},
+		namespaces: map[string]map[string]string{}, priorityClasses: map[string]priorityClass{},
 	}
 	c.nominations, c.nominationOf, c.supposed = map[int32][]int32{}, map[int32]int32{}, map[int32]struct{}{}
-	c.pulling = map[[2]int32]int64{}
+	c.pulling, c.ownTaints = map[[2]int32]int64{}, map[int32][]corev1.Taint{}
 	c.structure, c.nobody = 1, defaultProfile()
 	if err := c.readProfiles(options.Scheduler); err != nil {
 		return nil, err

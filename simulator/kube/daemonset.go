@@ -86,7 +86,7 @@ func (c *Cluster) pendingDaemon(w *workload, place daemonPlace) bool {
 	return false
 }
 
-// reconcileDaemonSet replaces pods of older revisions, as many at once as may be unavailable.
+// reconcileDaemonSet replaces pods of older revisions, as many at once as may be unavailable or surge.
 func (c *Cluster) reconcileDaemonSet(id int32) {
 	w := &c.works[id]
 	object := w.object.(*appsv1.DaemonSet)
@@ -102,31 +102,97 @@ func (c *Cluster) reconcileDaemonSet(id int32) {
 	if rolling := object.Spec.UpdateStrategy.RollingUpdate; rolling != nil && rolling.MaxUnavailable != nil {
 		unavailable = scaled(rolling.MaxUnavailable, desired, true)
 	}
+	old := c.outdated(w)
+	if surge := daemonSurge(object, desired); surge > 0 {
+		c.surgeDaemons(w, old, surge)
+		return
+	}
 	budget := unavailable - max(desired-available, 0)
-	for _, of := range slices.Clone(w.sets) {
-		if of == w.current {
-			continue
+	for _, pod := range old {
+		if c.pods[pod].available() {
+			if budget <= 0 {
+				continue
+			}
+			budget--
 		}
-		if len(c.sets[of].pods) == 0 {
+		c.deletePod(pod)
+	}
+}
+
+// outdated lists the pods of older revisions that do not end yet, revision by revision in the order of nodes, and forgets
+// revisions without pods.
+func (c *Cluster) outdated(w *workload) []int32 {
+	var found []int32
+	for _, of := range slices.Clone(w.sets) {
+		switch {
+		case of == w.current:
+			continue
+		case len(c.sets[of].pods) == 0:
 			c.dropSet(of)
 			continue
 		}
-		old := slices.Clone(c.sets[of].pods)
+		old := slices.DeleteFunc(slices.Clone(c.sets[of].pods), func(id int32) bool { return c.pods[id].is(podTerminating) })
 		slices.SortFunc(old, func(a, b int32) int { return cmp.Compare(c.pods[a].number, c.pods[b].number) })
-		for _, pod := range old {
-			p := &c.pods[pod]
-			if p.is(podTerminating) {
-				continue
-			}
-			if p.available() {
-				if budget <= 0 {
-					continue
-				}
-				budget--
-			}
-			c.deletePod(pod)
+		found = append(found, old...)
+	}
+	return found
+}
+
+// daemonSurge is on how many nodes a DaemonSet may run a new pod beside an old one.
+func daemonSurge(object *appsv1.DaemonSet, desired int32) int32 {
+	if rolling := object.Spec.UpdateStrategy.RollingUpdate; rolling != nil && rolling.MaxSurge != nil {
+		return scaled(rolling.MaxSurge, desired, true)
+	}
+	return 0
+}
+
+// surgeDaemons makes new pods beside old ones on as many nodes at once as may surge, and ends the old ones whose successors are
+// available. Old pods that are not available are nobody's loss: they get successors beyond the surge.
+func (c *Cluster) surgeDaemons(w *workload, old []int32, surge int32) {
+	fresh := map[int32]int32{}
+	for _, id := range c.sets[w.current].pods {
+		if p := &c.pods[id]; p.active() {
+			fresh[p.number] = id
 		}
 	}
+	var ill, well []int32
+	for _, id := range old {
+		p := &c.pods[id]
+		successor, found := fresh[p.number]
+		switch {
+		case found && c.pods[successor].available():
+			c.deletePod(id)
+		case found:
+			surge--
+		case !p.available():
+			ill = append(ill, p.number)
+		default:
+			well = append(well, p.number)
+		}
+	}
+	for _, row := range append(ill, well[:min(max(int(surge), 0), len(well))]...) {
+		if c.belongs(w, row) {
+			c.createPod(w.current, row)
+		}
+	}
+}
+
+// doubled counts the nodes on which a DaemonSet has a new pod beside an old one.
+func (c *Cluster) doubled(w *workload) int32 {
+	if len(w.sets) < 2 || daemonSurge(w.object.(*appsv1.DaemonSet), 100) == 0 {
+		return 0
+	}
+	seen := map[int32]bool{}
+	var count int32
+	for _, of := range w.sets {
+		for _, id := range c.sets[of].pods {
+			if p := &c.pods[id]; p.active() {
+				count += int32(boolean(seen[p.number]))
+				seen[p.number] = true
+			}
+		}
+	}
+	return count
 }
 
 // dropMisplaced removes pods that wait for a node which is gone or no longer wants them.

@@ -135,7 +135,7 @@ func (c *Cluster) shrinkOld(w *workload, removable, least int32) {
 }
 
 // scaleSets shares a change of replicas among the sets that have any, in proportion, the larger first; what rounding leaves
-// goes to the largest. A single set takes it all.
+// goes to the largest. A single set takes it all, also one of an old revision: scaling comes before the roll-out.
 func (c *Cluster) scaleSets(w *workload, from, to int32) {
 	var active []int32
 	var total int32
@@ -151,8 +151,8 @@ func (c *Cluster) scaleSets(w *workload, from, to int32) {
 			for _, of := range active {
 				c.sets[of].wanted = 0
 			}
-		} else if len(active) == 1 && active[0] == w.current {
-			c.sets[w.current].wanted = to
+		} else if len(active) == 1 {
+			c.sets[active[0]].wanted = to
 		}
 		return
 	}

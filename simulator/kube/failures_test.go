@@ -122,7 +122,7 @@ func TestRemovedNode(t *testing.T) {
 	w.must(w.Apply(deployment("app", 3, "3")))
 	w.loop.run(time.Minute)
 	w.must(w.RemoveNode("pool-1"))
-	w.loop.run(39 * time.Second)
+	w.loop.run(59 * time.Second)
 	if s, _ := w.Status(key(KindDeployment, "app")); s.Ready != 3 || s.Serving != 2 || w.NodeSummary().TotalNum != 2 {
 		t.Errorf("before the pods are collected: %+v, %+v", s, w.NodeSummary())
 	}
@@ -223,4 +223,34 @@ func TestKill(t *testing.T) {
 		t.Errorf("after: %+v", s)
 	}
 	w.check()
+}
+
+// TestTaintNode empties one node of a pool by a taint, keeps it empty, and lets it be used again.
+func TestTaintNode(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.pool("pool", 3)
+	w.must(w.Apply(deployment("app", 3, "3")))
+	w.loop.run(time.Hour)
+	taint := corev1.Taint{Key: "broken", Effect: corev1.TaintEffectNoExecute}
+	w.must(w.TaintNode("pool-1", taint, true))
+	w.loop.run(time.Hour)
+	if on := w.PodsOn("pool-1"); len(on) != 0 || len(w.Node("pool-1").Spec.Taints) != 1 || len(w.Node("pool-0").Spec.Taints) != 0 {
+		t.Errorf("%d pods on the tainted node, its taints are %v", len(on), w.Node("pool-1").Spec.Taints)
+	}
+	if s, _ := w.Status(key(KindDeployment, "app")); s.Ready != 2 || s.Pending != 1 {
+		t.Errorf("%d ready, %d pending; want 2 and 1, for there are two nodes left", s.Ready, s.Pending)
+	}
+	w.check()
+	w.must(w.TaintNode("pool-1", taint, false))
+	w.loop.run(time.Hour)
+	if s, _ := w.Status(key(KindDeployment, "app")); s.Ready != 3 || len(w.Node("pool-1").Spec.Taints) != 0 {
+		t.Errorf("%d ready after the taint is gone", s.Ready)
+	}
+	w.check()
+	if w.TaintNode("nowhere", taint, true) == nil {
+		t.Error("a node that does not exist was tainted")
+	}
+	if w.PoolSize("pool") != 3 || w.PoolSize("nowhere") != 0 {
+		t.Errorf("pool sizes %d and %d", w.PoolSize("pool"), w.PoolSize("nowhere"))
+	}
 }

@@ -260,6 +260,7 @@ func (c *Cluster) collectPods(row int32) {
 		c.removePod(c.nodes[row].first)
 	}
 	n := &c.nodes[row]
+	delete(c.ownTaints, row)
 	c.pools[n.pool].nodes[n.serial] = none
 	n.pool = none
 	c.freeNodes = append(c.freeNodes, row)
@@ -313,10 +314,11 @@ func (c *Cluster) shapeOf(row int32) int32 {
 	n := &c.nodes[row]
 	p := &c.pools[n.pool]
 	flags := n.flags & (nodeLost | nodeEvicting | nodeCordoned)
-	if id, ok := p.shapes[flags]; ok {
+	own := c.ownTaints[row]
+	if id, ok := p.shapes[flags]; ok && len(own) == 0 {
 		return id
 	}
-	taints := slices.Clone(p.spec.Taints)
+	taints := append(slices.Clone(p.spec.Taints), own...)
 	if flags&nodeCordoned != 0 {
 		taints = append(taints, taintCordoned)
 	}
@@ -327,7 +329,9 @@ func (c *Cluster) shapeOf(row int32) int32 {
 		taints = append(taints, taintEvicting)
 	}
 	id := c.shapes.take(p.spec.Labels, taints)
-	p.shapes[flags] = id
+	if len(own) == 0 {
+		p.shapes[flags] = id
+	}
 	return id
 }
 
@@ -373,6 +377,27 @@ func (c *Cluster) Taint(name string, taints []corev1.Taint) error {
 			c.evictUntolerant(row)
 		}
 	}
+	c.poke()
+	return nil
+}
+
+// TaintNode puts a taint on one node, or takes it off. Pods that do not tolerate a NoExecute taint leave.
+func (c *Cluster) TaintNode(name string, taint corev1.Taint, on bool) error {
+	c.advance()
+	row := c.findNode(name)
+	if row == none {
+		return fmt.Errorf("tainting node %s: there is none of that name", name)
+	}
+	kept := slices.DeleteFunc(slices.Clone(c.ownTaints[row]), func(t corev1.Taint) bool { return t.MatchTaint(&taint) })
+	if on {
+		kept = append(kept, taint)
+	}
+	c.ownTaints[row] = kept
+	if len(kept) == 0 {
+		delete(c.ownTaints, row)
+	}
+	c.reshape(row)
+	c.evictUntolerant(row)
 	c.poke()
 	return nil
 }

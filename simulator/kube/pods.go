@@ -244,12 +244,16 @@ func (c *Cluster) occupy(row int32, t *template, sign int64) {
 }
 
 // victimsFirst orders the pods of a set as the ReplicaSet controller does when it has too many: those without a node, those
-// that do not run, those not ready, those that share their node with more of their kind, those ready for a shorter time, those
-// restarted more often, the younger ones.
+// that do not run, those not ready, those that share their node with more pods of the workload, whatever their revision, those
+// ready for a shorter time, those restarted more often, the younger ones.
 func (c *Cluster) victimsFirst(ids []int32) {
 	together := map[int32]int32{}
-	for _, id := range ids {
-		together[c.pods[id].node]++
+	for _, of := range c.works[c.sets[c.pods[ids[0]].set].work].sets {
+		for _, id := range c.sets[of].pods {
+			if p := &c.pods[id]; p.active() {
+				together[p.node]++
+			}
+		}
 	}
 	rank := func(p *pod) int {
 		switch {

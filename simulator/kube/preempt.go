@@ -12,18 +12,23 @@ type candidate struct {
 	violations int
 }
 
-// preempt looks for a node where the pod fits without pods of lower priority, ends those and nominates the pod: it tries that
-// node first once they are gone.
-func (c *Cluster) preempt(id int32) {
+// mayPreempt reports whether pods of the template may end others, and there are such.
+func (c *Cluster) mayPreempt(t *template) bool {
+	return t.preempts && t.profile.filters(pluginDefaultPreemption) && c.priorities.below(t.priority)
+}
+
+// preempt looks among nodes for one where the pod fits without pods of lower priority, ends those and nominates the pod: it
+// tries that node first once they are gone.
+func (c *Cluster) preempt(id int32, nodes []int32) {
 	of := c.pods[id].set
 	t := c.sets[of].template
-	wanted := max(len(c.order)*t.profile.candidatesPercentage/100, t.profile.candidatesAbsolute)
+	wanted := max(len(nodes)*t.profile.candidatesPercentage/100, t.profile.candidatesAbsolute)
 	b := c.board(of)
 	var candidates []candidate
-	for i := 0; i < len(c.order) && len(candidates) < wanted; i++ {
-		row := c.order[(c.nextNode+i)%len(c.order)]
+	for i := 0; i < len(nodes) && len(candidates) < wanted; i++ {
+		row := nodes[(c.nextNode+i)%len(nodes)]
 		// What a node lacks for good, no victim helps.
-		if c.verdict(t, row).reject != 0 || !c.hasLower(row, t.priority) {
+		if !c.nodes[row].is(nodeKnown) || c.verdict(t, row).reject != 0 || !c.hasLower(row, t.priority) {
 			continue
 		}
 		if found, ok := c.victims(b, t, row); ok {
@@ -33,7 +38,9 @@ func (c *Cluster) preempt(id int32) {
 	if len(candidates) == 0 {
 		return
 	}
-	best := slices.MinFunc(candidates, c.compareCandidates)
+	least := slices.MinFunc(candidates, c.compareCandidates)
+	candidates = slices.DeleteFunc(candidates, func(other candidate) bool { return c.compareCandidates(other, least) > 0 })
+	best := candidates[c.lots.IntN(len(candidates))]
 	for _, victim := range best.victims {
 		c.stats.Preempted++
 		c.evict(victim)
@@ -152,7 +159,7 @@ func (c *Cluster) important(a, b int32) int {
 }
 
 // compareCandidates prefers fewer violated budgets, then the lowest highest priority, the lowest sum of priorities and the
-// fewest victims, then the one whose most important victim is the youngest, then the first.
+// fewest victims, then the one whose most important victim is the youngest. Among equals the lot decides.
 func (c *Cluster) compareCandidates(a, b candidate) int {
 	measure := func(of candidate) (highest int32, sum int64, started int64) {
 		for i, id := range of.victims {

@@ -92,7 +92,7 @@ const (
 func (c *Cluster) enqueue(id int32) {
 	p := &c.pods[id]
 	t := c.sets[p.set].template
-	if t.profile != c.nobody {
+	if t.profile != c.nobody && !t.gated {
 		c.queue.push(t.priority, entry{id, p.gen})
 	}
 }
@@ -126,6 +126,10 @@ func (c *Cluster) attempt(id int32) {
 		if row != none && c.nodes[row].is(nodeKnown) && c.evaluate(t, row) >= 0 {
 			c.bind(id, row)
 		} else {
+			if row != none && t.pinned && c.mayPreempt(t) {
+				c.line()
+				c.preempt(id, []int32{row})
+			}
 			c.park(id, rejectResources)
 		}
 		return
@@ -139,8 +143,8 @@ func (c *Cluster) attempt(id int32) {
 		c.bind(id, row)
 		return
 	}
-	if t.preempts && t.profile.filters(pluginDefaultPreemption) && c.priorities.below(t.priority) {
-		c.preempt(id)
+	if c.mayPreempt(t) {
+		c.preempt(id, c.order)
 	}
 	c.park(id, reasons)
 }

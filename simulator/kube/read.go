@@ -131,7 +131,7 @@ func (c *Cluster) podObject(id int32) *corev1.Pod {
 			Labels: t.labels, Annotations: t.spec.Annotations, CreationTimestamp: metav1.NewTime(c.time(p.created)),
 			OwnerReferences: owner(w, s),
 		},
-		Spec: t.spec.Spec,
+		Spec: *t.pod,
 	}
 	object.Spec.Tolerations = t.tolerations
 	object.Spec.Priority = ptr.To(t.priority)
@@ -168,6 +168,9 @@ func (c *Cluster) podStatus(p *pod) corev1.PodStatus {
 	switch {
 	case p.phase == pending:
 		scheduled.Status, scheduled.Reason = corev1.ConditionFalse, corev1.PodReasonUnschedulable
+		if c.sets[p.set].template.gated {
+			scheduled.Reason = corev1.PodReasonSchedulingGated
+		}
 	case p.phase == succeeded:
 		status.Phase = corev1.PodSucceeded
 	case p.phase == failed:
@@ -198,4 +201,12 @@ func (c *Cluster) Placed(key Key) map[string]int {
 		}
 	}
 	return placed
+}
+
+// PoolSize is how many nodes of a pool there are; 0 when there is no such pool.
+func (c *Cluster) PoolSize(name string) int {
+	if id, ok := c.poolOf[name]; ok {
+		return c.pools[id].alive
+	}
+	return 0
 }

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -87,6 +88,33 @@ func (r *resources) list(values []int64, pods int64) corev1.ResourceList {
 		}
 	}
 	return list
+}
+
+// withDefaultRequests gives containers the requests that the API server makes of their limits in pods, but not in templates.
+func withDefaultRequests(spec *corev1.PodSpec) *corev1.PodSpec {
+	lacking := func(container corev1.Container) bool {
+		for name := range container.Resources.Limits {
+			if _, ok := container.Resources.Requests[name]; !ok {
+				return true
+			}
+		}
+		return false
+	}
+	if !slices.ContainsFunc(spec.Containers, lacking) && !slices.ContainsFunc(spec.InitContainers, lacking) {
+		return spec
+	}
+	spec = spec.DeepCopy()
+	for _, containers := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
+		for i := range containers {
+			if !lacking(containers[i]) {
+				continue
+			}
+			requests := maps.Clone(containers[i].Resources.Limits)
+			maps.Copy(requests, containers[i].Resources.Requests)
+			containers[i].Resources.Requests = requests
+		}
+	}
+	return spec
 }
 
 // podRequests is what a pod of the template asks for, and for what it counts in scores.

@@ -139,7 +139,7 @@ func (c *Cluster) updateOrdinals(w *workload, object *appsv1.StatefulSet, first 
 		unavailable = max(scaled(rolling.MaxUnavailable, w.replicas, true), 1)
 	}
 	for at := first; at < first+w.replicas; at++ {
-		if !c.pods[w.ordinals.pods[at]].available() {
+		if p := &c.pods[w.ordinals.pods[at]]; !p.available() || p.is(podTerminating) {
 			unavailable--
 		}
 	}

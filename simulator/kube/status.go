@@ -77,7 +77,8 @@ func (c *Cluster) statusOf(w *workload) Status {
 		s.Replicas += s.Terminating
 	case KindDaemonSet:
 		s.Desired = c.reportedDesired(w)
-		s.Misscheduled = max(s.Replicas-s.Desired, 0)
+		s.Misscheduled = max(s.Replicas-s.Desired-c.doubled(w), 0)
+		s.Ready, s.Available = min(s.Ready, s.Desired), min(s.Available, s.Desired)
 		s.Replicas = min(s.Replicas-s.Pending, s.Desired)
 		s.Updated = min(s.Updated, s.Replicas)
 		s.Unavailable = max(s.Desired-s.Available, 0)

@@ -25,7 +25,9 @@ const (
 
 // template is a PodTemplateSpec as the scheduler and the kubelets read it. The spec is the caller's and never changed.
 type template struct {
-	spec      *corev1.PodTemplateSpec
+	spec *corev1.PodTemplateSpec
+	// pod is the spec of its pods, which have defaults that a template has not.
+	pod       *corev1.PodSpec
 	namespace string
 	labels    labels.Set
 	profile   *profile
@@ -35,7 +37,8 @@ type template struct {
 	cpu, memory         int64
 	asksCPU, asksMemory int64
 	priority            int32
-	preempts            bool
+	// gated pods are not scheduled.
+	preempts, gated bool
 
 	tolerations []corev1.Toleration
 	required    nodeaffinity.RequiredNodeAffinity
@@ -83,7 +86,8 @@ func (p port) conflicts(q port) bool {
 // compile reads a template, for a set whose pods it tells by the hash.
 func (c *Cluster) compile(w *workload, spec *corev1.PodTemplateSpec, hash string) (*template, error) {
 	t := &template{spec: spec, namespace: w.key.Namespace, labels: labels.Set(spec.Labels)}
-	t.requests, t.cpu, t.memory = c.resources.podRequests(&spec.Spec)
+	t.pod = withDefaultRequests(&spec.Spec)
+	t.requests, t.cpu, t.memory = c.resources.podRequests(t.pod)
 	for _, a := range t.requests {
 		switch a.column {
 		case columnCPU:
@@ -98,8 +102,10 @@ func (c *Cluster) compile(w *workload, spec *corev1.PodTemplateSpec, hash string
 	if len(c.resources.names) > c.stride {
 		c.widen()
 	}
-	t.preempts = ptr.Deref(spec.Spec.PreemptionPolicy, corev1.PreemptLowerPriority) != corev1.PreemptNever
-	t.priority = c.priorityOf(&spec.Spec)
+	class := c.priorityOf(&spec.Spec)
+	t.priority = class.value
+	t.preempts = ptr.Deref(spec.Spec.PreemptionPolicy, class.preemption) != corev1.PreemptNever
+	t.gated = len(spec.Spec.SchedulingGates) > 0
 	t.profile = c.profileOf(spec.Spec.SchedulerName)
 	t.grace = time.Duration(ptr.Deref(spec.Spec.TerminationGracePeriodSeconds, 30)) * time.Second
 	t.readContainers(c, &spec.Spec)
@@ -112,18 +118,24 @@ func (c *Cluster) compile(w *workload, spec *corev1.PodTemplateSpec, hash string
 	return t, t.readAnnotations(w)
 }
 
+// priorityClass is what pods take over from a PriorityClass.
+type priorityClass struct {
+	value      int32
+	preemption corev1.PreemptionPolicy
+}
+
 // priorityOf resolves what admission would have written into the pod.
-func (c *Cluster) priorityOf(spec *corev1.PodSpec) int32 {
+func (c *Cluster) priorityOf(spec *corev1.PodSpec) priorityClass {
 	if spec.Priority != nil {
-		return *spec.Priority
+		return priorityClass{value: *spec.Priority, preemption: c.priorityClasses[spec.PriorityClassName].preemption}
 	}
 	switch spec.PriorityClassName {
 	case "system-node-critical":
-		return 2000001000
+		return priorityClass{value: 2000001000}
 	case "system-cluster-critical":
-		return 2000000000
+		return priorityClass{value: 2000000000}
 	case "":
-		return c.defaultPriority
+		return c.defaultClass
 	}
 	return c.priorityClasses[spec.PriorityClassName]
 }
@@ -157,7 +169,10 @@ func (t *template) readNodeTerms(c *Cluster, w *workload) error {
 	if w.key.Kind == KindDaemonSet {
 		t.pinned = true
 		for _, key := range []string{corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable} {
-			t.tolerations = append(t.tolerations, corev1.Toleration{Key: key, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute})
+			forever := corev1.Toleration{Key: key, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute}
+			// One that the template has for some seconds only gives way.
+			t.tolerations = slices.DeleteFunc(t.tolerations, func(own corev1.Toleration) bool { return own.MatchToleration(&forever) })
+			t.tolerations = append(t.tolerations, forever)
 		}
 		for _, key := range []string{corev1.TaintNodeDiskPressure, corev1.TaintNodeMemoryPressure, corev1.TaintNodePIDPressure,
 			corev1.TaintNodeUnschedulable, corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable} {

@@ -64,7 +64,8 @@ type Timing struct {
 	SecondaryEvictionInterval time.Duration `json:"secondaryEvictionInterval,omitempty"`
 	// DrainRetry is the wait after an eviction that a disruption budget refused.
 	DrainRetry time.Duration `json:"drainRetry,omitempty"`
-	// PodCollection is how long pods outlive their deleted node.
+	// PodCollection is how long pods outlive their deleted node: the collector looks every 20 s and waits 40 s before it
+	// believes that a node is gone.
 	PodCollection time.Duration `json:"podCollection,omitempty"`
 
 	// ScaleInterval is that of horizontal autoscaling, ScaleDownWindow the time over which it remembers the highest need.
@@ -94,7 +95,7 @@ func (t Timing) WithDefaults() Timing {
 		{&t.Decision, 2 * time.Millisecond}, {&t.Grain, 100 * time.Millisecond},
 		{&t.Heartbeat, 10 * time.Second}, {&t.Monitor, 5 * time.Second}, {&t.Grace, 50 * time.Second},
 		{&t.Toleration, 300 * time.Second}, {&t.EvictionInterval, 10 * time.Second}, {&t.SecondaryEvictionInterval, 100 * time.Second},
-		{&t.DrainRetry, 5 * time.Second}, {&t.PodCollection, 40 * time.Second},
+		{&t.DrainRetry, 5 * time.Second}, {&t.PodCollection, time.Minute},
 		{&t.ScaleInterval, 15 * time.Second}, {&t.ScaleDownWindow, 5 * time.Minute},
 		{&t.AutoscalerInterval, 10 * time.Second}, {&t.UnneededTime, 10 * time.Minute},
 	} {

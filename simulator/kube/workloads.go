@@ -98,9 +98,10 @@ func (c *Cluster) Apply(object client.Object) error {
 	case *policyv1.PodDisruptionBudget:
 		err = c.applyBudget(object)
 	case *schedulingv1.PriorityClass:
-		c.priorityClasses[object.Name] = object.Value
+		class := priorityClass{object.Value, ptr.Deref(object.PreemptionPolicy, corev1.PreemptLowerPriority)}
+		c.priorityClasses[object.Name] = class
 		if object.GlobalDefault {
-			c.defaultPriority = object.Value
+			c.defaultClass = class
 		}
 	case *corev1.Namespace:
 		c.SetNamespace(object.Name, object.Labels)
