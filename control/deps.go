@@ -63,6 +63,19 @@ type Member interface {
 	Discover(ctx context.Context) (Discovery, error)
 }
 
+// Surveyor is a Member that knows what its nodes and pods add up to without listing them, as one does whose objects are made
+// only when somebody reads them. A member that is none is listed through its Inventory; both answer alike.
+type Surveyor interface {
+	// Survey counts nodes by the grades of the models, where there are any.
+	Survey(ctx context.Context, models []clusterv1alpha1.ResourceModel) (Survey, error)
+}
+
+// Survey is what the nodes and pods of a cluster add up to.
+type Survey struct {
+	Nodes     clusterv1alpha1.NodeSummary
+	Resources clusterv1alpha1.ResourceSummary
+}
+
 // Discovery is what an API server says about itself.
 type Discovery struct {
 	// Version is its git version, such as v1.36.3.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/seatrial/seatrial/fleet"
@@ -25,12 +27,20 @@ type cluster struct {
 	spec  fleet.Spec
 	loop  *Loop
 	store *store.Store
+	began time.Time
+	// columns hold the nodes and pods of a member that was added with them; otherwise they are objects in the store.
+	columns *columns
 
 	state       fleet.State
 	partitioned bool
 
 	// inside feeds the cluster's own controllers, outside those of the control plane: a network lies between.
 	inside, outside feed
+	// settled is the revision up to which the API server's own machinery has finished.
+	settled uint64
+	server  *server
+	// past sums up what was forgotten, up to a revision.
+	past trail
 }
 
 // feed delivers the history of a cluster to watchers. They have seen all up to a revision and know nothing after it.
@@ -38,11 +48,33 @@ type feed struct {
 	seen     uint64
 	planned  bool
 	blocked  func() error
-	watchers []func(store.Event)
+	watchers []watcher
+	// distortion is a fault of the network between.
+	distortion Distortion
 }
 
-func newCluster(spec fleet.Spec, loop *Loop, stored *store.Store) *cluster {
-	c := &cluster{spec: spec, loop: loop, store: stored, state: fleet.Running}
+// watcher is told of changes on behalf of an owner.
+type watcher struct {
+	owner any
+	tell  func(store.Event)
+}
+
+func (f *feed) add(owner any, tell func(store.Event)) {
+	f.watchers = append(f.watchers, watcher{owner, tell})
+}
+
+func (f *feed) tell(event store.Event) {
+	for _, w := range f.watchers {
+		w.tell(event)
+	}
+}
+
+func (f *feed) drop(owner any) {
+	f.watchers = slices.DeleteFunc(f.watchers, func(w watcher) bool { return w.owner == owner })
+}
+
+func newCluster(spec fleet.Spec, loop *Loop, stored *store.Store, chance *rand.Rand) *cluster {
+	c := &cluster{spec: spec, loop: loop, store: stored, began: loop.Now(), state: fleet.Running, past: newTrail(), server: newServer(chance)}
 	c.inside.blocked, c.outside.blocked = c.down, c.unreachable
 	return c
 }
@@ -72,29 +104,44 @@ func (c *cluster) tend(ctx context.Context) error {
 	if c.down() != nil {
 		return nil
 	}
-	if err := c.store.Settle(ctx); err != nil {
-		return fmt.Errorf("cluster %s: %w", c.spec.Name, err)
+	revision := c.store.Revision()
+	if revision != c.settled {
+		if err := c.store.Settle(ctx); err != nil {
+			return fmt.Errorf("cluster %s: %w", c.spec.Name, err)
+		}
+		revision = c.store.Revision()
+		c.settled = revision
 	}
-	c.plan(&c.inside)
-	c.plan(&c.outside)
+	c.plan(&c.inside, revision)
+	c.plan(&c.outside, revision)
 	return nil
 }
 
-func (c *cluster) plan(f *feed) {
-	if f.planned || c.store.Revision() == f.seen || f.blocked() != nil {
+func (c *cluster) plan(f *feed, revision uint64) {
+	if f.planned || revision == f.seen || f.blocked() != nil {
 		return
 	}
 	f.planned = true
-	c.loop.After(watchDelay, func() {
+	delay, broken := watchDelay+f.distortion.Delay, false
+	if f == &c.outside {
+		var lag time.Duration
+		lag, broken = c.server.lag(c.loop.Now())
+		delay += lag
+	}
+	c.loop.After(delay, func() {
 		f.planned = false
 		if f.blocked() != nil {
 			return
 		}
-		events := c.changes(f.seen)
+		events := f.distortion.apply(c.changes(f.seen))
+		if broken {
+			events = store.Relist(events)
+		}
 		f.seen = c.store.Revision()
 		for _, event := range events {
-			for _, watcher := range f.watchers {
-				watcher(event)
+			f.tell(event)
+			if f == &c.outside && c.server.strikes(RepeatWatch) {
+				f.tell(event)
 			}
 		}
 	})

@@ -3,6 +3,8 @@ package simulator
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -39,7 +41,7 @@ func (f *Fleet) Client(_ context.Context, name string) (client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gate(c.store.Client(), c.down), nil
+	return gate(c.client(), func(bool) error { return c.down() }), nil
 }
 
 // Kubeconfig implements fleet.Environment.
@@ -53,35 +55,49 @@ func (f *Fleet) Kubeconfig(_ context.Context, name string) (string, error) {
 // Add implements fleet.Environment.
 func (f *Fleet) Add(ctx context.Context, spec fleet.Spec) error {
 	spec = spec.WithDefaults()
-	if err := spec.Validate(); err != nil {
-		return fmt.Errorf("adding cluster %s: %w", spec.Name, err)
-	}
-	if _, exists := f.clusters[spec.Name]; exists || spec.Role != fleet.Member {
-		return fmt.Errorf("adding cluster %s: a simulated fleet has one control plane and members of distinct names", spec.Name)
-	}
-	stored, err := store.New(store.Options{
-		Scheme: f.scheme, Clock: f.loop, IDs: f.ids, Resources: store.Builtins(), Checked: f.options.Checked,
-	})
+	added, err := f.newMember(spec)
 	if err != nil {
-		return fmt.Errorf("adding cluster %s: %w", spec.Name, err)
+		return err
 	}
 	objects, err := nodes(spec)
 	if err != nil {
 		return fmt.Errorf("adding cluster %s: %w", spec.Name, err)
 	}
 	for _, object := range objects {
-		if err := create(ctx, stored, object); err != nil {
+		if err := create(ctx, added.store, object); err != nil {
 			return fmt.Errorf("adding cluster %s: %w", spec.Name, err)
 		}
 	}
-	added := newCluster(spec, f.loop, stored)
 	moves := &world{cluster: added, random: f.random, fail: f.fail}
-	added.inside.watchers = append(added.inside.watchers, moves.onChange)
-	f.clusters[spec.Name] = added
+	added.inside.add(moves, moves.onChange)
+	f.enter(added)
+	return nil
+}
+
+// newMember makes a member that is not part of the fleet yet.
+func (f *Fleet) newMember(spec fleet.Spec) (*cluster, error) {
+	if err := spec.Validate(); err != nil {
+		return nil, fmt.Errorf("adding cluster %s: %w", spec.Name, err)
+	}
+	if _, exists := f.clusters[spec.Name]; exists || spec.Role != fleet.Member {
+		return nil, fmt.Errorf("adding cluster %s: a simulated fleet has one control plane and members of distinct names", spec.Name)
+	}
+	stored, err := store.New(store.Options{
+		Scheme: f.scheme, Clock: f.loop, IDs: f.ids, Resources: store.Builtins(), Checked: f.options.Checked,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("adding cluster %s: %w", spec.Name, err)
+	}
+	return newCluster(spec, f.loop, stored, f.faults), nil
+}
+
+// enter makes a member part of the fleet.
+func (f *Fleet) enter(added *cluster) {
+	f.clusters[added.spec.Name] = added
+	f.sorted = slices.Sorted(maps.Keys(f.clusters))
 	for _, r := range f.runners {
 		f.connect(r, added)
 	}
-	return nil
 }
 
 // create stores an object together with its status, as something that was there before.
@@ -108,6 +124,7 @@ func (f *Fleet) Remove(_ context.Context, name string) error {
 	}
 	c.state = fleet.Stopped
 	delete(f.clusters, name)
+	f.sorted = slices.Sorted(maps.Keys(f.clusters))
 	return nil
 }
 
@@ -150,7 +167,11 @@ func (f *Fleet) disturb(name string, change func(*cluster)) error {
 	if err != nil {
 		return err
 	}
+	before := c.state
 	change(c)
+	if c.columns != nil {
+		c.columns.follow(before, c.state)
+	}
 	return f.tend()
 }
 
@@ -200,7 +221,7 @@ func (f *Fleet) planeStore() (*store.Store, error) {
 		GVK: clusterv1alpha1.GroupVersion.WithKind(clusterv1alpha1.ResourceKindCluster), Plural: "clusters", Status: true,
 	}
 	return store.New(store.Options{
-		Scheme: f.scheme, Clock: f.loop, IDs: f.ids, Checked: f.options.Checked,
+		Scheme: f.scheme, Clock: f.loop, IDs: f.ids, Checked: f.options.Checked, Trusting: f.options.Trusting,
 		Resources: append(append(store.Builtins(), custom...), clusters),
 		Admission: f.admission(append(kindsOf(definitions), clusters.GVK)),
 	})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/watch"
@@ -13,6 +14,7 @@ import (
 	"github.com/seatrial/seatrial/estimator"
 	packing "github.com/seatrial/seatrial/estimator/nodes"
 	"github.com/seatrial/seatrial/fleet"
+	"github.com/seatrial/seatrial/simulator/kube"
 	"github.com/seatrial/seatrial/simulator/store"
 )
 
@@ -47,9 +49,17 @@ func (e *Estimators) Blind(_ context.Context, cluster string) error {
 	return e.disturb(cluster, func(l *lookout) { l.blind = true })
 }
 
+// Skew makes the estimator of a cluster answer so many times what it counts.
+func (e *Estimators) Skew(_ context.Context, cluster string, factor float64) error {
+	if factor < 0 {
+		return fmt.Errorf("cluster %s: an estimator cannot count %g times what there is; give a factor of 0 or more", cluster, factor)
+	}
+	return e.disturb(cluster, func(l *lookout) { l.skewed, l.factor = true, factor })
+}
+
 // Mend ends what was done to the estimator of a cluster.
 func (e *Estimators) Mend(_ context.Context, cluster string) error {
-	return e.disturb(cluster, func(l *lookout) { l.broken, l.blind = false, false })
+	return e.disturb(cluster, func(l *lookout) { l.broken, l.blind, l.skewed = false, false, false })
 }
 
 func (e *Estimators) disturb(cluster string, change func(*lookout)) error {
@@ -100,6 +110,9 @@ func (e *Estimators) ask(question *estimator.Question, cluster string) (estimato
 		assumed = question.Assumed(cluster)
 	}
 	count, err := l.count(question, assumed)
+	if l.skewed {
+		count = int32(min(float64(count)*l.factor, math.MaxInt32))
+	}
 	return estimator.Answer{Count: count, Stale: paused || l.blind}, err
 }
 
@@ -114,7 +127,7 @@ func (e *Estimators) beside(name string) (*lookout, error) {
 	}
 	l := e.lookouts[name]
 	if l == nil || l.cluster != c {
-		l = &lookout{cluster: c, index: packing.NewIndex(e.options)}
+		l = &lookout{cluster: c, options: e.options, index: packing.NewIndex(e.options)}
 		e.lookouts[name] = l
 	}
 	return l, nil
@@ -123,14 +136,19 @@ func (e *Estimators) beside(name string) (*lookout, error) {
 // lookout holds what the estimator of one cluster has seen.
 type lookout struct {
 	cluster *cluster
+	options packing.Options
 	index   *packing.Index
-	// seen is the revision up to which the index has followed.
-	seen          uint64
-	broken, blind bool
+	// seen is the revision up to which the index has followed, or the turn of the columns that it was filled from.
+	seen                  uint64
+	broken, blind, skewed bool
+	factor                float64
 }
 
 // catchUp takes over what watches inside the cluster have shown since the last time.
 func (l *lookout) catchUp() error {
+	if l.cluster.columns != nil {
+		return l.refill(l.cluster.columns.kube)
+	}
 	shown := l.cluster.inside.seen
 	if l.blind || l.seen == shown {
 		return nil
@@ -144,6 +162,20 @@ func (l *lookout) catchUp() error {
 		}
 	}
 	l.seen = shown
+	return nil
+}
+
+// refill makes the index anew from rows, when anything has happened to them.
+func (l *lookout) refill(rows *kube.Cluster) error {
+	turns := rows.Stats().Turns
+	if l.blind || l.seen == turns {
+		return nil
+	}
+	index := packing.NewIndex(l.options)
+	if err := rows.Fill(index); err != nil {
+		return fmt.Errorf("reading the rows of cluster %s: %w", l.cluster.spec.Name, err)
+	}
+	l.index, l.seen = index, turns
 	return nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -32,6 +31,14 @@ type Options struct {
 	// Start is the virtual time at which it begins.
 	Start time.Time
 	Seed  uint64
+	// Forget drops what every watcher has seen from the histories, and keeps only its digest, so that memory does not grow
+	// with time. Writes then tells no more than what is left.
+	Forget bool
+	// Turn is told of every turn that a controller had; nil for nobody.
+	Turn func(controller string)
+	// Trusting leaves out the validation of custom resources by their schemas, which makes writes several times cheaper.
+	// What defaults and admission do stays.
+	Trusting bool
 	// Checked makes reads panic that find an object which a controller has written to.
 	Checked bool
 }
@@ -45,11 +52,21 @@ type Fleet struct {
 	scheme  *runtime.Scheme
 	random  *rand.Rand
 	ids     *ids
+	// faults decide which requests and deliveries go wrong.
+	faults *rand.Rand
+	// spent is the time that the requests of the present turn have taken so far.
+	spent time.Duration
 
 	plane    *cluster
 	clusters map[string]*cluster
-	runners  []*runner
+	// sorted are the names of the clusters.
+	sorted  []string
+	runners []*runner
+	// covered are the kinds of the control plane that controllers watch always.
+	covered map[schema.GroupVersionKind]bool
 
+	// followers are told of every write.
+	followers []*follower
 	// failure is the first error that no controller is to blame for; it ends the simulation.
 	failure error
 	// troubles are the last errors of controllers by what they concern, for messages.
@@ -69,15 +86,15 @@ func New(ctx context.Context, options Options) (*Fleet, error) {
 	}
 	f := &Fleet{
 		ctx: ctx, options: options, loop: NewLoop(options.Start), scheme: kinds,
-		random: rand.New(rand.NewPCG(options.Seed, 0)), ids: newIDs(options.Seed),
+		random: rand.New(rand.NewPCG(options.Seed, 0)), ids: newIDs(options.Seed), faults: rand.New(rand.NewPCG(options.Seed, 1)),
 		clusters: map[string]*cluster{}, troubles: map[string]error{},
 	}
 	stored, err := f.planeStore()
 	if err != nil {
 		return nil, fmt.Errorf("preparing the control plane: %w", err)
 	}
-	f.plane = newCluster(fleet.Spec{Name: fleet.ControlPlaneName, Role: fleet.ControlPlane}, f.loop, stored)
-	f.clusters[fleet.ControlPlaneName] = f.plane
+	f.plane = newCluster(fleet.Spec{Name: fleet.ControlPlaneName, Role: fleet.ControlPlane}, f.loop, stored, f.faults)
+	f.enter(f.plane)
 	return f, nil
 }
 
@@ -95,12 +112,13 @@ func (f *Fleet) Run(controllers ...control.Controller) error {
 			Members: f, Clock: f.loop, Events: discard{}, IDs: f.ids,
 			Interpreter: interpreter.Chain{native.New(native.Options{Clock: f.loop})},
 		})
-		added.deps.Client = &cached{Client: gate(f.plane.store.Client(), f.plane.down), cluster: f.plane, covers: f.watched}
+		added.deps.Client = &cached{Client: gate(f.plane.store.Client(), func(write bool) error { return f.request(f.plane, f.plane.down, write) }), cluster: f.plane, covers: f.watched}
 		f.runners = append(f.runners, added)
+		f.cover()
 		if err := added.catchUpWatches(); err != nil {
 			return fmt.Errorf("controller %s: %w", value.Name, err)
 		}
-		f.plane.outside.watchers = append(f.plane.outside.watchers, added.onPlane)
+		f.plane.outside.add(added, added.onPlane)
 		for _, name := range f.names() {
 			f.connect(added, f.clusters[name])
 		}
@@ -111,15 +129,52 @@ func (f *Fleet) Run(controllers ...control.Controller) error {
 // Restart ends all controllers as a crash of their process does, between two turns and with all that they remember, and runs
 // others in their place. They see what is there as new, as after any start.
 func (f *Fleet) Restart(controllers ...control.Controller) error {
-	for _, r := range f.runners {
-		r.ended = true
-	}
-	f.runners = nil
+	f.Stop(func(string) bool { return true })
 	clear(f.troubles)
-	for _, name := range f.names() {
-		f.clusters[name].outside.watchers = nil
-	}
 	return f.Run(controllers...)
+}
+
+// Stop ends the controllers whose names are chosen, as a crash does.
+func (f *Fleet) Stop(chosen func(controller string) bool) {
+	f.runners = slices.DeleteFunc(f.runners, func(r *runner) bool {
+		if !chosen(r.value.Name) {
+			return false
+		}
+		r.ended = true
+		for _, name := range f.names() {
+			f.clusters[name].outside.drop(r)
+		}
+		return true
+	})
+	f.cover()
+}
+
+// cover notes which kinds of the control plane controllers watch always.
+func (f *Fleet) cover() {
+	f.covered = map[schema.GroupVersionKind]bool{}
+	for _, r := range f.runners {
+		for _, gvk := range r.kinds {
+			f.covered[gvk] = true
+		}
+	}
+}
+
+// Watch tells of every change in a cluster, as one of its own controllers would see it.
+func (f *Fleet) Watch(cluster string, tell func(store.Event)) error {
+	c, err := f.find(cluster)
+	if err != nil {
+		return err
+	}
+	c.inside.add(nil, tell)
+	return nil
+}
+
+// Advance lets time pass until then, or until the context ends.
+func (f *Fleet) Advance(ctx context.Context, until time.Time) error {
+	if err := f.tend(); err != nil {
+		return err
+	}
+	return f.advance(ctx, until)
 }
 
 // connect lets a controller see a member, as far as it opens sources there.
@@ -127,19 +182,12 @@ func (f *Fleet) connect(r *runner, c *cluster) {
 	if c == f.plane {
 		return
 	}
-	c.outside.watchers = append(c.outside.watchers, func(event store.Event) { r.onSource(c.spec.Name, event) })
+	c.outside.add(r, func(event store.Event) { r.onSource(c.spec.Name, event) })
 }
 
 // watched tells whether controllers read a kind of the control plane from watches.
 func (f *Fleet) watched(gvk schema.GroupVersionKind) bool {
-	for _, r := range f.runners {
-		for _, watch := range r.value.Watches {
-			if f.kindOf(watch.Object) == gvk {
-				return true
-			}
-		}
-	}
-	return f.opened(control.Source{GVK: gvk})
+	return f.covered[gvk] || f.opened(control.Source{GVK: gvk})
 }
 
 func (f *Fleet) opened(source control.Source) bool {
@@ -151,7 +199,7 @@ func (f *Fleet) note(controller string, key control.Key, err error) {
 	f.troubles[controller+" "+key.String()] = err
 }
 
-func (f *Fleet) names() []string { return slices.Sorted(maps.Keys(f.clusters)) }
+func (f *Fleet) names() []string { return f.sorted }
 
 func (f *Fleet) find(name string) (*cluster, error) {
 	if name == "" {
@@ -208,9 +256,22 @@ func (f *Fleet) advance(ctx context.Context, limit time.Time) error {
 // tend follows up on what an event or a call has written anywhere.
 func (f *Fleet) tend() error {
 	for _, name := range f.names() {
-		if err := f.clusters[name].tend(f.ctx); err != nil {
+		c := f.clusters[name]
+		if err := c.tend(f.ctx); err != nil {
 			return err
 		}
+		for _, l := range f.followers {
+			l.look(c)
+		}
+		if !f.options.Forget {
+			continue
+		}
+		if err := c.forget(); err != nil {
+			return err
+		}
+	}
+	if err := f.follow(); err != nil {
+		return err
 	}
 	return f.failure
 }
@@ -259,17 +320,18 @@ func (f *Fleet) Writes(cluster string, since uint64) ([]string, error) {
 	return lines, nil
 }
 
-// Digest is the SHA-256, in hexadecimal, of all that was ever written in the clusters of the fleet: simulations with the same
-// digest have had the same history.
+// Digest is the SHA-256, in hexadecimal, of all that was ever written in the clusters of the fleet, and of the rows in its
+// members: simulations with the same digest have had the same history.
 func (f *Fleet) Digest() (string, error) {
 	sum := sha256.New()
 	for _, name := range f.names() {
-		for _, event := range f.clusters[name].changes(0) {
-			content, err := json.Marshal(event.Tree())
-			if err != nil {
-				return "", fmt.Errorf("cluster %s: encoding revision %d: %w", name, event.Revision, err)
-			}
-			fmt.Fprintf(sum, "%s %d %s %s\n", name, event.Revision, event.Type, content)
+		c := f.clusters[name]
+		if err := c.remember(c.store.Revision()); err != nil {
+			return "", err
+		}
+		fmt.Fprintf(sum, "%s %x\n", name, c.past.sum.Sum(nil))
+		if c.columns != nil {
+			fmt.Fprintf(sum, "%s\n", c.columns.kube.Digest())
 		}
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil

@@ -36,11 +36,15 @@ func (f *Fleet) Member(ctx context.Context, name string) (control.Member, error)
 	if registered != nil {
 		return nil, registered
 	}
-	gated := gate(found.store.Client(), found.unreachable)
+	gated := gate(found.client(), func(write bool) error { return f.request(found, found.unreachable, write) })
 	managed := func(gvk schema.GroupVersionKind) bool {
 		return f.opened(control.Source{Cluster: name, GVK: gvk, View: control.Managed})
 	}
-	return &member{Client: &cached{Client: gated, cluster: found, covers: managed, view: control.Managed}, cluster: found, gated: gated}, nil
+	seen := &member{Client: &cached{Client: gated, cluster: found, covers: managed, view: control.Managed}, cluster: found, gated: gated}
+	if found.columns != nil {
+		return surveyed{seen}, nil
+	}
+	return seen, nil
 }
 
 // Live implements control.Member.
@@ -76,38 +80,38 @@ func (m *member) Discover(context.Context) (control.Discovery, error) {
 	return discovery, nil
 }
 
-// gate makes every request fail while its target cannot be reached.
-func gate(open client.WithWatch, closed func() error) client.WithWatch {
+// gate asks before every request whether it may pass, and tells whether it is a write.
+func gate(open client.WithWatch, admit func(write bool) error) client.WithWatch {
 	return interceptor.NewClient(open, interceptor.Funcs{
 		Get: func(ctx context.Context, to client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
-			return unless(closed(), func() error { return to.Get(ctx, key, object, options...) })
+			return unless(admit(false), func() error { return to.Get(ctx, key, object, options...) })
 		},
 		List: func(ctx context.Context, to client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-			return unless(closed(), func() error { return to.List(ctx, list, options...) })
+			return unless(admit(false), func() error { return to.List(ctx, list, options...) })
 		},
 		Create: func(ctx context.Context, to client.WithWatch, object client.Object, options ...client.CreateOption) error {
-			return unless(closed(), func() error { return to.Create(ctx, object, options...) })
+			return unless(admit(true), func() error { return to.Create(ctx, object, options...) })
 		},
 		Delete: func(ctx context.Context, to client.WithWatch, object client.Object, options ...client.DeleteOption) error {
-			return unless(closed(), func() error { return to.Delete(ctx, object, options...) })
+			return unless(admit(true), func() error { return to.Delete(ctx, object, options...) })
 		},
 		DeleteAllOf: func(ctx context.Context, to client.WithWatch, object client.Object, options ...client.DeleteAllOfOption) error {
-			return unless(closed(), func() error { return to.DeleteAllOf(ctx, object, options...) })
+			return unless(admit(true), func() error { return to.DeleteAllOf(ctx, object, options...) })
 		},
 		Update: func(ctx context.Context, to client.WithWatch, object client.Object, options ...client.UpdateOption) error {
-			return unless(closed(), func() error { return to.Update(ctx, object, options...) })
+			return unless(admit(true), func() error { return to.Update(ctx, object, options...) })
 		},
 		Patch: func(ctx context.Context, to client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
-			return unless(closed(), func() error { return to.Patch(ctx, object, patch, options...) })
+			return unless(admit(true), func() error { return to.Patch(ctx, object, patch, options...) })
 		},
 		Apply: func(ctx context.Context, to client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
-			return unless(closed(), func() error { return to.Apply(ctx, object, options...) })
+			return unless(admit(true), func() error { return to.Apply(ctx, object, options...) })
 		},
 		SubResourceUpdate: func(ctx context.Context, to client.Client, name string, object client.Object, options ...client.SubResourceUpdateOption) error {
-			return unless(closed(), func() error { return to.SubResource(name).Update(ctx, object, options...) })
+			return unless(admit(true), func() error { return to.SubResource(name).Update(ctx, object, options...) })
 		},
 		SubResourcePatch: func(ctx context.Context, to client.Client, name string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
-			return unless(closed(), func() error { return to.SubResource(name).Patch(ctx, object, patch, options...) })
+			return unless(admit(true), func() error { return to.SubResource(name).Patch(ctx, object, patch, options...) })
 		},
 	})
 }

@@ -28,6 +28,9 @@ type runner struct {
 	value control.Controller
 	deps  control.Deps
 
+	// kinds are those of its watches.
+	kinds []schema.GroupVersionKind
+
 	// queued keys have a turn planned that has not begun; timers count the turns of a key, so that a timer from before the
 	// last turn is known to be stale.
 	queued   map[control.Key]bool
@@ -37,6 +40,12 @@ type runner struct {
 	// looking is when the runner looks into it next; the zero time for never.
 	order   control.Queue
 	looking time.Time
+
+	// busy keys have a turn that waits for the answer to its last request; as many as there are workers. Those that are woken
+	// meanwhile have another, and those in the backlog wait for a worker.
+	busy    map[control.Key]bool
+	again   map[control.Key]bool
+	backlog []control.Key
 
 	held map[control.Key][]control.Source
 	open map[control.Source]int
@@ -49,7 +58,11 @@ func newRunner(f *Fleet, value control.Controller, deps control.Deps) *runner {
 	r := &runner{
 		fleet: f, value: value, deps: deps,
 		queued: map[control.Key]bool{}, timers: map[control.Key]uint64{}, failures: map[control.Key]int{},
+		busy: map[control.Key]bool{}, again: map[control.Key]bool{},
 		held: map[control.Key][]control.Source{}, open: map[control.Source]int{},
+	}
+	for _, watched := range value.Watches {
+		r.kinds = append(r.kinds, f.kindOf(watched.Object))
 	}
 	if value.Queue != nil {
 		r.order = value.Queue()
@@ -95,12 +108,52 @@ func (r *runner) wakeAfter(key control.Key, delay time.Duration) {
 }
 
 func (r *runner) turn(key control.Key) {
-	if r.ended {
+	switch {
+	case r.ended:
+		return
+	case r.busy[key]:
+		r.again[key] = true
+		return
+	case !r.idle():
+		r.backlog = append(r.backlog, key)
 		return
 	}
 	delete(r.queued, key)
 	r.timers[key]++
 	result, err := r.take(key)
+	r.afterRequests(key, func() { r.conclude(key, result, err) })
+}
+
+// idle reports whether a worker is.
+func (r *runner) idle() bool { return len(r.busy) < max(r.value.Workers, 1) }
+
+// afterRequests ends a turn when its last request is answered.
+func (r *runner) afterRequests(key control.Key, end func()) {
+	if r.fleet.spent == 0 {
+		end()
+		return
+	}
+	r.busy[key] = true
+	r.fleet.loop.After(r.fleet.spent, func() {
+		if r.ended {
+			return
+		}
+		delete(r.busy, key)
+		end()
+		if r.again[key] {
+			delete(r.again, key)
+			r.backlog = append(r.backlog, key)
+		}
+		for len(r.backlog) > 0 && r.idle() {
+			next := r.backlog[0]
+			r.backlog = r.backlog[1:]
+			r.turn(next)
+		}
+	})
+}
+
+// conclude does what the outcome of a turn asks for.
+func (r *runner) conclude(key control.Key, result control.Result, err error) {
 	switch {
 	case control.Stale(err):
 		r.wakeAfter(key, conflictDelay)
@@ -120,6 +173,10 @@ func (r *runner) turn(key control.Key) {
 
 // take runs one turn.
 func (r *runner) take(key control.Key) (control.Result, error) {
+	r.fleet.spent = 0
+	if turn := r.fleet.options.Turn; turn != nil {
+		turn(r.value.Name)
+	}
 	result, err := r.value.Reconcile(r.fleet.ctx, r.deps, key)
 	if err == nil {
 		err = r.hold(key, result.Sources)
@@ -150,14 +207,20 @@ func (r *runner) orderedTurn() {
 	if r.ended {
 		return
 	}
+	if !r.idle() {
+		return // the end of a turn will look
+	}
 	key, ok := r.order.Next(r.fleet.loop.Now())
 	if ok {
 		result, err := r.take(key)
 		if err != nil && !control.Stale(err) {
 			r.fleet.note(r.value.Name, key, err)
 		}
-		r.order.Done(key, control.Outcome{Err: err, RequeueAfter: result.RequeueAfter}, r.fleet.loop.Now())
-		r.wake(result.Wake...)
+		r.afterRequests(key, func() {
+			r.order.Done(key, control.Outcome{Err: err, RequeueAfter: result.RequeueAfter}, r.fleet.loop.Now())
+			r.wake(result.Wake...)
+			r.look()
+		})
 	}
 	r.look()
 }
@@ -223,8 +286,8 @@ func (r *runner) catchUp(source control.Source) error {
 // catchUpWatches shows a controller that begins what is already there.
 func (r *runner) catchUpWatches() error {
 	plane := r.fleet.plane
-	for _, watched := range r.value.Watches {
-		gvk := r.fleet.kindOf(watched.Object)
+	for i, watched := range r.value.Watches {
+		gvk := r.kinds[i]
 		made, err := r.fleet.scheme.New(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
 		if err != nil {
 			return fmt.Errorf("listing %s: %w", gvk.Kind, err)
@@ -247,10 +310,10 @@ func (r *runner) catchUpWatches() error {
 
 // onPlane is told of every change in the control plane.
 func (r *runner) onPlane(event store.Event) {
-	old, current := versions(event, event.Old, event.Object)
-	for _, watched := range r.value.Watches {
-		if gvk := r.fleet.kindOf(watched.Object); gvk == event.GVK {
-			seen := control.Event{GVK: gvk, Old: old, New: current}
+	for i, watched := range r.value.Watches {
+		if r.kinds[i] == event.GVK {
+			old, current := versions(event, event.Old, event.Object)
+			seen := control.Event{GVK: event.GVK, Old: old, New: current}
 			r.wakeFor(seen, watched.Keys(r.fleet.ctx, r.deps.Client, seen)...)
 		}
 	}

@@ -21,7 +21,7 @@ func main() {
 	if err := newRootCommand().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		stop()
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 
@@ -61,7 +61,7 @@ Start a fleet of real clusters on this machine with "seatrial up".`,
 	add(fleetGroup, newUpCommand(), newStatusCommand(), newDownCommand())
 	add(memberGroup, newJoinCommand(), newUnjoinCommand())
 	add(componentGroup, newAPIServerCommand(), newControllerManagerCommand(), component.NewScheduler(nil), newEstimatorCommand())
-	add(decisionGroup, newExplainCommand(), newEstimateCommand())
+	add(decisionGroup, newSimulateCommand(), newExplainCommand(), newEstimateCommand(), newFuzzCommand())
 	root.AddCommand(newVersionCommand())
 	return root
 }

@@ -125,17 +125,17 @@ func (c *collector) collect(ctx context.Context, deps control.Deps, cluster *clu
 	if err != nil {
 		return c.setReady(cluster.Name, status, readiness(names.ReasonStatusCollectionFailed, err.Error()), deps)
 	}
-	nodes, pods := &corev1.NodeList{}, &corev1.PodList{}
-	if err := errors.Join(member.Inventory().List(ctx, nodes), member.Inventory().List(ctx, pods)); err != nil {
+	var models []clusterv1alpha1.ResourceModel
+	if c.options.ResourceModeling {
+		models = cluster.Spec.ResourceModels
+	}
+	found, err := survey(ctx, member, models)
+	if err != nil {
 		return c.setReady(cluster.Name, status, readiness(names.ReasonStatusCollectionFailed, err.Error()), deps)
 	}
 	status.KubernetesVersion = discovery.Version
 	setEnablements(status, discovery, deps)
-	status.NodeSummary = summariseNodes(nodes.Items)
-	status.ResourceSummary = summariseResources(nodes.Items, pods.Items)
-	if c.options.ResourceModeling {
-		status.ResourceSummary.AllocatableModelings = countGrades(cluster.Spec.ResourceModels, nodes.Items, pods.Items)
-	}
+	status.NodeSummary, status.ResourceSummary = &found.Nodes, &found.Resources
 	return c.setReady(cluster.Name, status, readiness(names.ReasonClusterReady, "the API server answers that it is healthy"), deps)
 }
 

@@ -1,12 +1,30 @@
 package clusterstatus
 
 import (
+	"context"
+	"errors"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	resourcehelper "k8s.io/component-helpers/resource"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/control"
 )
+
+// survey asks a member what its nodes and pods add up to, or lists them.
+func survey(ctx context.Context, member control.Member, models []clusterv1alpha1.ResourceModel) (control.Survey, error) {
+	if surveyor, ok := member.(control.Surveyor); ok {
+		return surveyor.Survey(ctx, models)
+	}
+	nodes, pods := &corev1.NodeList{}, &corev1.PodList{}
+	if err := errors.Join(member.Inventory().List(ctx, nodes), member.Inventory().List(ctx, pods)); err != nil {
+		return control.Survey{}, err
+	}
+	found := control.Survey{Nodes: *summariseNodes(nodes.Items), Resources: *summariseResources(nodes.Items, pods.Items)}
+	found.Resources.AllocatableModelings = countGrades(models, nodes.Items, pods.Items)
+	return found, nil
+}
 
 func summariseNodes(nodes []corev1.Node) *clusterv1alpha1.NodeSummary {
 	summary := &clusterv1alpha1.NodeSummary{TotalNum: int32(len(nodes))}

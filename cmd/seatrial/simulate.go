@@ -1,0 +1,408 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seatrial/seatrial/simulator/report"
+	"github.com/seatrial/seatrial/simulator/run"
+	"github.com/seatrial/seatrial/simulator/scenario"
+)
+
+// Forms of a report.
+const (
+	formText        reportForm = "text"
+	formJSON        reportForm = "json"
+	formJUnit       reportForm = "junit"
+	formOpenMetrics reportForm = "openmetrics"
+	formCSV         reportForm = "csv"
+	formHTML        reportForm = "html"
+)
+
+// reportForm is a form of a report; it implements pflag.Value.
+type reportForm string
+
+func reportForms() []string {
+	return []string{string(formText), string(formJSON), string(formJUnit), string(formOpenMetrics), string(formCSV), string(formHTML)}
+}
+
+func (f *reportForm) String() string { return string(*f) }
+func (f *reportForm) Type() string   { return "format" }
+
+// Set refuses forms that do not exist.
+func (f *reportForm) Set(text string) error {
+	if !slices.Contains(reportForms(), text) {
+		return fmt.Errorf("use one of %s", strings.Join(reportForms(), ", "))
+	}
+	*f = reportForm(text)
+	return nil
+}
+
+// exitError ends the process with a code of its own.
+type exitError struct {
+	error
+	code int
+}
+
+func (e exitError) Unwrap() error { return e.error }
+
+// badInput is what a user has to mend.
+func badInput(err error) error {
+	if err == nil {
+		return nil
+	}
+	return exitError{err, 2}
+}
+
+// exitCode is what the process ends with after an error.
+func exitCode(err error) int {
+	var exit exitError
+	if errors.As(err, &exit) {
+		return exit.code
+	}
+	return 1
+}
+
+// simulateOptions are the flags of seatrial simulate.
+type simulateOptions struct {
+	seed           uint64
+	duration       time.Duration
+	form           reportForm
+	file           string
+	compare        []string
+	vary           []string
+	replications   int
+	list, validate bool
+	force          bool
+
+	progress io.Writer
+}
+
+func newSimulateCommand() *cobra.Command {
+	options := &simulateOptions{form: formText}
+	command := &cobra.Command{
+		Use:   "simulate FILE|NAME",
+		Short: "Play a scenario on a simulated fleet and report what users would have felt",
+		Long: `Run the controllers and the scheduler of a control plane on a virtual clock against simulated clusters, let happen what the
+scenario says, and report what the users of its workloads would have felt. The same scenario and seed give the same report.
+
+The scenario is a file, or the name of one that comes with the program. Nothing is installed and no cluster is touched.
+Interrupted, it reports what has happened so far, marked as partial.
+
+It ends with code 1 when an objective is not kept, and with 2 when the scenario or a flag is wrong.`,
+		Example: `  # What there is to play
+  seatrial simulate --list
+
+  # The loss of a zone, as text and as a page to look at
+  seatrial simulate zone-loss
+  seatrial simulate zone-loss -o html --output-file zone-loss.html
+
+  # Side by side: how long silent nodes count as ready
+  seatrial simulate zone-loss --vary settings.members.nodeGracePeriod=20s,50s,2m
+
+  # Means with confidence intervals over 20 seeds
+  seatrial simulate my-scenario.yaml --replications 20
+
+  # Objectives as tests of a CI job
+  seatrial simulate my-scenario.yaml -o junit --output-file report.xml`,
+		Args:              func(_ *cobra.Command, args []string) error { return badInput(options.checkArgs(args)) },
+		ValidArgsFunction: scenarioNames,
+		RunE: func(command *cobra.Command, args []string) error {
+			options.progress = command.ErrOrStderr()
+			if options.list {
+				return listScenarios(command.OutOrStdout())
+			}
+			return options.run(command, args[0])
+		},
+	}
+	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return badInput(err) })
+	options.addFlags(command)
+	return command
+}
+
+func (o *simulateOptions) addFlags(command *cobra.Command) {
+	flags := command.Flags()
+	flags.Uint64Var(&o.seed, "seed", 0, "What chance is drawn from; that of the scenario unless given")
+	flags.DurationVar(&o.duration, "duration", 0, "Virtual time to play; that of the scenario unless given")
+	flags.VarP(&o.form, "output", "o", "Output format: "+strings.Join(reportForms(), ", "))
+	flags.StringVar(&o.file, "output-file", "", "Write the report to this file instead of the standard output")
+	flags.StringSliceVar(&o.compare, "compare", nil, "Another scenario to play beside this one")
+	flags.StringArrayVar(&o.vary, "vary", nil, "Play once for each value of a field: FIELD=VALUE,VALUE...")
+	flags.IntVar(&o.replications, "replications", 1, "Play so many times, each with a seed of its own, and report means with their confidence intervals")
+	flags.BoolVar(&o.list, "list", false, "List the scenarios that come with the program")
+	flags.BoolVar(&o.validate, "validate", false, "Check the scenario, and play nothing")
+	flags.BoolVar(&o.force, "force", false, "Play a scenario also when something that it requires is missing")
+	// These fail only for flags that do not exist.
+	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(reportForms(), cobra.ShellCompDirectiveNoFileComp))
+	_ = command.RegisterFlagCompletionFunc("compare", scenarioNames)
+}
+
+func (o *simulateOptions) checkArgs(args []string) error {
+	switch {
+	case o.list && len(args) > 0:
+		return fmt.Errorf("--list takes no scenario")
+	case !o.list && len(args) != 1:
+		return fmt.Errorf("give one scenario: a file, or a name that seatrial simulate --list shows")
+	case o.replications < 1:
+		return fmt.Errorf("--replications: play at least once, not %d times", o.replications)
+	case o.duration < 0:
+		return fmt.Errorf("--duration: %s is below 0", o.duration)
+	case o.replications > 1 && (len(o.vary) > 0 || len(o.compare) > 0):
+		return fmt.Errorf("--replications goes neither with --vary nor with --compare: play each by itself")
+	}
+	return nil
+}
+
+// scenarioNames completes names of the library beside files.
+func scenarioNames(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return scenario.Library(), cobra.ShellCompDirectiveDefault
+}
+
+// listScenarios tells what the library has and what each scenario waits for.
+func listScenarios(out io.Writer) error {
+	table := newTable(out, "NAME", "DURATION", "STATUS")
+	for _, name := range scenario.Library() {
+		read, _, err := scenario.FromLibrary(name)
+		if err != nil {
+			return err
+		}
+		plan, err := read.Plan(read.Seed)
+		if err != nil {
+			return err
+		}
+		status := "ready"
+		if missing := run.Missing(plan); len(missing) > 0 {
+			status = "skipped: needs " + strings.Join(missing, ", ")
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", name, plan.Duration, status)
+	}
+	return table.Flush()
+}
+
+// readScenario reads a file, or a scenario of the library where there is no such file.
+func readScenario(name string) (*scenario.Scenario, error) {
+	content, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(name, `/\.`) {
+		read, _, err := scenario.FromLibrary(name)
+		return read, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the scenario: %w", err)
+	}
+	return scenario.Load(name, content, os.DirFS(filepath.Dir(name)))
+}
+
+// run plays one scenario, or several side by side, and reports.
+func (o *simulateOptions) run(command *cobra.Command, name string) error {
+	plays, err := o.plays(command, name)
+	if err != nil {
+		return badInput(err)
+	}
+	if o.validate {
+		for _, p := range plays {
+			fmt.Fprintf(command.OutOrStdout(), "%s is valid: %d clusters, %d objects, %d actions in %s\n",
+				p.name, len(p.plan.Clusters), len(p.plan.Objects), len(p.plan.Actions), p.plan.Duration)
+		}
+		return nil
+	}
+	if !o.force {
+		for _, p := range plays {
+			if missing := run.Missing(p.plan); len(missing) > 0 {
+				fmt.Fprintf(command.OutOrStdout(), "%s is skipped: it needs %s, which there is not yet. --force plays it all the same.\n",
+					p.name, strings.Join(missing, ", "))
+				return nil
+			}
+		}
+	}
+	runs, err := playAll(command.Context(), plays, o.progress)
+	if err != nil {
+		return err
+	}
+	if err := o.report(command.OutOrStdout(), runs); err != nil {
+		return err
+	}
+	return verdict(runs)
+}
+
+// verdict is an error unless every run has kept its objectives to its end.
+func verdict(runs []report.Run) error {
+	for _, r := range runs {
+		switch {
+		case !r.Passed:
+			return fmt.Errorf("%s: %s", r.Name, r.Verdict())
+		case r.Partial:
+			return fmt.Errorf("%s: ended before its time", r.Name)
+		}
+	}
+	return nil
+}
+
+// report writes the runs in the chosen form.
+func (o *simulateOptions) report(out io.Writer, runs []report.Run) error {
+	var content bytes.Buffer
+	if err := o.render(&content, runs); err != nil {
+		return err
+	}
+	if o.file == "" {
+		_, err := out.Write(content.Bytes())
+		return err
+	}
+	if err := os.WriteFile(o.file, content.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+func (o *simulateOptions) render(out io.Writer, runs []report.Run) error {
+	reports := make([]*report.Report, len(runs))
+	for i, r := range runs {
+		reports[i] = r.Report
+	}
+	var replications *report.Replications
+	if o.replications > 1 {
+		var err error
+		if replications, err = report.Replicate(reports, 0.95); err != nil {
+			return err
+		}
+	}
+	switch o.form {
+	case formJUnit:
+		return report.JUnit(out, reports...)
+	case formOpenMetrics:
+		return report.OpenMetrics(out, reports...)
+	case formCSV:
+		return report.CSV(out, reports...)
+	case formHTML:
+		return report.HTML(out, runs, replications)
+	case formJSON:
+		switch {
+		case replications != nil:
+			return printJSON(out, replications)
+		case len(runs) > 1:
+			return printJSON(out, reports)
+		}
+		return reports[0].JSON(out)
+	}
+	switch {
+	case replications != nil:
+		return replications.Text(out)
+	case len(runs) > 1:
+		return report.Compare(out, runs)
+	}
+	return reports[0].Text(out)
+}
+
+// play is one run that is to be.
+type play struct {
+	name string
+	plan *scenario.Plan
+}
+
+// plays are the runs that the flags ask for.
+func (o *simulateOptions) plays(command *cobra.Command, name string) ([]play, error) {
+	var plays []play
+	add := func(name string, read *scenario.Scenario, seed uint64) error {
+		plan, err := o.plan(read, seed)
+		if err == nil {
+			plays = append(plays, play{name, plan})
+		}
+		return err
+	}
+	for _, name := range append([]string{name}, o.compare...) {
+		read, err := readScenario(name)
+		if err != nil {
+			return nil, err
+		}
+		varied, err := o.variations(read)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range varied {
+			title := strings.TrimSpace(read.Metadata.Name + " " + v.title)
+			if len(o.vary) > 0 && len(o.compare) == 0 {
+				title = v.title
+			}
+			for n := range o.replications {
+				seed := v.read.Seed
+				if command.Flags().Changed("seed") {
+					seed = o.seed
+				}
+				if err := add(title, v.read, seed+uint64(n)); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return plays, nil
+}
+
+func (o *simulateOptions) plan(read *scenario.Scenario, seed uint64) (*scenario.Plan, error) {
+	if o.duration > read.Duration.Duration {
+		longer, err := read.Set("duration", o.duration.String())
+		if err != nil {
+			return nil, fmt.Errorf("--duration: %w", err)
+		}
+		read = longer
+	}
+	plan, err := read.Plan(seed)
+	if err == nil && o.duration > 0 {
+		plan.Duration = min(plan.Duration, o.duration)
+	}
+	return plan, err
+}
+
+// variation is a scenario with some fields changed.
+type variation struct {
+	title string
+	read  *scenario.Scenario
+}
+
+// variations are all combinations of what --vary gives.
+func (o *simulateOptions) variations(read *scenario.Scenario) ([]variation, error) {
+	all := []variation{{read: read}}
+	for _, text := range o.vary {
+		by, err := scenario.ParseVariation(text)
+		if err != nil {
+			return nil, fmt.Errorf("--vary: %w", err)
+		}
+		var next []variation
+		for _, v := range all {
+			for _, value := range by.Values {
+				changed, err := v.read.Set(by.Path, value)
+				if err != nil {
+					return nil, fmt.Errorf("--vary: %w", err)
+				}
+				next = append(next, variation{strings.TrimSpace(v.title + " " + by.Path + "=" + value), changed})
+			}
+		}
+		all = next
+	}
+	return all, nil
+}
+
+// playAll plays as many at once as there are processors.
+func playAll(ctx context.Context, plays []play, progress io.Writer) ([]report.Run, error) {
+	teller := newTeller(progress, plays)
+	defer teller.end()
+	return concurrently(ctx, plays, func(ctx context.Context, i int) (report.Run, error) {
+		result, err := run.Run(ctx, plays[i].plan, run.Options{Progress: func(passed time.Duration) { teller.tell(i, passed) }})
+		if err != nil {
+			return report.Run{}, err
+		}
+		return report.Run{Name: plays[i].name, Report: result.Report}, nil
+	})
+}

@@ -1,0 +1,328 @@
+package fuzz
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/api/names"
+	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
+	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
+	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/estimator"
+	"github.com/seatrial/seatrial/policy"
+)
+
+// bug is a defect in one controller, made by bending its calls.
+type bug struct {
+	name       string
+	controller string
+	// plane and member bend the calls to the control plane and to members.
+	plane, member interceptor.Funcs
+	// only limits it to turns that it tells of; nil for all.
+	only func(ctx context.Context, deps control.Deps, key control.Key) bool
+	// found are the invariants that may tell of it first.
+	found []string
+}
+
+var bugs = []bug{
+	{
+		name: "a binding is released with its Works", controller: "binding", found: []string{"release"}, only: bindingLeaves,
+		plane: interceptor.Funcs{List: listNothing[*workv1alpha1.WorkList]},
+	},
+	{
+		name: "a Work is not retracted", controller: "binding", found: []string{"stuck", "rendered"},
+		plane: interceptor.Funcs{Delete: deleteNothing},
+	},
+	{
+		name: "a Work is deleted too early", controller: "binding", found: []string{"retract"},
+		plane: interceptor.Funcs{Update: func(ctx context.Context, c client.WithWatch, object client.Object, _ ...client.UpdateOption) error {
+			return c.Delete(ctx, object)
+		}},
+	},
+	{
+		name: "a Work loses its finalizer", controller: "binding", found: []string{"finalizers"},
+		plane: interceptor.Funcs{Update: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.UpdateOption) error {
+			object.SetFinalizers(nil)
+			return c.Update(ctx, object, options...)
+		}},
+	},
+	{
+		name: "a Work carries the identity of another binding", controller: "binding", found: []string{"ownership"},
+		plane: interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
+			object.SetLabels(map[string]string{names.LabelResourceBindingID: "another"})
+			return c.Create(ctx, object, options...)
+		}},
+	},
+	{
+		name: "overrides are forgotten", controller: "binding", found: []string{"rendered"},
+		plane: interceptor.Funcs{List: listNothing[*policyv1alpha1.ClusterOverridePolicyList]},
+	},
+	{
+		name: "an assignment is doubled", controller: "scheduler", found: []string{"totals"},
+		plane: interceptor.Funcs{Patch: bendTargets(func(targets []any) []any {
+			if first := targets[0].(map[string]any); first["replicas"] != nil {
+				first["replicas"] = 2 * first["replicas"].(float64)
+			}
+			return targets
+		})},
+	},
+	{
+		name: "an assignment is lost", controller: "scheduler", found: []string{"totals", "placed"},
+		plane: interceptor.Funcs{Patch: bendTargets(func(targets []any) []any { return targets[1:] })},
+	},
+	{
+		name: "a cluster is a target twice", controller: "scheduler", found: []string{"totals"},
+		plane: interceptor.Funcs{Patch: bendTargets(func(targets []any) []any { return append(targets, targets[0]) })},
+	},
+	{
+		name: "exclusions are ignored", controller: "scheduler", found: []string{"affinity"},
+		plane: interceptor.Funcs{Patch: bendTargets(func(targets []any) []any {
+			targets[0].(map[string]any)["name"] = "member1"
+			return targets[:1]
+		})},
+	},
+	{
+		name: "a copy is left behind", controller: "execution", found: []string{"release", "orphans"},
+		member: interceptor.Funcs{Delete: deleteNothing},
+	},
+	{
+		name: "a copy is made anew to change it", controller: "execution", found: []string{"copies"},
+		member: interceptor.Funcs{Update: func(ctx context.Context, c client.WithWatch, object client.Object, _ ...client.UpdateOption) error {
+			return c.Delete(ctx, object)
+		}},
+	},
+	{
+		name: "a copy goes to another namespace", controller: "execution", found: []string{"ownership"},
+		member: interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
+			if object.GetNamespace() != "" {
+				object.SetNamespace("default")
+			}
+			return c.Create(ctx, object, options...)
+		}},
+	},
+	{
+		name: "a copy is not marked as managed", controller: "execution", found: []string{"applied", "namespaces"},
+		member: interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
+			labels := maps.Clone(object.GetLabels())
+			delete(labels, names.LabelManaged)
+			object.SetLabels(labels)
+			return c.Create(ctx, object, options...)
+		}},
+	},
+	{
+		name: "a change does not reach the member", controller: "execution", found: []string{"applied"},
+		member: interceptor.Funcs{Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error { return nil }},
+	},
+	{
+		name: "what a stale view lacks counts as gone", controller: "execution", found: []string{"release", "orphans"}, only: workLeaves,
+		member: interceptor.Funcs{Get: func(_ context.Context, _ client.WithWatch, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+			return apierrors.NewNotFound(schema.GroupResource{Resource: "objects"}, key.Name)
+		}},
+	},
+	{
+		name: "claims stay when a policy goes", controller: "detector", found: []string{"claims", "stuck"},
+		plane: interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			if _, claimed := policy.ClaimOf(object); !claimed && object.GetObjectKind().GroupVersionKind().Group != policyv1alpha1.GroupName {
+				if _, isPolicy := policy.Of(object); !isPolicy {
+					return nil
+				}
+			}
+			return c.Patch(ctx, object, patch, options...)
+		}},
+	},
+	{
+		name: "a template's changes are not seen", controller: "detector", found: []string{"claims"},
+		plane: interceptor.Funcs{Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error { return nil }},
+	},
+	{
+		name: "sums are not written", controller: "bindingStatus", found: []string{"aggregated"},
+		plane: interceptor.Funcs{SubResourcePatch: func(context.Context, client.Client, string, client.Object, client.Patch, ...client.SubResourcePatchOption) error {
+			return nil
+		}},
+	},
+	{
+		name: "namespaces go to one cluster", controller: "namespace", found: []string{"namespaces", "applied"},
+		plane: interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			if err := c.List(ctx, list, options...); err != nil {
+				return err
+			}
+			spaces := list.(*corev1.NamespaceList)
+			spaces.Items = slices.DeleteFunc(spaces.Items, func(n corev1.Namespace) bool { return n.Name == names.ExecutionSpace("member2") })
+			return nil
+		}},
+	},
+	{
+		name: "an execution space stays", controller: "cluster", found: []string{"stuck", "clusters"},
+		plane: interceptor.Funcs{Delete: deleteNothing},
+	},
+	{
+		name: "a cluster leaves before its Works", controller: "cluster", found: []string{"release", "finalizers"}, only: clusterLeaves,
+		plane: interceptor.Funcs{
+			List: listNothing[*workv1alpha1.WorkList],
+			Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+				if _, space := object.(*corev1.Namespace); space {
+					return apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, key.Name)
+				}
+				return c.Get(ctx, key, object, options...)
+			},
+		},
+	},
+	{
+		name: "taints do not follow readiness", controller: "cluster", found: []string{"clusters"},
+		plane: interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			cluster := object.(*clusterv1alpha1.Cluster)
+			if len(cluster.Finalizers) > 0 && cluster.DeletionTimestamp.IsZero() && len(cluster.Spec.Taints) == 0 {
+				return nil
+			}
+			return c.Patch(ctx, object, patch, options...)
+		}},
+	},
+}
+
+// TestBugs makes sure that the fuzzer finds each bug within a few seeds, by the invariant that is meant to find it.
+func TestBugs(t *testing.T) {
+	for _, b := range bugs {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			for seed := uint64(1); seed <= 10; seed++ {
+				scenario := brief(Generate(seed, ControllerNames()), 6*time.Minute)
+				result, err := Run(t.Context(), scenario, Options{Controllers: b.controllers, Settling: 3 * time.Minute})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if result.Violation == nil {
+					continue
+				}
+				if !slices.Contains(b.found, result.Violation.Invariant) {
+					t.Fatalf("seed %d: found by %v, want one of %v", seed, result.Violation, b.found)
+				}
+				t.Logf("seed %d: %v", seed, result.Violation)
+				return
+			}
+			t.Error("no seed finds it")
+		})
+	}
+}
+
+// brief is the beginning of a scenario.
+func brief(scenario Scenario, until time.Duration) Scenario {
+	scenario.Duration = metav1.Duration{Duration: until}
+	scenario.Steps = slices.DeleteFunc(scenario.Steps, func(step Step) bool { return step.At.Duration > until })
+	return scenario
+}
+
+func (b bug) controllers(estimators estimator.Estimators) []control.Controller {
+	all := Production(estimators)
+	for i := range all {
+		if all[i].Name == b.controller {
+			all[i].Reconcile = b.bend(all[i].Reconcile)
+		}
+	}
+	return all
+}
+
+func (b bug) bend(inner control.Reconcile) control.Reconcile {
+	return func(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
+		if b.only == nil || b.only(ctx, deps, key) {
+			deps.Client = interceptor.NewClient(unwatched{deps.Client}, b.plane)
+			deps.Members = bentMembers{deps.Members, b.member}
+		}
+		return inner(ctx, deps, key)
+	}
+}
+
+type bentMembers struct {
+	control.Members
+	funcs interceptor.Funcs
+}
+
+func (m bentMembers) Member(ctx context.Context, cluster string) (control.Member, error) {
+	inner, err := m.Members.Member(ctx, cluster)
+	if err != nil {
+		return nil, err
+	}
+	return bentMember{Client: interceptor.NewClient(unwatched{inner}, m.funcs), connection: inner, funcs: m.funcs}, nil
+}
+
+type bentMember struct {
+	client.Client
+	connection connection
+	funcs      interceptor.Funcs
+}
+
+func (m bentMember) Live() client.Reader {
+	return interceptor.NewClient(unwatched{readOnly{m.Client, m.connection.Live()}}, m.funcs)
+}
+func (m bentMember) Inventory() client.Reader                 { return m.connection.Inventory() }
+func (m bentMember) Health(ctx context.Context) (bool, error) { return m.connection.Health(ctx) }
+func (m bentMember) Discover(ctx context.Context) (control.Discovery, error) {
+	return m.connection.Discover(ctx)
+}
+
+func bindingLeaves(ctx context.Context, deps control.Deps, key control.Key) bool {
+	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName())
+	return err == nil && !bound.GetDeletionTimestamp().IsZero()
+}
+
+func workLeaves(ctx context.Context, deps control.Deps, key control.Key) bool {
+	return leaves(ctx, deps, key, &workv1alpha1.Work{})
+}
+
+func clusterLeaves(ctx context.Context, deps control.Deps, key control.Key) bool {
+	return leaves(ctx, deps, key, &clusterv1alpha1.Cluster{})
+}
+
+func leaves(ctx context.Context, deps control.Deps, key control.Key, object client.Object) bool {
+	err := deps.Client.Get(ctx, key.NamespacedName(), object)
+	return err == nil && !object.GetDeletionTimestamp().IsZero()
+}
+
+func deleteNothing(context.Context, client.WithWatch, client.Object, ...client.DeleteOption) error {
+	return nil
+}
+
+// listNothing finds none of a kind.
+func listNothing[T client.ObjectList](ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+	if _, none := list.(T); none {
+		return nil
+	}
+	return c.List(ctx, list, options...)
+}
+
+type patchFunc = func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error
+
+// bendTargets changes the targets that a decision writes, where there are any.
+func bendTargets(bend func([]any) []any) patchFunc {
+	return func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+		content := &unstructured.Unstructured{}
+		data, err := patch.Data(object)
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(data, &content.Object); err != nil {
+			return err
+		}
+		targets, _, _ := unstructured.NestedFieldNoCopy(content.Object, "spec", "clusters")
+		if list, some := targets.([]any); some && len(list) > 0 {
+			content.Object["spec"].(map[string]any)["clusters"] = bend(list)
+			if data, err = json.Marshal(content.Object); err != nil {
+				return err
+			}
+		}
+		return c.Patch(ctx, object, client.RawPatch(patch.Type(), data), options...)
+	}
+}

@@ -1,0 +1,211 @@
+package fuzz
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/seatrial/seatrial/fleet"
+)
+
+// What a generated scenario has at least.
+const (
+	minClusters  = 5
+	minWorkloads = 20
+	minFaults    = 16
+	minDuration  = 31 * time.Minute
+)
+
+// steps that follow each other closely are this far apart: less than a delivery, about one, and more.
+var paces = []time.Duration{0, time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond, 30 * time.Millisecond, 500 * time.Millisecond, 3 * time.Second}
+
+// generator draws a scenario. It knows what it has applied, so that most of what it does next makes sense.
+type generator struct {
+	random   *rand.Rand
+	scenario Scenario
+	at       time.Duration
+	// workloads and policies are the last applied form of each, present or deleted.
+	workloads, policies, overrides []*unstructured.Unstructured
+}
+
+// Generate draws the scenario of a seed: at least 5 clusters, 20 workloads under policies of all kinds, changes over more than
+// 30 minutes, and 16 faults of all kinds.
+func Generate(seed uint64, controllers []string) Scenario {
+	g := &generator{random: rand.New(rand.NewPCG(seed, 1))}
+	g.scenario.Seed = seed
+	g.fleet()
+	g.begin()
+	g.change()
+	g.faults(controllers)
+	slices.SortStableFunc(g.scenario.Steps, func(a, b Step) int { return cmp.Compare(a.At.Duration, b.At.Duration) })
+	return g.scenario
+}
+
+func (g *generator) fleet() {
+	providers, regions := []string{"aws", "gcp", "azure"}, []string{"east", "west", "north"}
+	for i := range minClusters + g.random.IntN(3) {
+		region := regions[i%len(regions)]
+		g.scenario.Clusters = append(g.scenario.Clusters, fleet.Spec{
+			Name: fmt.Sprintf("member%d", i+1), Role: fleet.Member, Provider: pick(g, providers), Region: region, Zones: []string{region + "-a"},
+			Nodes:   fleet.NodePool{Count: 2 + g.random.IntN(3), CPU: "32", Memory: "128Gi", Pods: "250"},
+			Startup: fleet.Startup{Delay: time.Duration(1+g.random.IntN(20)) * time.Second, Jitter: time.Second},
+		})
+	}
+}
+
+// begin applies namespaces, workloads and policies, all within half a minute and in any order.
+func (g *generator) begin() {
+	for _, cluster := range g.scenario.Clusters {
+		g.step(Step{Do: Label, Cluster: cluster.Name, Labels: map[string]string{"tier": pick(g, []string{"gold", "silver"})}})
+	}
+	for _, namespace := range namespaces[1:] {
+		g.step(Step{Do: Apply, Object: object("v1", "Namespace", "", namespace)})
+	}
+	for i := range minWorkloads + g.random.IntN(6) {
+		g.workloads = append(g.workloads, g.workload(i))
+	}
+	for kind := range placementKinds {
+		for _, namespace := range namespaces {
+			g.policies = append(g.policies, g.policy(namespace, kind))
+		}
+		g.policies = append(g.policies, g.policy("", kind))
+	}
+	for i := range 4 {
+		g.overrides = append(g.overrides, g.override(i))
+	}
+	all := slices.Concat(g.workloads, g.policies, g.overrides)
+	g.random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	for _, made := range all {
+		g.step(Step{Do: Apply, Object: made.DeepCopy()})
+		g.at += pick(g, paces[:6])
+	}
+}
+
+// change does what users do, in bursts.
+func (g *generator) change() {
+	end := minDuration + time.Duration(g.random.IntN(6))*time.Minute
+	g.scenario.Duration = metav1.Duration{Duration: end}
+	for g.at = time.Minute; g.at < end-time.Minute; g.at += time.Duration(g.random.Int64N(int64(90 * time.Second))) {
+		for range 1 + g.random.IntN(4) {
+			g.one()
+			g.at += pick(g, paces)
+		}
+	}
+}
+
+// one is one change.
+func (g *generator) one() {
+	workload, policy := g.random.IntN(len(g.workloads)), g.random.IntN(len(g.policies))
+	cluster := pick(g, g.scenario.Clusters).Name
+	switch g.random.IntN(18) {
+	case 0, 1, 2:
+		g.step(Step{Do: Scale, Object: reference(g.workloads[workload]), Replicas: int64(1 + g.random.IntN(20))})
+	case 3, 4:
+		g.workloads[workload] = g.workload(workload)
+		g.step(Step{Do: Apply, Object: g.workloads[workload].DeepCopy()})
+	case 5, 6:
+		g.recreate(g.workloads[workload])
+	case 7, 8, 9:
+		old := g.policies[policy]
+		g.policies[policy] = g.policyNamed(old.GetNamespace(), old.GetName(), g.random.IntN(placementKinds))
+		g.step(Step{Do: Apply, Object: g.policies[policy].DeepCopy()})
+	case 10:
+		g.recreate(g.policies[policy])
+	case 11:
+		g.recreate(g.overrides[g.random.IntN(len(g.overrides))])
+	case 12:
+		g.step(Step{Do: Label, Cluster: cluster, Labels: map[string]string{"tier": pick(g, []string{"gold", "silver"})}})
+	case 13:
+		g.step(Step{Do: Taint, Cluster: cluster})
+		g.later(Step{Do: Untaint, Cluster: cluster}, 3*time.Minute)
+	case 14:
+		g.step(Step{Do: Unjoin, Cluster: cluster})
+		g.later(Step{Do: Join, Cluster: cluster}, 2*time.Minute)
+	case 15:
+		g.step(Step{Do: DeleteCopy, Cluster: cluster, Object: reference(g.workloads[workload])})
+	case 16:
+		namespace := object("v1", "Namespace", "", pick(g, namespaces[1:]))
+		namespace.SetLabels(map[string]string{"team": fmt.Sprint(g.random.IntN(100))})
+		g.step(Step{Do: Apply, Object: namespace})
+	case 17:
+		g.byHand(g.workloads[workload], cluster)
+	}
+}
+
+// recreate deletes an object and applies it again, at once or later.
+func (g *generator) recreate(made *unstructured.Unstructured) {
+	g.step(Step{Do: Delete, Object: reference(made)})
+	again := Step{Do: Apply, Object: made.DeepCopy()}
+	if g.random.IntN(2) == 0 {
+		g.at += pick(g, paces)
+		g.step(again)
+		return
+	}
+	g.later(again, 2*time.Minute)
+}
+
+// byHand deletes what a controller made: the binding of a workload or its Work in a cluster.
+func (g *generator) byHand(made *unstructured.Unstructured, cluster string) {
+	target := bindingOf(made)
+	if g.random.IntN(2) == 0 {
+		target = workOf(made, cluster)
+	}
+	g.step(Step{Do: Delete, Object: target})
+}
+
+// faults strike between the first minute and the last.
+func (g *generator) faults(controllers []string) {
+	span := int64(g.scenario.Duration.Duration - 4*time.Minute)
+	kinds := Faults()
+	for i := range minFaults + g.random.IntN(6) {
+		kind := pick(g, kinds)
+		if i < len(kinds) {
+			kind = kinds[i]
+		} else if i == len(kinds) {
+			kind = Crash
+		}
+		step := Step{
+			Do: kind, At: metav1.Duration{Duration: 20*time.Second + time.Duration(g.random.Int64N(span))},
+			For: metav1.Duration{Duration: 5*time.Second + time.Duration(g.random.Int64N(int64(95*time.Second)))},
+		}
+		g.aim(&step, controllers)
+		g.scenario.Steps = append(g.scenario.Steps, step)
+	}
+}
+
+// aim chooses what a fault hits.
+func (g *generator) aim(step *Step, controllers []string) {
+	member := pick(g, g.scenario.Clusters).Name
+	switch step.Do {
+	case Kill, Pause, Partition, LoseNode, BadEstimator:
+		step.Cluster = member
+	case SlowWatch, LostWatch, RepeatWatch, Conflict, Refuse, SlowAPI:
+		if g.random.IntN(3) == 0 {
+			step.Cluster = member
+		}
+		if step.Do == SlowWatch || step.Do == LostWatch {
+			step.Delay = metav1.Duration{Duration: time.Duration(10+g.random.IntN(8000)) * time.Millisecond}
+		}
+	case Crash:
+		step.For = metav1.Duration{Duration: 10 * time.Minute}
+		step.Controller, step.Writes = pick(g, controllers), 1+g.random.IntN(3)
+		step.Delay = metav1.Duration{Duration: time.Duration(g.random.IntN(20000)) * time.Millisecond}
+	}
+}
+
+func (g *generator) step(step Step) {
+	step.At = metav1.Duration{Duration: g.at}
+	g.scenario.Steps = append(g.scenario.Steps, step)
+}
+
+func (g *generator) later(step Step, within time.Duration) {
+	step.At = metav1.Duration{Duration: g.at + time.Duration(g.random.Int64N(int64(within)))}
+	g.scenario.Steps = append(g.scenario.Steps, step)
+}
+
+func pick[T any](g *generator, from []T) T { return from[g.random.IntN(len(from))] }

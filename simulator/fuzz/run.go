@@ -1,0 +1,218 @@
+package fuzz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/controlplane"
+	"github.com/seatrial/seatrial/estimator"
+	packing "github.com/seatrial/seatrial/estimator/nodes"
+	"github.com/seatrial/seatrial/fleet"
+	"github.com/seatrial/seatrial/scheduler"
+	"github.com/seatrial/seatrial/simulator"
+	"github.com/seatrial/seatrial/simulator/invariant"
+)
+
+const (
+	settling = 20 * time.Minute
+	// settled is for how long it must then stay as it is.
+	settled = 30 * time.Second
+	// looks is how often it is looked at meanwhile.
+	looks = 5 * time.Second
+)
+
+// Options are what a run does not draw.
+type Options struct {
+	// Controllers makes the controllers, anew for each start; nil for those that run in production.
+	Controllers func(estimator.Estimators) []control.Controller
+	// Invariants are what is checked; without any, all are.
+	Invariants invariant.Options
+	// Settling is how long the fleet has to settle in the end; 0 for 20 minutes, which is longer than the longest backoff of a
+	// controller after the longest fault.
+	Settling time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.Controllers == nil {
+		o.Controllers = Production
+	}
+	if len(o.Invariants.Safety)+len(o.Invariants.Liveness) == 0 {
+		o.Invariants = invariant.Defaults()
+	}
+	if o.Settling == 0 {
+		o.Settling = settling
+	}
+	return o
+}
+
+// Production are the controllers of the controller manager and the scheduler.
+func Production(estimators estimator.Estimators) []control.Controller {
+	return append(controlplane.Controllers(controlplane.Defaults()),
+		scheduler.New(scheduler.Options{Name: "default-scheduler", Estimators: estimators}))
+}
+
+// ControllerNames are those of Production, in the order of reports.
+func ControllerNames() []string {
+	var names []string
+	for _, controller := range Production(nil) {
+		names = append(names, controller.Name)
+	}
+	return names
+}
+
+// Result is what became of a scenario.
+type Result struct {
+	Seed uint64 `json:"seed"`
+	// Digest is of the whole history: the same scenario has the same.
+	Digest string `json:"digest,omitempty"`
+	// Virtual is how long it took in virtual time.
+	Virtual time.Duration `json:"virtual"`
+	// Writes are those of the control plane. Faults counts those that took effect.
+	Writes   uint64   `json:"writes"`
+	Clusters int      `json:"clusters"`
+	Steps    int      `json:"steps"`
+	Faults   int      `json:"faults"`
+	Coverage Coverage `json:"-"`
+	// Violation is nil when every invariant held.
+	Violation *invariant.Violation `json:"violation,omitempty"`
+}
+
+// Run plays a scenario. An error is one of the simulation or of the scenario; a broken invariant is part of the result.
+func Run(ctx context.Context, scenario Scenario, options Options) (Result, error) {
+	options = options.withDefaults()
+	result := Result{Seed: scenario.Seed, Clusters: len(scenario.Clusters), Steps: len(scenario.Steps), Coverage: Coverage{}}
+	p, err := prepare(ctx, scenario, options, result.Coverage)
+	if err != nil {
+		return result, fmt.Errorf("preparing seed %d: %w", scenario.Seed, err)
+	}
+	err = p.play()
+	if violation := (*invariant.Violation)(nil); errors.As(err, &violation) {
+		result.Violation, err = violation, nil
+	}
+	if err != nil {
+		return result, fmt.Errorf("playing seed %d: %w", scenario.Seed, err)
+	}
+	result.Virtual = p.fleet.Now().Sub(start)
+	for _, f := range p.faults {
+		if f.hit {
+			result.Faults++
+		}
+	}
+	if result.Writes, err = p.fleet.Revision(fleet.ControlPlaneName); err != nil {
+		return result, err
+	}
+	result.Digest, err = p.fleet.Digest()
+	return result, err
+}
+
+// start is the virtual time at which every run begins.
+var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// play is one run of a scenario.
+type play struct {
+	ctx      context.Context
+	scenario Scenario
+	options  Options
+
+	fleet      *simulator.Fleet
+	plane      client.Client
+	estimators *simulator.Estimators
+	checker    *invariant.Checker
+	injector   *injector
+	faults     []*fault
+}
+
+func prepare(ctx context.Context, scenario Scenario, options Options, coverage Coverage) (*play, error) {
+	f, err := simulator.New(ctx, simulator.Options{Start: start, Seed: scenario.Seed})
+	if err != nil {
+		return nil, err
+	}
+	p := &play{ctx: ctx, scenario: scenario, options: options, fleet: f, estimators: f.Estimators(packing.Options{Assumed: true})}
+	p.injector = &injector{random: rand.New(rand.NewPCG(scenario.Seed, 2)), coverage: coverage, died: p.crash}
+	if p.plane, err = f.Client(ctx, fleet.ControlPlaneName); err != nil {
+		return nil, err
+	}
+	p.checker = invariant.Follow(f, options.Invariants)
+	if err := f.Run(p.controllers()...); err != nil {
+		return nil, err
+	}
+	for _, spec := range scenario.Clusters {
+		if err := f.Add(ctx, spec); err != nil {
+			return nil, err
+		}
+		if err := f.Join(ctx, spec.Name); err != nil {
+			return nil, err
+		}
+	}
+	for _, step := range scenario.Steps {
+		f.After(step.At.Duration, func() error { return p.take(step) })
+	}
+	return p, nil
+}
+
+// controllers are those of a process that starts, behind the injector.
+func (p *play) controllers() []control.Controller {
+	made := p.options.Controllers(estimators{p.estimators, p.injector})
+	for i := range made {
+		made[i] = p.injector.wrap(made[i])
+	}
+	return made
+}
+
+// crash ends the processes between two turns of the loop, and starts them again later.
+func (p *play) crash(f *fault) {
+	p.fleet.After(0, func() error { return p.fleet.Restart() })
+	p.fleet.After(f.step.Delay.Duration+time.Millisecond, func() error {
+		p.injector.dead = false
+		return p.fleet.Restart(p.controllers()...)
+	})
+}
+
+// play lets everything happen, heals what is broken, and waits until all is where it should be.
+func (p *play) play() (err error) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			err = &invariant.Violation{Invariant: "panic", At: p.fleet.Now(), Message: fmt.Sprintf("%v\n%s", panicked, debug.Stack())}
+		}
+	}()
+	if err := p.fleet.Pass(p.ctx, p.scenario.Duration.Duration); err != nil {
+		return err
+	}
+	if err := p.heal(); err != nil {
+		return err
+	}
+	if err := p.settle(); err != nil {
+		return err
+	}
+	return p.checker.Scan(p.ctx)
+}
+
+// settle waits until all liveness invariants hold, and then goes on for a while in which they must stay so.
+func (p *play) settle() error {
+	deadline := p.fleet.Now().Add(p.options.Settling)
+	var since time.Time
+	for {
+		if err := p.fleet.Pass(p.ctx, looks); err != nil {
+			return err
+		}
+		violation := p.checker.Settled()
+		now := p.fleet.Now()
+		switch {
+		case violation != nil && !now.Before(deadline):
+			return violation
+		case violation != nil:
+			since = time.Time{}
+		case since.IsZero():
+			since = now
+		case now.Sub(since) >= settled:
+			return nil
+		}
+	}
+}

@@ -1,0 +1,125 @@
+// Package fuzz runs the controllers of a control plane through random scenarios with random faults, judges every write by the
+// invariants, and shrinks what fails to a small scenario that can be replayed.
+package fuzz
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/seatrial/seatrial/fleet"
+)
+
+// Action is what a step does.
+type Action string
+
+// What users do. Object is what is applied, and otherwise a reference: its kind, namespace and name.
+const (
+	Apply      Action = "apply"
+	Delete     Action = "delete"
+	DeleteCopy Action = "deleteCopy"
+	Scale      Action = "scale"
+	Label      Action = "label"
+	Taint      Action = "taint"
+	Untaint    Action = "untaint"
+	Join       Action = "join"
+	Unjoin     Action = "unjoin"
+)
+
+// Faults last for a time.
+const (
+	Kill         Action = "kill"
+	Pause        Action = "pause"
+	Partition    Action = "partition"
+	PlaneDown    Action = "planeDown"
+	SlowWatch    Action = "slowWatch"
+	LostWatch    Action = "lostWatch"
+	RepeatWatch  Action = "repeatWatch"
+	Conflict     Action = "conflict"
+	Refuse       Action = "refuse"
+	SlowAPI      Action = "slowAPI"
+	Crash        Action = "crash"
+	LoseNode     Action = "loseNode"
+	BadEstimator Action = "badEstimator"
+)
+
+// Faults are all of them, in the order of reports.
+func Faults() []Action {
+	return []Action{
+		Kill, Pause, Partition, PlaneDown, SlowWatch, LostWatch, RepeatWatch, Conflict, Refuse, SlowAPI, Crash, LoseNode, BadEstimator,
+	}
+}
+
+// Scenario is a fleet and what happens to it. It holds all that a run depends on.
+type Scenario struct {
+	// Seed draws what the steps leave open: identifiers, which calls a fault hits.
+	Seed     uint64       `json:"seed"`
+	Clusters []fleet.Spec `json:"clusters"`
+	// Duration is when faults end and the fleet must settle.
+	Duration metav1.Duration `json:"duration"`
+	Steps    []Step          `json:"steps"`
+}
+
+// Step happens at a time after the beginning. A step that makes no sense any more, because others were left out, does nothing.
+type Step struct {
+	At metav1.Duration `json:"at"`
+	Do Action          `json:"do"`
+	// Cluster is the member, or empty for the control plane.
+	Cluster  string                     `json:"cluster,omitempty"`
+	Object   *unstructured.Unstructured `json:"object,omitempty"`
+	Replicas int64                      `json:"replicas,omitempty"`
+	Labels   map[string]string          `json:"labels,omitempty"`
+	// For is how long a fault lasts.
+	For metav1.Duration `json:"for,omitzero"`
+	// Delay is that of a slow watch, and how long a crashed process stays away.
+	Delay metav1.Duration `json:"delay,omitzero"`
+	// Controller is the one that crashes, after as many writes in one turn.
+	Controller string `json:"controller,omitempty"`
+	Writes     int    `json:"writes,omitempty"`
+}
+
+// Parse reads a scenario from YAML or JSON.
+func Parse(text []byte) (Scenario, error) {
+	var scenario Scenario
+	if err := yaml.UnmarshalStrict(text, &scenario); err != nil {
+		return Scenario{}, fmt.Errorf("reading the scenario: %w", err)
+	}
+	if len(scenario.Clusters) == 0 {
+		return Scenario{}, fmt.Errorf("reading the scenario: clusters: there is none; name at least one")
+	}
+	for i, step := range scenario.Steps {
+		if err := step.validate(); err != nil {
+			return Scenario{}, fmt.Errorf("reading the scenario: steps[%d]: %w", i, err)
+		}
+	}
+	return scenario, nil
+}
+
+func (s Step) validate() error {
+	switch s.Do {
+	case Apply, Delete, DeleteCopy, Scale:
+		if s.Object == nil || s.Object.GetKind() == "" || s.Object.GetName() == "" {
+			return fmt.Errorf("object: %s needs one with kind and name", s.Do)
+		}
+		return nil
+	case Label, Taint, Untaint, Join, Unjoin, Kill, Pause, Partition, LoseNode:
+		if s.Cluster == "" {
+			return fmt.Errorf("cluster: %s needs one", s.Do)
+		}
+		return nil
+	case PlaneDown, SlowWatch, LostWatch, RepeatWatch, Conflict, Refuse, SlowAPI, BadEstimator, Crash:
+		return nil
+	}
+	return fmt.Errorf("do: there is no action %q", s.Do)
+}
+
+// YAML is the scenario in the form that Parse reads.
+func (s Scenario) YAML() (string, error) {
+	text, err := yaml.Marshal(s)
+	if err != nil {
+		return "", fmt.Errorf("writing the scenario: %w", err)
+	}
+	return string(text), nil
+}

@@ -1,0 +1,140 @@
+package run
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seatrial/seatrial/simulator/report"
+	"github.com/seatrial/seatrial/simulator/scenario"
+)
+
+// base is a fleet of three clusters with a divided workload, for a timeline to follow.
+const base = `
+apiVersion: simulator.seatrial.io/v1alpha1
+kind: Scenario
+metadata: {name: actions}
+duration: 30m
+fleet:
+  clusters:
+    - {name: "m{n}", count: 3, region: eu, zones: [a, b], pools: [{count: 4, cpu: 4, memory: 16Gi, price: 1}]}
+workloads:
+  - name: web
+    replicas: {mean: 12}
+    cpu: 500m
+    policy:
+      placement:
+        replicaScheduling:
+          replicaSchedulingType: Divided
+          replicaDivisionPreference: Weighted
+          weightPreference: {dynamicWeight: AvailableReplicas}
+timeline:
+`
+
+func inline(t *testing.T, content string) *scenario.Plan {
+	t.Helper()
+	read, err := scenario.Load("inline.yaml", []byte(content), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := read.Plan(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if missing := Missing(made); len(missing) > 0 {
+		t.Fatalf("it needs %v", missing)
+	}
+	return made
+}
+
+func clusterOf(t *testing.T, told *report.Report, name string) report.ClusterResult {
+	t.Helper()
+	for _, c := range told.Clusters {
+		if c.Name == name {
+			return c
+		}
+	}
+	t.Fatalf("the report has no cluster %s", name)
+	return report.ClusterResult{}
+}
+
+// TestActions does one thing to a fleet, and sees what comes of it.
+func TestActions(t *testing.T) {
+	for _, c := range []struct {
+		name, timeline string
+		holds          func(*testing.T, *report.Report) bool
+	}{
+		{"scale", `- {at: 10m, scale: {to: 20}}`, func(_ *testing.T, r *report.Report) bool { return r.Total.Ready == 20 && r.Total.Pending == 0 }},
+		{"roll out", `- {at: 10m, rollOut: {}}`, func(_ *testing.T, r *report.Report) bool {
+			return r.Total.Ready == 12 && r.ControlPlane.PodStarts >= 24 && r.Total.PodsLost == 0
+		}},
+		{"delete", `- {at: 10m, delete: {apiVersion: apps/v1, kind: Deployment, namespace: default, name: web}}`,
+			func(t *testing.T, r *report.Report) bool {
+				return r.Workloads[0].Deleted && r.Total.Ready == 0 && clusterOf(t, r, "m1").Ready == 0
+			}},
+		{"apply", `- {at: 10m, apply: {inline: "{apiVersion: apps/v1, kind: Deployment, metadata: {name: lone}, spec: {replicas: 2, selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}}}"}}`,
+			func(_ *testing.T, r *report.Report) bool { return r.Total.Workloads == 2 && r.Total.Pending == 2 }},
+		{"fail and heal", `- {at: 10m, for: 10m, fail: {names: [m1]}}`, func(t *testing.T, r *report.Report) bool {
+			states := clusterOf(t, r, "m1").States
+			return r.Total.PodsLost == 4 && r.Total.Ready == 12 && len(states) == 3 && states[1].State == report.ClusterFailed && states[1].From == 600
+		}},
+		{"partition", `- {at: 10m, for: 10m, partition: {names: [m1]}}`, func(_ *testing.T, r *report.Report) bool {
+			return r.Total.PodsLost == 0 && r.Total.Availability == 1
+		}},
+		{"pause", `- {at: 10m, for: 10m, pause: {names: [m1]}}`, func(_ *testing.T, r *report.Report) bool { return r.Total.Availability == 1 }},
+		{"fail nodes", `- {at: 10m, failNodes: {clusters: {names: [m1]}, zone: a}}`, func(_ *testing.T, r *report.Report) bool {
+			return r.Total.PodsLost > 0 && r.Total.Ready == 12
+		}},
+		{"drain", `- {at: 10m, for: 10m, drain: {clusters: {names: [m2]}, pick: 2}}`, func(_ *testing.T, r *report.Report) bool {
+			return r.ControlPlane.PodStarts > 12 && r.Total.Ready == 12
+		}},
+		{"taint nodes", `- {at: 10m, taintNodes: {nodes: {clusters: {names: [m2]}, pick: 2}, taint: {key: broken, effect: NoExecute}}}`,
+			func(_ *testing.T, r *report.Report) bool { return r.ControlPlane.PodStarts > 12 && r.Total.Ready == 12 }},
+		{"add and remove nodes", "- {at: 5m, addNodes: {clusters: {names: [m1]}, count: 3}}\n  - {at: 10m, removeNodes: {clusters: {names: [m2]}, pick: 1}}",
+			func(t *testing.T, r *report.Report) bool {
+				return clusterOf(t, r, "m1").Nodes == 7 && clusterOf(t, r, "m2").Nodes == 3 && r.Total.Ready == 12
+			}},
+		{"add a cluster", `- {at: 5m, addCluster: {name: m4, pools: [{count: 2}]}}`, func(t *testing.T, r *report.Report) bool {
+			return clusterOf(t, r, "m4").Nodes == 2
+		}},
+		{"remove a cluster", `- {at: 10m, removeCluster: {names: [m3]}}`, func(t *testing.T, r *report.Report) bool {
+			states := clusterOf(t, r, "m3").States
+			return r.Total.Ready == 12 && states[len(states)-1].State == report.ClusterRemoved
+		}},
+		{"cluster taint and price", "- {at: 5m, for: 5m, taint: {clusters: {names: [m1]}, taint: {key: a, effect: NoSchedule}}}\n  - {at: 7m, setPrice: {clusters: {names: [m1]}, price: 3}}\n  - {at: 8m, scale: {by: 6}}",
+			func(_ *testing.T, r *report.Report) bool { return len(r.Marks) == 4 && r.Total.Ready == 18 }},
+		{"crash of the scheduler", "- {at: 5m, for: 10m, crash: {component: scheduler}}\n  - {at: 6m, scale: {to: 24}}", func(_ *testing.T, r *report.Report) bool {
+			return r.Total.Ready == 24 && r.Total.PendingReplicaSeconds > 12*9*60
+		}},
+		{"slow API", "- {at: 5m, for: 10m, slowAPI: {controlPlane: true, factor: 1000}}\n  - {at: 6m, scale: {to: 24}}", func(_ *testing.T, r *report.Report) bool {
+			return r.Total.Ready == 24 && r.ControlPlane.QueueTime.Max > 2
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			began := time.Now()
+			told := execute(t, inline(t, base+"  "+c.timeline+"\n")).Report
+			if !c.holds(t, told) {
+				t.Errorf("unexpected: %+v\ncontrol plane %+v\nclusters %+v", told.Total, told.ControlPlane, told.Clusters)
+			}
+			if len(told.Marks) < strings.Count(c.timeline, "at:") {
+				t.Errorf("marks: %+v", told.Marks)
+			}
+			t.Log(time.Since(began))
+		})
+	}
+}
+
+// TestMissing tells what cannot be played.
+func TestMissing(t *testing.T) {
+	read, err := scenario.Load("inline.yaml", []byte(base+"  - {at: 1m, disturb: {controlPlane: true, fault: ClockSkew, delay: 1m}}\nrequires: [pull, estimator]\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := read.Plan(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(Missing(made), "; "); got != "pull; fault ClockSkew" {
+		t.Errorf("missing %q", got)
+	}
+}

@@ -1,0 +1,96 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"testing"
+	"time"
+
+	"github.com/seatrial/seatrial/simulator/scenario"
+)
+
+func plan(t *testing.T, name string, seed uint64, longest time.Duration) *scenario.Plan {
+	t.Helper()
+	read, _, err := scenario.FromLibrary(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := read.Plan(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made.Duration = min(made.Duration, longest)
+	return made
+}
+
+func execute(t *testing.T, made *scenario.Plan) *Result {
+	t.Helper()
+	result, err := Run(t.Context(), made, Options{Checked: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// TestLibrary runs every scenario that needs nothing which is missing, up to its first events: workloads must come up.
+func TestLibrary(t *testing.T) {
+	ran := 0
+	for _, name := range scenario.Library() {
+		made := plan(t, name, 1, 20*time.Minute)
+		if missing := Missing(made); len(missing) > 0 {
+			t.Logf("%s needs %v", name, missing)
+			continue
+		}
+		ran++
+		t.Run(name, func(t *testing.T) {
+			began := time.Now()
+			told := execute(t, made).Report
+			t.Logf("%s: %d of %d ready, %d objectives, passed %t", time.Since(began), told.Total.Ready, told.Total.Desired, len(told.Objectives), told.Passed)
+			if told.Duration != made.Duration.Seconds() || told.Partial {
+				t.Errorf("it lasted %v s, partial %t; want %s", told.Duration, told.Partial, made.Duration)
+			}
+			if told.Total.Workloads == 0 || told.Total.Startup.Count == 0 {
+				t.Errorf("no workload came up: %+v", told.Total)
+			}
+		})
+	}
+	if ran < 5 {
+		t.Errorf("only %d scenarios can be run", ran)
+	}
+}
+
+// TestSameSeed runs a scenario twice with one seed and once with another.
+func TestSameSeed(t *testing.T) {
+	text := func(seed uint64) (string, string) {
+		result := execute(t, plan(t, "slow-control-plane", seed, 15*time.Minute))
+		var out bytes.Buffer
+		if err := result.Report.JSON(&out); err != nil {
+			t.Fatal(err)
+		}
+		return out.String(), result.Digest
+	}
+	first, digest := text(3)
+	again, same := text(3)
+	if first != again || digest != same {
+		t.Errorf("two runs with one seed differ: %s and %s", digest, same)
+	}
+	if _, other := text(4); other == digest {
+		t.Error("another seed gives the same history")
+	}
+}
+
+// TestCancelled ends a run in the middle.
+func TestCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	result, err := Run(ctx, plan(t, "zone-loss", 1, time.Hour), Options{Progress: func(passed time.Duration) {
+		if passed >= 5*time.Minute {
+			cancel()
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if told := result.Report; !told.Partial || told.Duration < 300 || told.Duration > 320 {
+		t.Errorf("partial %t after %v s, want a partial report of 5 minutes", told.Partial, told.Duration)
+	}
+}
