@@ -156,7 +156,7 @@ func applied(w *World) error {
 			continue
 		}
 		if !workload.Applied(work) {
-			return fmt.Errorf("Work %s is not applied", event.Key)
+			return fmt.Errorf("the Work %s is not applied", event.Key)
 		}
 		manifests, err := workload.Manifests(work)
 		if err != nil {
@@ -164,7 +164,7 @@ func applied(w *World) error {
 		}
 		for _, manifest := range manifests {
 			if err := appliedTo(w, cluster, manifest); err != nil {
-				return fmt.Errorf("Work %s: %w", event.Key, err)
+				return fmt.Errorf("the Work %s: %w", event.Key, err)
 			}
 		}
 	}

@@ -240,7 +240,7 @@ func reason(bound binding.Binding) string {
 func orphans(w *World) error {
 	for _, event := range w.all(workKind) {
 		if err := orphanWork(w, event); err != nil {
-			return fmt.Errorf("Work %s: %w", event.Key, err)
+			return fmt.Errorf("the Work %s: %w", event.Key, err)
 		}
 	}
 	for _, cluster := range w.clusters() {

@@ -151,7 +151,7 @@ func (e *engine) play(ctx context.Context) error {
 		if at >= e.plan.Duration {
 			return nil
 		}
-		at = min(at/sampling*sampling+sampling, e.plan.Duration)
+		at = min(at.Truncate(sampling)+sampling, e.plan.Duration)
 		if next < len(e.plan.Actions) {
 			at = min(at, max(e.plan.Actions[next].At, e.passed()))
 		}

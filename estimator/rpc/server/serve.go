@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"runtime/debug"
@@ -65,7 +66,9 @@ func Serve(ctx context.Context, listener net.Listener, service *Service, config 
 	}
 	report.Shutdown()
 	stop(server)
-	_ = <-ended // the server was told to stop, and says so
+	if err := <-ended; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return fmt.Errorf("ending the service of estimates on %s: %w", listener.Addr(), err)
+	}
 	return nil
 }
 
