@@ -13,6 +13,8 @@ import (
 	"go.yaml.in/yaml/v3"
 	strict "sigs.k8s.io/json"
 	convert "sigs.k8s.io/yaml"
+
+	"github.com/seatrial/seatrial/configfile"
 )
 
 // Configuration is what a configuration file says, with its plugins made.
@@ -24,7 +26,7 @@ type Configuration struct {
 }
 
 // Load reads a configuration file (YAML or JSON). Name is what errors call it. Whatever is wrong with it, from a misspelt field
-// to arguments that a plugin refuses, is reported at once as a *ConfigurationError.
+// to arguments that a plugin refuses, is reported at once as a *configfile.Error.
 func Load(name string, content []byte, registry Registry) (*Configuration, error) {
 	for _, plugin := range registry.names() {
 		if _, taken := builtin(plugin); taken && registry[plugin] != nil {
@@ -96,7 +98,7 @@ var yamlLine = regexp.MustCompile(`line (\d+): `)
 
 // syntax reports an error of a YAML parser, which may name a line.
 func (p *problems) syntax(err error) {
-	problem := Problem{Text: strings.Join(strings.Fields(err.Error()), " "), Fix: "write valid YAML"}
+	problem := configfile.Problem{Text: strings.Join(strings.Fields(err.Error()), " "), Fix: "write valid YAML"}
 	if match := yamlLine.FindStringSubmatch(problem.Text); match != nil {
 		problem.Line, _ = strconv.Atoi(match[1])
 		problem.Text = strings.Replace(problem.Text, match[0], "", 1)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/seatrial/seatrial/configfile"
 	"github.com/seatrial/seatrial/scheduler/framework"
 	"github.com/seatrial/seatrial/scheduler/placement"
 )
@@ -143,7 +144,7 @@ func TestLoadErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := framework.Load("f.yaml", []byte(c.content), errorRegistry())
-			var wrong *framework.ConfigurationError
+			var wrong *configfile.Error
 			if !errors.As(err, &wrong) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v\nlacks %s", err, c.want)
 			}
@@ -166,7 +167,7 @@ func errorRegistry() framework.Registry {
 func TestAllProblemsAtOnce(t *testing.T) {
 	content := header + "profiles:\n  - schedulerName: s\n    plugins:\n      enabled: [{name: A}]\n      disabled: [{name: B}]\n    options: {spread: x}\n"
 	_, err := framework.Load("f", []byte(content), nil)
-	var wrong *framework.ConfigurationError
+	var wrong *configfile.Error
 	if !errors.As(err, &wrong) {
 		t.Fatal(err)
 	}
@@ -203,7 +204,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		loaded, err := framework.Load("f", content, errorRegistry())
 		if err != nil {
-			var wrong *framework.ConfigurationError
+			var wrong *configfile.Error
 			if !errors.As(err, &wrong) || len(wrong.Problems) == 0 || !strings.HasPrefix(err.Error(), "f:") {
 				t.Errorf("error %v does not name the file", err)
 			}

@@ -14,6 +14,7 @@ import (
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
+	"github.com/seatrial/seatrial/configfile"
 	"github.com/seatrial/seatrial/fleet"
 )
 
@@ -154,7 +155,7 @@ func (p *planner) addSnapshot() {
 	for _, node := range nodes {
 		of, known := clusters[node.Annotations[ClusterAnnotation]]
 		if !known {
-			p.list = append(p.list, Problem{File: name, Text: fmt.Sprintf("Node %s belongs to cluster %q, which is not there", node.Name, node.Annotations[ClusterAnnotation]),
+			p.list = append(p.list, configfile.Problem{File: name, Text: fmt.Sprintf("Node %s belongs to cluster %q, which is not there", node.Name, node.Annotations[ClusterAnnotation]),
 				Fix: "name a cluster of the snapshot in the annotation " + ClusterAnnotation})
 			continue
 		}

@@ -14,13 +14,15 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/seatrial/seatrial/configfile"
 )
 
 // maxBytes is more than any scenario needs; large data belongs into files of their own.
 const maxBytes = 4 << 20
 
 // Load reads a scenario (YAML or JSON). Name is what errors call it, and the files that it names are found in files, which may be
-// nil when it names none. Whatever is wrong with it is reported at once as an *Error.
+// nil when it names none. Whatever is wrong with it is reported at once as a *configfile.Error.
 func Load(name string, content []byte, files fs.FS) (*Scenario, error) {
 	p := &problems{}
 	read := p.decode(content)
@@ -84,7 +86,7 @@ var yamlLine = regexp.MustCompile(`line (\d+): `)
 
 // syntax reports an error of a YAML parser, which may name a line.
 func (p *problems) syntax(file string, err error) {
-	problem := Problem{File: file, Text: strings.Join(strings.Fields(err.Error()), " "), Fix: "write valid YAML"}
+	problem := configfile.Problem{File: file, Text: strings.Join(strings.Fields(err.Error()), " "), Fix: "write valid YAML"}
 	if match := yamlLine.FindStringSubmatch(problem.Text); match != nil {
 		problem.Line, _ = strconv.Atoi(match[1])
 		problem.Text = strings.Replace(problem.Text, match[0], "", 1)

@@ -18,6 +18,7 @@ import (
 
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	"github.com/seatrial/seatrial/api/scheme"
+	"github.com/seatrial/seatrial/configfile"
 )
 
 // manifest reads the objects of a manifest.
@@ -48,7 +49,7 @@ func (p *problems) objects(file, field string, content []byte) []client.Object {
 	}
 	reader := &manifestReader{problems: p, file: file, field: field, kinds: p.kinds}
 	if file == "" {
-		reader.firstLine = lineOf(p.root, field)
+		reader.firstLine = configfile.Line(p.root, field)
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	for {
@@ -82,7 +83,7 @@ func (r *manifestReader) blame(line int, text, fix string) {
 	if r.file == "" {
 		line += r.firstLine
 	}
-	r.problems.list = append(r.problems.list, Problem{File: r.file, Field: r.field, Line: line, Text: text, Fix: fix})
+	r.problems.list = append(r.problems.list, configfile.Problem{File: r.file, Field: r.field, Line: line, Text: text, Fix: fix})
 }
 
 func (r *manifestReader) document(node *yaml.Node) {
@@ -144,7 +145,7 @@ func (r *manifestReader) fault(node *yaml.Node, kind string, err error) {
 	var at strict.FieldError
 	line, fix := node.Line, "write it as "+kind+" has it"
 	if errors.As(err, &at) {
-		line, fix = lineOf(node, at.FieldPath()), "check its spelling and place, or remove it"
+		line, fix = configfile.Line(node, at.FieldPath()), "check its spelling and place, or remove it"
 	}
 	r.blame(line, fmt.Sprintf("%s: %v", kind, err), fix)
 }

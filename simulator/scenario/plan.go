@@ -207,7 +207,7 @@ type planner struct {
 func DefaultStart() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // Plan expands the scenario. The seed is what chance is drawn from. What cannot be done, such as to fail a cluster that there is
-// not, is reported at once as an *Error.
+// not, is reported at once as a *configfile.Error.
 func (s *Scenario) Plan(seed uint64) (*Plan, error) {
 	plan := &Plan{
 		Name: s.Metadata.Name, Description: s.Description, Requires: s.Requires, Seed: seed, Start: s.Start.Time,

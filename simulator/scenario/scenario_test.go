@@ -16,6 +16,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/seatrial/seatrial/configfile"
 	"github.com/seatrial/seatrial/simulator/report"
 )
 
@@ -104,7 +105,7 @@ timeline:
   - {at: x, fail: {pick: 5m}}
 expect: [{measure: Moves, atMost: 10%}]
 `), nil)
-	var all *Error
+	var all *configfile.Error
 	if !errors.As(err, &all) {
 		t.Fatalf("told %v", err)
 	}
@@ -487,9 +488,9 @@ func FuzzLoad(f *testing.F) {
 			}
 			_, err = read.Plan(1)
 		}
-		var told *Error
+		var told *configfile.Error
 		if err != nil && !errors.As(err, &told) {
-			t.Errorf("told %v, which is no *Error", err)
+			t.Errorf("told %v, which is no *configfile.Error", err)
 		}
 	})
 }
@@ -571,9 +572,9 @@ func FuzzFiles(f *testing.F) {
 			if err == nil {
 				_, err = read.Plan(1)
 			}
-			var told *Error
+			var told *configfile.Error
 			if err != nil && !errors.As(err, &told) {
-				t.Errorf("told %v, which is no *Error", err)
+				t.Errorf("told %v, which is no *configfile.Error", err)
 			}
 		}
 	})

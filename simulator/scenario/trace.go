@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/seatrial/seatrial/configfile"
 	"github.com/seatrial/seatrial/estimator/openb"
 )
 
@@ -85,7 +86,7 @@ type replay struct {
 }
 
 func (r *replay) blame(line int, err error) {
-	r.list = append(r.list, Problem{File: r.trace.File, Field: r.field, Line: line, Text: err.Error(), Fix: "mend the trace"})
+	r.list = append(r.list, configfile.Problem{File: r.trace.File, Field: r.field, Line: line, Text: err.Error(), Fix: "mend the trace"})
 }
 
 // when is the virtual time of something in the trace.

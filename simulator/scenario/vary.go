@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/seatrial/seatrial/configfile"
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -48,7 +50,7 @@ func set(node *yaml.Node, path string, changed *yaml.Node) error {
 		if node.Kind == yaml.AliasNode {
 			return fmt.Errorf("%s is an alias; change what it stands for", strings.Join(steps[:i], "."))
 		}
-		_, next := child(node, step)
+		_, next := configfile.Child(node, step)
 		if next == nil {
 			if node.Kind != yaml.MappingNode {
 				return fmt.Errorf("there is no %s in %s", step, strings.Join(steps[:i], "."))
