@@ -33,8 +33,12 @@ const (
 // First is the priority of keys that go before every binding.
 const First = math.MaxInt64
 
-// staleDelay is how long a key waits that acted on an old read: long enough for the cache to see the write that won.
-const staleDelay = 20 * time.Millisecond
+// staleDelay is how long a key waits that acted on an old read: long enough for the cache to see the write that won. A cache that
+// lags by more is asked less and less often: the wait doubles up to staleDoublings times.
+const (
+	staleDelay     = 20 * time.Millisecond
+	staleDoublings = 6
+)
 
 // Recorder counts what happens in a queue.
 type Recorder interface {
@@ -87,6 +91,8 @@ type entry struct {
 	// failures count the turns that did not settle; until when events about the fleet do not make the key active.
 	failures int
 	until    time.Time
+	// stale counts the turns in a row that acted on an old read.
+	stale int
 	// again is set when a running key was added, and own when that was for a change of its object.
 	again, own bool
 
@@ -197,7 +203,8 @@ func (q *Queue) Done(key control.Key, outcome control.Outcome, now time.Time) {
 	e.again, e.own = false, false
 	switch {
 	case control.Stale(outcome.Err):
-		q.wait(e, backoff, now.Add(staleDelay))
+		q.wait(e, backoff, now.Add(staleDelay<<min(e.stale, staleDoublings)))
+		e.stale++
 	case outcome.Err != nil:
 		q.options.Recorder.Incoming(ScheduleAttemptFailure)
 		q.fail(e, now)
@@ -210,6 +217,9 @@ func (q *Queue) Done(key control.Key, outcome control.Outcome, now time.Time) {
 	}
 	if own {
 		e.failures, e.until = 0, time.Time{}
+	}
+	if !control.Stale(outcome.Err) {
+		e.stale = 0
 	}
 	if again {
 		q.admit(e, now)

@@ -111,20 +111,33 @@ func TestFailuresBackOffAndOwnChangesForgive(t *testing.T) {
 	next(t, q, now.Add(time.Second), "x")
 }
 
+// TestStaleReadsAreRetriedSoon: soon, and less and less often while the cache lags. An event of the object ends the wait, and a
+// turn that acted on a fresh read ends the count.
 func TestStaleReadsAreRetriedSoon(t *testing.T) {
 	q := New(options())
 	x := key("a", "x")
-	q.Add(x, changed(0), start)
-	for range 20 {
-		next(t, q, start, "x")
-		q.Done(x, control.Outcome{Err: apierrors.NewConflict(schema.GroupResource{}, "x", errFailed)}, start)
-		next(t, q, start, "")
-		start := start.Add(staleDelay)
-		if at, ok := q.Due(); !ok || !at.Equal(start) {
-			t.Fatalf("due at %s (%t), want %s", at, ok, start)
+	stale := control.Outcome{Err: apierrors.NewConflict(schema.GroupResource{}, "x", errFailed)}
+	now := start
+	q.Add(x, changed(0), now)
+	for _, wait := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 64, 64} {
+		next(t, q, now, "x")
+		q.Done(x, stale, now)
+		next(t, q, now, "")
+		due := now.Add(wait * staleDelay)
+		if at, ok := q.Due(); !ok || !at.Equal(due) {
+			t.Fatalf("due at %s (%t), want %s", at, ok, due)
 		}
-		q.Add(x, changed(0), start)
+		now = due
 	}
+	next(t, q, now, "x")
+	q.Done(x, stale, now)
+	q.Add(x, changed(0), now)
+	next(t, q, now, "x")
+	q.Done(x, control.Outcome{}, now)
+	q.Add(x, changed(0), now)
+	next(t, q, now, "x")
+	q.Done(x, stale, now)
+	next(t, q, now.Add(staleDelay), "x")
 }
 
 func TestUnschedulableWaitsForEventsNotForTime(t *testing.T) {
