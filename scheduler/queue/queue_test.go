@@ -119,15 +119,16 @@ func TestStaleReadsAreRetriedSoon(t *testing.T) {
 	stale := control.Outcome{Err: apierrors.NewConflict(schema.GroupResource{}, "x", errFailed)}
 	now := start
 	q.Add(x, changed(0), now)
-	for _, wait := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 64, 64} {
+	wait := staleDelay
+	for range 9 {
 		next(t, q, now, "x")
 		q.Done(x, stale, now)
 		next(t, q, now, "")
-		due := now.Add(wait * staleDelay)
+		due := now.Add(wait)
 		if at, ok := q.Due(); !ok || !at.Equal(due) {
 			t.Fatalf("due at %s (%t), want %s", at, ok, due)
 		}
-		now = due
+		now, wait = due, min(2*wait, 1280*time.Millisecond)
 	}
 	next(t, q, now, "x")
 	q.Done(x, stale, now)
