@@ -19,9 +19,9 @@ import (
 	"github.com/seatrial/seatrial/simulator"
 )
 
-// TestDemandTravelsToBinding: what pods ask beyond their requirements stands on the binding while they ask it. Bindings of
-// pods that ask nothing are written once, and never say anything about it.
-func TestDemandTravelsToBinding(t *testing.T) {
+// alone runs the detector in a control plane without members.
+func alone(t *testing.T) (*simulator.Fleet, client.Client) {
+	t.Helper()
 	env, err := simulator.New(t.Context(), simulator.Options{Start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Checked: true})
 	if err != nil {
 		t.Fatal(err)
@@ -33,6 +33,13 @@ func TestDemandTravelsToBinding(t *testing.T) {
 	if err := env.Run(New(Options{})); err != nil {
 		t.Fatal(err)
 	}
+	return env, c
+}
+
+// TestDemandTravelsToBinding: what pods ask beyond their requirements stands on the binding while they ask it. Bindings of
+// pods that ask nothing are written once, and never say anything about it.
+func TestDemandTravelsToBinding(t *testing.T) {
+	env, c := alone(t)
 	labels := map[string]string{"app": "web"}
 	web := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}}
 	web.Spec.Replicas = ptr.To[int32](3)

@@ -12,24 +12,12 @@ import (
 
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
-	"github.com/seatrial/seatrial/fleet"
-	"github.com/seatrial/seatrial/simulator"
 )
 
 // TestPriorityComesFromTheClass: there is no binding until the class that the policy names exists, and then it says its value;
 // a policy that names none any more takes it off.
 func TestPriorityComesFromTheClass(t *testing.T) {
-	env, err := simulator.New(t.Context(), simulator.Options{Start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Checked: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := env.Client(t.Context(), fleet.ControlPlaneName)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := env.Run(New(Options{})); err != nil {
-		t.Fatal(err)
-	}
+	env, c := alone(t)
 	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}}
 	claimer := &policyv1alpha1.PropagationPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}}
 	claimer.Spec.ResourceSelectors = []policyv1alpha1.ResourceSelector{{APIVersion: "v1", Kind: "ConfigMap", Name: "web"}}
