@@ -46,9 +46,9 @@ func New(namespace, name string) Binding {
 }
 
 // Get reads a binding; an empty namespace asks for a ClusterResourceBinding.
-func Get(ctx context.Context, reader client.Reader, name types.NamespacedName) (Binding, error) {
+func Get(ctx context.Context, reader client.Reader, name types.NamespacedName, options ...client.GetOption) (Binding, error) {
 	view := New(name.Namespace, name.Name)
-	if err := reader.Get(ctx, name, view.Object); err != nil {
+	if err := reader.Get(ctx, name, view.Object, options...); err != nil {
 		return Binding{}, err
 	}
 	return view, nil

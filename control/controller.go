@@ -81,7 +81,7 @@ type Watch struct {
 type View string
 
 const (
-	// Managed sees the objects a control plane propagated, whole and unstructured.
+	// Managed sees the objects a control plane propagated, whole.
 	Managed View = "Managed"
 	// Inventory sees all nodes and pods of a member cluster, trimmed to what capacity and readiness need.
 	Inventory View = "Inventory"
@@ -114,7 +114,8 @@ type Controller struct {
 	// Name is unique within a process and appears in logs, metrics and the --controllers flag.
 	Name    string
 	Watches []Watch
-	// SourceKeys maps changes seen through Result.Sources to keys; nil when the controller declares no sources.
+	// SourceKeys maps changes seen through Result.Sources to keys; nil when the controller declares no sources. Objects come
+	// unstructured or as Go values, old and new alike.
 	SourceKeys KeyFunc
 	// Indexes are the fields its List calls select by.
 	Indexes []Index

@@ -16,6 +16,9 @@ import (
 type Deps struct {
 	// Client reads and writes the control plane. Reads of watched kinds may lag behind writes; all others are current.
 	Client client.Client
+	// Live reads the control plane past every view, at the price of a request each time. It is for what must not be decided
+	// from an old view, such as whether something is gone for good.
+	Live client.Reader
 	// Members reaches the member clusters.
 	Members Members
 	// Clock tells the time. Waiting is Result.RequeueAfter.
@@ -72,12 +75,16 @@ type Surveyor interface {
 
 // Survey is what the nodes and pods of a cluster add up to.
 type Survey struct {
+	// Revision is that of the nodes and pods: answers of one connection with the same revision are equal. 0 says nothing.
+	Revision  uint64
 	Nodes     clusterv1alpha1.NodeSummary
 	Resources clusterv1alpha1.ResourceSummary
 }
 
 // Discovery is what an API server says about itself.
 type Discovery struct {
+	// Revision is that of what is served: answers of one connection with the same revision are equal. 0 says nothing.
+	Revision uint64
 	// Version is its git version, such as v1.36.3.
 	Version string
 	// APIs are the served kinds by group and version, sorted.

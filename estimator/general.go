@@ -51,8 +51,8 @@ func (m modelNodes) replicas(request corev1.ResourceList, pods int64, assumed []
 	requests, occupied := demandsOf(assumed)
 	p := newPacking(resourcesOf(append(requests, request)...))
 	demand := p.demand(request)
-	var sum int64
 	if len(assumed) == 0 {
+		var sum int64
 		for i := range m.models {
 			sum = addBounded(sum, timesBounded(m.counts[i], roomFor(p.smallest(&m.models[i]), demand)))
 		}
@@ -60,10 +60,7 @@ func (m modelNodes) replicas(request corev1.ResourceList, pods int64, assumed []
 	}
 	p.addNodes(m, addBounded(pods, occupied))
 	p.occupy(assumed)
-	for _, node := range p.nodes {
-		sum = addBounded(sum, roomFor(node, demand))
-	}
-	return sum
+	return p.room(demand)
 }
 
 // demandsOf lists what the workloads request and counts their pods.

@@ -51,8 +51,19 @@ func newModelNodes(cluster *clusterv1alpha1.Cluster) (nodes modelNodes, ok bool)
 // packing places replicas onto nodes, first fit. Nodes and demands are vectors over the same resources, pods first.
 type packing struct {
 	resources []corev1.ResourceName
-	nodes     [][]int64
+	runs      []run
 }
+
+// run is a number of nodes that began as equals. First fit uses them in order, and a demand that does not fit onto the first
+// unused one fits onto none of them, so that the used ones are always the first.
+type run struct {
+	smallest []int64
+	count    int64
+	used     [][]int64
+}
+
+// place is a node of a packing: a run, and a node in it. The place after the last node is at its first run that does not exist.
+type place struct{ run, node int }
 
 // replicaKind is a number of equal replicas.
 type replicaKind struct {
@@ -60,7 +71,7 @@ type replicaKind struct {
 	demand []int64
 	count  int64
 	// from is the first node that may still have room: a node without room for a kind never has room for it again.
-	from int
+	from place
 }
 
 func newPacking(resources []corev1.ResourceName) *packing { return &packing{resources: resources} }
@@ -68,11 +79,44 @@ func newPacking(resources []corev1.ResourceName) *packing { return &packing{reso
 // addNodes adds the nodes of all models, of each no more than usable.
 func (p *packing) addNodes(m modelNodes, usable int64) {
 	for i := range m.models {
-		smallest := p.smallest(&m.models[i])
-		for range min(m.counts[i], usable, maxModelNodes) {
-			p.nodes = append(p.nodes, slices.Clone(smallest))
+		if count := min(m.counts[i], usable, maxModelNodes); count > 0 {
+			p.runs = append(p.runs, run{smallest: p.smallest(&m.models[i]), count: count})
 		}
 	}
+}
+
+// ended tells the place after the last node.
+func (p *packing) ended(at place) bool { return at.run >= len(p.runs) }
+
+// left is what a node has left; it must not be changed.
+func (p *packing) left(at place) []int64 {
+	if r := &p.runs[at.run]; at.node < len(r.used) {
+		return r.used[at.node]
+	}
+	return p.runs[at.run].smallest
+}
+
+// after is the next place that can have room for a demand that found none, or no more, at this one.
+func (p *packing) after(at place, demand []int64) place {
+	r := &p.runs[at.run]
+	at.node++
+	if int64(at.node) < r.count && (at.node < len(r.used) || roomFor(r.smallest, demand) > 0) {
+		return at
+	}
+	return place{run: at.run + 1}
+}
+
+// room sums up how often a demand fits onto all nodes.
+func (p *packing) room(demand []int64) int64 {
+	var sum int64
+	for i := range p.runs {
+		r := &p.runs[i]
+		for _, node := range r.used {
+			sum = addBounded(sum, roomFor(node, demand))
+		}
+		sum = addBounded(sum, timesBounded(r.count-int64(len(r.used)), roomFor(r.smallest, demand)))
+	}
+	return sum
 }
 
 // smallest is the smallest node of a model.
@@ -136,13 +180,13 @@ func (p *packing) kinds(components []workv1alpha2.Component) []replicaKind {
 // column is the place of a resource in a vector; that of pods, equal for all replicas, when it is not among the resources.
 func (p *packing) column(name corev1.ResourceName) int { return 1 + slices.Index(p.resources, name) }
 
-// place puts replicas of one kind onto the first nodes with room and returns how many found none.
-func (p *packing) place(kind *replicaKind) (missing int64) {
-	for missing = kind.count; missing > 0 && kind.from < len(p.nodes); {
-		fit := min(roomFor(p.nodes[kind.from], kind.demand), missing)
+// fill puts replicas of one kind onto the first nodes with room and returns how many found none.
+func (p *packing) fill(kind *replicaKind) (missing int64) {
+	for missing = kind.count; missing > 0 && !p.ended(kind.from); {
+		fit := min(roomFor(p.left(kind.from), kind.demand), missing)
 		p.take(kind, fit)
 		if missing -= fit; missing > 0 {
-			kind.from++
+			kind.from = p.after(kind.from, kind.demand)
 		}
 	}
 	return missing
@@ -163,7 +207,7 @@ func (p *packing) sets(kinds []replicaKind, bound int64) int64 {
 			continue
 		}
 		for k := range kinds {
-			if p.place(&kinds[k]) > 0 {
+			if p.fill(&kinds[k]) > 0 {
 				return sets
 			}
 		}
@@ -178,10 +222,10 @@ func (p *packing) alike(kinds []replicaKind) int64 {
 	fit := int64(math.MaxInt64)
 	for k := range kinds {
 		at := kinds[k].from
-		if at >= len(p.nodes) {
+		if p.ended(at) {
 			return 0
 		}
-		for column, left := range p.nodes[at] {
+		for column, left := range p.left(at) {
 			var needed int64
 			for other := range kinds {
 				if kinds[other].from == at {
@@ -201,8 +245,15 @@ func (p *packing) alike(kinds []replicaKind) int64 {
 
 // take puts replicas of a kind onto its current node, which has room for them.
 func (p *packing) take(kind *replicaKind, replicas int64) {
+	if replicas == 0 {
+		return
+	}
+	r := &p.runs[kind.from.run]
+	if kind.from.node == len(r.used) {
+		r.used = append(r.used, slices.Clone(r.smallest))
+	}
 	for column, wanted := range kind.demand {
-		p.nodes[kind.from][column] -= replicas * wanted
+		r.used[kind.from.node][column] -= replicas * wanted
 	}
 }
 

@@ -7,13 +7,13 @@
 package fieldpatch
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
+	"reflect"
+	"slices"
+	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -68,40 +68,66 @@ func Status(ctx context.Context, writer client.Client, read client.Object, field
 	return nil
 }
 
-// Between lists the fields of a struct that differ, as they are in the second.
-func Between(before, after any) (map[string]any, error) {
-	was, err := fieldsOf(before)
-	if err != nil {
-		return nil, err
-	}
-	is, err := fieldsOf(after)
-	if err != nil {
-		return nil, err
-	}
+// Between lists the fields of a struct that differ, as they are in the second. Both are pointers to the same struct type, whose
+// fields all have names on the wire.
+func Between(before, after any) map[string]any {
+	was, is := reflect.ValueOf(before).Elem(), reflect.ValueOf(after).Elem()
 	changed := map[string]any{}
-	for name, value := range is {
-		if !bytes.Equal(was[name], value) {
-			changed[name] = value
+	for i := range is.NumField() {
+		if equality.Semantic.DeepEqual(was.Field(i).Interface(), is.Field(i).Interface()) {
+			continue
+		}
+		name, omits := wireName(is.Type().Field(i))
+		if omits && empty(is.Field(i)) {
+			changed[name] = nil
+			continue
+		}
+		changed[name] = is.Field(i).Interface()
+	}
+	return changed
+}
+
+// BetweenTrees does the same to two trees of JSON values.
+func BetweenTrees(before, after map[string]any) map[string]any {
+	changed := map[string]any{}
+	for name, value := range after {
+		if was, there := before[name]; !there || !reflect.DeepEqual(was, value) {
+			changed[name] = mergeable(was, value)
 		}
 	}
-	for name := range was {
-		if _, stays := is[name]; !stays {
+	for name := range before {
+		if _, stays := after[name]; !stays {
 			changed[name] = nil
 		}
 	}
-	return changed, nil
+	return changed
 }
 
-func fieldsOf(value any) (map[string]json.RawMessage, error) {
-	encoded, err := json.Marshal(value)
-	if err != nil {
-		return nil, fmt.Errorf("encoding %T: %w", value, err)
+// mergeable is what a merge patch has to say for a field to be left with a value: objects are merged.
+func mergeable(was, value any) any {
+	before, wasObject := was.(map[string]any)
+	after, isObject := value.(map[string]any)
+	if wasObject && isObject {
+		return BetweenTrees(before, after)
 	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(encoded, &fields); err != nil {
-		return nil, fmt.Errorf("taking %T apart: %w", value, err)
+	return value
+}
+
+// wireName is what a field is called in JSON, and whether it is left out when it is empty.
+func wireName(field reflect.StructField) (name string, omits bool) {
+	name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+	return name, slices.Contains(strings.Split(options, ","), "omitempty")
+}
+
+// empty is what encoding/json means by it.
+func empty(value reflect.Value) bool {
+	switch value.Kind() {
+	case reflect.Slice, reflect.Map:
+		return value.Len() == 0
+	case reflect.Struct:
+		return false
 	}
-	return fields, nil
+	return value.IsZero()
 }
 
 // trusted spares the API server a search for unknown fields; what is written here comes out of Go types.
@@ -119,7 +145,7 @@ func ignoring() *v1.PatchOptions {
 	return &v1.PatchOptions{FieldValidation: v1.FieldValidationIgnore}
 }
 
-// prepare encodes a patch, and makes what takes the answer: metadata only.
+// prepare makes a patch, and what takes the answer: metadata only.
 func prepare(writer client.Client, read client.Object, fields Fields, owners []v1.ManagedFieldsEntry) (*v1.PartialObjectMetadata, client.Patch, error) {
 	gvk, err := writer.GroupVersionKindFor(read)
 	if err != nil {
@@ -131,13 +157,9 @@ func prepare(writer client.Client, read client.Object, fields Fields, owners []v
 	if !fields.Force {
 		content.Metadata.ResourceVersion = read.GetResourceVersion()
 	}
-	encoded, err := json.Marshal(content)
-	if err != nil {
-		return nil, nil, fmt.Errorf("encoding a patch: %w", err)
-	}
 	answer := &v1.PartialObjectMetadata{ObjectMeta: v1.ObjectMeta{Namespace: read.GetNamespace(), Name: read.GetName()}}
 	answer.SetGroupVersionKind(gvk)
-	return answer, client.RawPatch(types.MergePatchType, encoded), nil
+	return answer, &patch{content}, nil
 }
 
 func adopt(read client.Object, answer *v1.PartialObjectMetadata) {

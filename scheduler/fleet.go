@@ -42,22 +42,61 @@ func onCluster(_ context.Context, _ client.Reader, event control.Event) []contro
 // alter: all that are due by the new fleet when a cluster came, went or changed its traits, and those that wait for room when
 // only capacities changed.
 func (s *scheduler) syncFleet(ctx context.Context, deps control.Deps) (control.Result, error) {
-	// The bindings come first: once the change is taken over, nothing may keep it from waking them.
-	bindings, err := binding.List(ctx, deps.Client, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return control.Result{}, err
-	}
 	current, change, err := s.takeOver(ctx, deps)
 	if err != nil {
 		return control.Result{}, err
 	}
+	// What was taken over is news only once: until its bindings are woken, it is owed to them.
+	owed := s.owe(change.Traits)
+	options := []client.ListOption{client.UnsafeDisableDeepCopy}
+	if !owed {
+		options = append(options, client.MatchingFields{waitingField: "true"})
+	}
+	bindings, err := binding.List(ctx, deps.Client, options...)
+	if err != nil {
+		return control.Result{}, err
+	}
+	if owed {
+		s.settleDebt()
+	}
 	var wake []control.Key
 	for _, bound := range bindings {
-		if s.serves(bound) && (waits(bound) || change.Traits && due(bound, current)) {
+		if s.serves(bound) && (waits(bound) || owed && due(bound, current)) {
 			wake = append(wake, control.KeyOf(bound))
 		}
 	}
 	return control.Result{Wake: wake}, nil
+}
+
+// owe notes that bindings are to be woken for a change of traits, and tells whether any such change is still owed to them.
+func (s *scheduler) owe(traits bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owed = s.owed || traits
+	return s.owed
+}
+
+// settleDebt notes that they are known. There is one turn for the fleet at a time, so nothing was added since.
+func (s *scheduler) settleDebt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owed = false
+}
+
+// waitingField finds the bindings that wait for room: there are few of them where there are many bindings.
+const waitingField = "scheduler.waits"
+
+func indexes() []control.Index {
+	var all []control.Index
+	for _, kind := range binding.Kinds() {
+		all = append(all, control.Index{Object: kind, Field: waitingField, Values: func(object client.Object) []string {
+			if bound, ok := binding.Of(object); ok && waits(bound) {
+				return []string{"true"}
+			}
+			return nil
+		}})
+	}
+	return all
 }
 
 // ensureFleet makes sure that no decision is made before the fleet was looked at.

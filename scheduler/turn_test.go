@@ -53,7 +53,11 @@ func newStage(t *testing.T, bound binding.Binding) *stage {
 	if !ok {
 		t.Fatalf("%T is no ResourceBinding", bound.Object)
 	}
-	plane := fake.NewClientBuilder().WithScheme(kinds).WithStatusSubresource(stored).WithObjects(stored, roomy("m1", 10), roomy("m2", 10)).Build()
+	builder := fake.NewClientBuilder().WithScheme(kinds).WithStatusSubresource(stored).WithObjects(stored, roomy("m1", 10), roomy("m2", 10))
+	for _, index := range indexes() {
+		builder = builder.WithIndex(index.Object, index.Field, index.Values)
+	}
+	plane := builder.Build()
 	counted, clock := &attempts{}, testclock.NewFakePassiveClock(time.Unix(1, 0))
 	return &stage{
 		scheduler: newScheduler(Options{Name: "default-scheduler", Recorder: counted}), attempts: counted, clock: clock,

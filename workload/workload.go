@@ -3,11 +3,13 @@ package workload
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,6 +28,28 @@ func Manifests(work *workv1alpha1.Work) ([]*unstructured.Unstructured, error) {
 		if err := object.UnmarshalJSON(work.Spec.Workload.Manifests[i].Raw); err != nil {
 			return nil, fmt.Errorf("manifest %d of Work %s/%s: %w", i, work.Namespace, work.Name, err)
 		}
+		decoded = append(decoded, object)
+	}
+	return decoded, nil
+}
+
+// Identities are the manifests of a Work with nothing but their kinds, names and namespaces. Where that is enough, it spares
+// their content being decoded.
+func Identities(work *workv1alpha1.Work) ([]*unstructured.Unstructured, error) {
+	decoded := make([]*unstructured.Unstructured, 0, len(work.Spec.Workload.Manifests))
+	for i := range work.Spec.Workload.Manifests {
+		var head struct {
+			metav1.TypeMeta `json:",inline"`
+			Metadata        struct{ Name, Namespace string }
+		}
+		if err := json.Unmarshal(work.Spec.Workload.Manifests[i].Raw, &head); err != nil {
+			return nil, fmt.Errorf("manifest %d of Work %s/%s: %w", i, work.Namespace, work.Name, err)
+		}
+		object := &unstructured.Unstructured{}
+		object.SetAPIVersion(head.APIVersion)
+		object.SetKind(head.Kind)
+		object.SetName(head.Metadata.Name)
+		object.SetNamespace(head.Metadata.Namespace)
 		decoded = append(decoded, object)
 	}
 	return decoded, nil

@@ -29,9 +29,10 @@ func ByBinding() control.Index {
 }
 
 // WorksOf lists the Works of a binding in all execution spaces. The reader needs the index ByBinding.
+// They are shared with the reader's cache where it has one, and must not be written to.
 func WorksOf(ctx context.Context, reader client.Reader, owner types.NamespacedName) ([]workv1alpha1.Work, error) {
 	works := &workv1alpha1.WorkList{}
-	if err := reader.List(ctx, works, client.MatchingFields{bindingField: owner.String()}); err != nil {
+	if err := reader.List(ctx, works, client.MatchingFields{bindingField: owner.String()}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing the Works of binding %s: %w", owner, err)
 	}
 	return works.Items, nil
@@ -47,7 +48,8 @@ func OfCluster(ctx context.Context, reader client.Reader, event control.Event) [
 		}
 	}
 	works := &workv1alpha1.WorkList{}
-	if err := reader.List(ctx, works, client.InNamespace(names.ExecutionSpace(event.Object().GetName()))); err != nil {
+	space := client.InNamespace(names.ExecutionSpace(event.Object().GetName()))
+	if err := reader.List(ctx, works, space, client.UnsafeDisableDeepCopy); err != nil {
 		return nil
 	}
 	keys := make([]control.Key, 0, len(works.Items))

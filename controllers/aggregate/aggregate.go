@@ -5,7 +5,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,12 +25,22 @@ import (
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/fieldpatch"
+	"github.com/seatrial/seatrial/interpreter/wake"
 	"github.com/seatrial/seatrial/workload"
 )
 
+// Sums that tell of progress only are written at most so often, as the statuses of Works are.
+const (
+	firstRest   = 2 * time.Second
+	longestRest = 10 * time.Second
+)
+
+type aggregator struct{ pace *control.Pace }
+
 // New is the controller named "bindingStatus". Its keys are bindings of both scopes.
 func New(workers int) control.Controller {
-	watches := []control.Watch{{Object: &workv1alpha1.Work{}, Keys: workload.BindingOf}}
+	a := &aggregator{pace: control.NewPace(firstRest, longestRest)}
+	watches := append(wake.Bindings(), control.Watch{Object: &workv1alpha1.Work{}, Keys: workload.BindingOf})
 	for _, kind := range binding.Kinds() {
 		watches = append(watches, control.Watch{Object: kind, Keys: onBinding})
 	}
@@ -38,7 +50,7 @@ func New(workers int) control.Controller {
 		SourceKeys: onTemplate,
 		Indexes:    []control.Index{workload.ByBinding()},
 		Workers:    workers,
-		Reconcile:  reconcile,
+		Reconcile:  a.reconcile,
 	}
 }
 
@@ -61,16 +73,14 @@ func sameSum(a, b binding.Binding) bool {
 
 // onTemplate wakes the binding of a template whose status someone wrote, or which takes the place of another.
 func onTemplate(_ context.Context, _ client.Reader, event control.Event) []control.Key {
-	old, _ := event.Old.(*unstructured.Unstructured)
-	current, _ := event.New.(*unstructured.Unstructured)
-	if current == nil || old != nil && workload.Equal(old.Object["status"], current.Object["status"]) {
+	if event.New == nil || event.Old != nil && workload.SameStatus(event.Old, event.New) {
 		return nil
 	}
-	return []control.Key{{Namespace: current.GetNamespace(), Name: names.Binding(event.GVK.Kind, current.GetName())}}
+	return []control.Key{{Namespace: event.New.GetNamespace(), Name: names.Binding(event.GVK.Kind, event.New.GetName())}}
 }
 
-func reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
-	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName())
+func (a *aggregator) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
+	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName(), client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return control.Result{}, client.IgnoreNotFound(err)
 	}
@@ -82,14 +92,38 @@ func reconcile(ctx context.Context, deps control.Deps, key control.Key) (control
 		return control.Result{}, err
 	}
 	items := sum(bound, works)
+	now := deps.Clock.Now()
+	if !workload.Equal(bound.Status.AggregatedStatus, items) {
+		if wait := a.pace.Wait(key, now); wait > 0 && progress(bound.Status.AggregatedStatus, items) {
+			return control.Result{RequeueAfter: wait, Sources: sources(deps, bound)}, nil
+		}
+		a.pace.Wrote(key, now)
+	}
 	if err := writeBinding(ctx, deps, bound, items); err != nil {
 		return control.Result{}, err
 	}
-	kind := schema.FromAPIVersionAndKind(bound.Spec.Resource.APIVersion, bound.Spec.Resource.Kind)
-	if !deps.Interpreter.Supports(kind, configv1alpha1.InterpreterOperationAggregateStatus) {
+	templates := sources(deps, bound)
+	if len(templates) == 0 {
 		return control.Result{}, nil
 	}
-	return control.Result{Sources: []control.Source{{GVK: kind}}}, writeTemplate(ctx, deps, bound.Spec.Resource, items)
+	return control.Result{Sources: templates}, writeTemplate(ctx, deps, bound.Spec.Resource, items)
+}
+
+// sources are the templates of the kind of a binding, if their status can be summed up.
+func sources(deps control.Deps, bound binding.Binding) []control.Source {
+	kind := schema.FromAPIVersionAndKind(bound.Spec.Resource.APIVersion, bound.Spec.Resource.Kind)
+	if !deps.Interpreter.Supports(kind, configv1alpha1.InterpreterOperationAggregateStatus) {
+		return nil
+	}
+	return []control.Source{{GVK: kind}}
+}
+
+// progress tells whether two sums are of the same clusters, which have applied the same and are in the same health.
+func progress(before, after []workv1alpha2.AggregatedStatusItem) bool {
+	return slices.EqualFunc(before, after, func(a, b workv1alpha2.AggregatedStatusItem) bool {
+		a.Status, b.Status = nil, nil
+		return a == b
+	})
 }
 
 // sum makes one item a cluster, sorted by name, of the manifest that stands for the template. Works on their way out count
@@ -137,10 +171,7 @@ func writeBinding(ctx context.Context, deps control.Deps, bound binding.Binding,
 	if workload.Equal(bound.Status, changed.Status) {
 		return nil
 	}
-	fields, err := fieldpatch.Between(bound.Status, changed.Status)
-	if err != nil {
-		return fmt.Errorf("comparing the status of binding %s: %w", bound.NamespacedName(), err)
-	}
+	fields := fieldpatch.Between(bound.Status, changed.Status)
 	// The scheduler writes conditions as well, and the patch replaces the list whole: it must not be older than the rest.
 	if err := fieldpatch.Status(ctx, deps.Client, changed.Object, fieldpatch.Fields{Status: fields}); client.IgnoreNotFound(err) != nil {
 		if !control.Stale(err) {
@@ -182,7 +213,7 @@ func writeTemplate(ctx context.Context, deps control.Deps, reference workv1alpha
 	template.SetAPIVersion(reference.APIVersion)
 	template.SetKind(reference.Kind)
 	name := types.NamespacedName{Namespace: reference.Namespace, Name: reference.Name}
-	if err := deps.Client.Get(ctx, name, template); err != nil {
+	if err := deps.Client.Get(ctx, name, template, client.UnsafeDisableDeepCopy); err != nil {
 		if err := client.IgnoreNotFound(err); err != nil {
 			return fmt.Errorf("reading %s %s: %w", reference.Kind, name, err)
 		}
@@ -194,7 +225,7 @@ func writeTemplate(ctx context.Context, deps control.Deps, reference workv1alpha
 		deps.Events.Eventf(template, corev1.EventTypeWarning, names.EventAggregateStatusFailed, "%v", err)
 		return err
 	}
-	if workload.Equal(template.Object, summed.Object) {
+	if workload.Equal(template.Object["status"], summed.Object["status"]) {
 		return nil
 	}
 	return writeStatus(ctx, deps, template, summed)
@@ -202,11 +233,14 @@ func writeTemplate(ctx context.Context, deps control.Deps, reference workv1alpha
 
 // writeStatus uses the status subresource where the kind has one.
 func writeStatus(ctx context.Context, deps control.Deps, template, summed *unstructured.Unstructured) error {
-	patch := client.MergeFrom(template)
-	err := deps.Client.Status().Patch(ctx, summed.DeepCopy(), patch)
+	before, _ := template.Object["status"].(map[string]any)
+	after, _ := summed.Object["status"].(map[string]any)
+	patched := &unstructured.Unstructured{Object: maps.Clone(template.Object)}
+	patched.Object["metadata"] = maps.Clone(template.Object["metadata"].(map[string]any))
+	err := fieldpatch.Status(ctx, deps.Client, patched, fieldpatch.Fields{Status: fieldpatch.BetweenTrees(before, after), Force: true})
 	if apierrors.IsNotFound(err) {
 		// Either the template is gone or the kind has no such subresource: a patch of the object tells.
-		err = client.IgnoreNotFound(deps.Client.Patch(ctx, summed.DeepCopy(), patch))
+		err = client.IgnoreNotFound(deps.Client.Patch(ctx, summed.DeepCopy(), client.MergeFrom(template)))
 	}
 	if err != nil {
 		return fmt.Errorf("writing the status of %s: %w", workload.Describe(template), err)

@@ -46,7 +46,7 @@ const retryFrequency = time.Second
 
 // New is the controller named "clusterStatus". Its keys are Cluster names; clusters in Pull mode are left to their agents.
 func New(options Options) control.Controller {
-	collector := &collector{options: options, pending: map[string]observation{}}
+	collector := &collector{options: options, pending: map[string]observation{}, reported: map[string]report{}}
 	return control.Controller{
 		Name:    "clusterStatus",
 		Watches: []control.Watch{{Object: &clusterv1alpha1.Cluster{}, Keys: onSpecChange}},
@@ -68,9 +68,34 @@ func onSpecChange(_ context.Context, _ client.Reader, event control.Event) []con
 type collector struct {
 	options Options
 
-	// mu guards pending, which is lost with the process: a threshold then starts anew, from the written condition.
-	mu      sync.Mutex
-	pending map[string]observation
+	// mu guards pending, which is lost with the process: a threshold then starts anew, from the written condition. It guards
+	// reported too, which only saves work.
+	mu       sync.Mutex
+	pending  map[string]observation
+	reported map[string]report
+}
+
+// report is what a status was made of that had nothing to be written any more.
+type report struct {
+	// cluster is the resource version of the Cluster, the others are the revisions of the answers.
+	cluster           string
+	discovery, survey uint64
+}
+
+// told tells whether a Cluster already says all that its member does.
+func (c *collector) told(cluster *clusterv1alpha1.Cluster, found report) bool {
+	found.cluster = cluster.ResourceVersion
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return found.discovery != 0 && found.survey != 0 && c.reported[cluster.Name] == found
+}
+
+// tell remembers that a Cluster says it.
+func (c *collector) tell(cluster *clusterv1alpha1.Cluster, found report) {
+	found.cluster = cluster.ResourceVersion
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reported[cluster.Name] = found
 }
 
 // observation is a readiness that differs from the written one, and when it was first seen.
@@ -81,8 +106,8 @@ type observation struct {
 
 func (c *collector) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
 	cluster := &clusterv1alpha1.Cluster{}
-	if err := deps.Client.Get(ctx, key.NamespacedName(), cluster); err != nil {
-		c.settle(key.Name)
+	if err := deps.Client.Get(ctx, key.NamespacedName(), cluster, client.UnsafeDisableDeepCopy); err != nil {
+		c.forget(key.Name)
 		return control.Result{}, client.IgnoreNotFound(err)
 	}
 	if cluster.Spec.SyncMode == clusterv1alpha1.Pull {
@@ -92,38 +117,58 @@ func (c *collector) reconcile(ctx context.Context, deps control.Deps, key contro
 	if err != nil && !errors.Is(err, control.ErrNoMember) {
 		return control.Result{}, err
 	}
-	status := cluster.Status.DeepCopy()
-	var found error
-	if err != nil {
-		found = c.setReady(cluster.Name, status, readiness(names.ReasonStatusCollectionFailed, err.Error()), deps)
-	} else {
-		found = c.collect(ctx, deps, cluster, member, status)
-	}
 	result := control.Result{RequeueAfter: c.options.UpdateFrequency}
 	if err == nil {
 		result.Sources = inventorySources(cluster.Name)
 	}
-	if errors.Is(found, errThreshold) {
+	observed := c.observe(ctx, cluster, member, err)
+	if observed.ready.Status == metav1.ConditionTrue && c.told(cluster, observed.report()) {
+		c.settle(cluster.Name)
+		return result, nil
+	}
+	status := cluster.Status.DeepCopy()
+	unconfirmed := errors.Is(c.fill(cluster, status, observed, deps), errThreshold)
+	if unconfirmed {
 		result.RequeueAfter = min(retryFrequency, c.options.UpdateFrequency)
 	}
-	return result, write(ctx, deps, cluster, status)
+	if !equality.Semantic.DeepEqual(&cluster.Status, status) {
+		return result, write(ctx, deps, cluster, status)
+	}
+	if !unconfirmed {
+		c.tell(cluster, observed.report())
+	}
+	return result, nil
 }
 
 // errThreshold says that a change of readiness has not lasted long enough to be written.
 var errThreshold = errors.New("readiness change not yet confirmed")
 
-// collect fills the status from what the member answers now. While the member does not answer, what it last said stands.
-func (c *collector) collect(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster, member control.Member, status *clusterv1alpha1.ClusterStatus) error {
+// answers are what a member says now. It said nothing but its readiness when that is not True.
+type answers struct {
+	ready     metav1.Condition
+	discovery control.Discovery
+	survey    control.Survey
+}
+
+func (a answers) report() report {
+	return report{discovery: a.discovery.Revision, survey: a.survey.Revision}
+}
+
+// observe asks a member how it is; connected is why there is no connection to it, nil when there is one.
+func (c *collector) observe(ctx context.Context, cluster *clusterv1alpha1.Cluster, member control.Member, connected error) answers {
+	if connected != nil {
+		return answers{ready: readiness(names.ReasonStatusCollectionFailed, connected.Error())}
+	}
 	healthy, err := member.Health(ctx)
 	if err != nil {
-		return c.setReady(cluster.Name, status, readiness(names.ReasonClusterNotReachable, "the API server did not answer: "+err.Error()), deps)
+		return answers{ready: readiness(names.ReasonClusterNotReachable, "the API server did not answer: "+err.Error())}
 	}
 	if !healthy {
-		return c.setReady(cluster.Name, status, readiness(names.ReasonClusterNotReady, "the API server answers that it is not healthy"), deps)
+		return answers{ready: readiness(names.ReasonClusterNotReady, "the API server answers that it is not healthy")}
 	}
 	discovery, err := member.Discover(ctx)
 	if err != nil {
-		return c.setReady(cluster.Name, status, readiness(names.ReasonStatusCollectionFailed, err.Error()), deps)
+		return answers{ready: readiness(names.ReasonStatusCollectionFailed, err.Error())}
 	}
 	var models []clusterv1alpha1.ResourceModel
 	if c.options.ResourceModeling {
@@ -131,12 +176,19 @@ func (c *collector) collect(ctx context.Context, deps control.Deps, cluster *clu
 	}
 	found, err := survey(ctx, member, models)
 	if err != nil {
-		return c.setReady(cluster.Name, status, readiness(names.ReasonStatusCollectionFailed, err.Error()), deps)
+		return answers{ready: readiness(names.ReasonStatusCollectionFailed, err.Error())}
 	}
-	status.KubernetesVersion = discovery.Version
-	setEnablements(status, discovery, deps)
-	status.NodeSummary, status.ResourceSummary = &found.Nodes, &found.Resources
-	return c.setReady(cluster.Name, status, readiness(names.ReasonClusterReady, "the API server answers that it is healthy"), deps)
+	return answers{ready: readiness(names.ReasonClusterReady, "the API server answers that it is healthy"), discovery: discovery, survey: found}
+}
+
+// fill brings a status in line with the answers of the member. While the member does not answer, what it last said stands.
+func (c *collector) fill(cluster *clusterv1alpha1.Cluster, status *clusterv1alpha1.ClusterStatus, observed answers, deps control.Deps) error {
+	if observed.ready.Status == metav1.ConditionTrue {
+		status.KubernetesVersion = observed.discovery.Version
+		setEnablements(status, observed.discovery, deps)
+		status.NodeSummary, status.ResourceSummary = &observed.survey.Nodes, &observed.survey.Resources
+	}
+	return c.setReady(cluster.Name, status, observed.ready, deps)
 }
 
 func readiness(reason, message string) metav1.Condition {
@@ -181,6 +233,13 @@ func (c *collector) settle(cluster string) {
 	delete(c.pending, cluster)
 }
 
+func (c *collector) forget(cluster string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.pending, cluster)
+	delete(c.reported, cluster)
+}
+
 // setEnablements takes over what discovery found. A partial answer keeps what was known before: a group that could not be
 // listed for a moment must not make its workloads leave.
 func setEnablements(status *clusterv1alpha1.ClusterStatus, discovery control.Discovery, deps control.Deps) {
@@ -212,9 +271,6 @@ func inventorySources(cluster string) []control.Source {
 }
 
 func write(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster, status *clusterv1alpha1.ClusterStatus) error {
-	if equality.Semantic.DeepEqual(&cluster.Status, status) {
-		return nil
-	}
 	changed := cluster.DeepCopy()
 	changed.Status = *status
 	// Detectors write conditions of their own, and a merge patch replaces the list whole.

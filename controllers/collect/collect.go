@@ -5,6 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,20 +22,48 @@ import (
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/fieldpatch"
+	"github.com/seatrial/seatrial/interpreter/wake"
 	"github.com/seatrial/seatrial/workload"
 )
 
+// A rollout of a thousand pods must not make a thousand writes. What tells of progress only is written at most so often;
+// what somebody waits for, such as a change of health, is written at once.
+const (
+	firstRest   = 2 * time.Second
+	longestRest = 10 * time.Second
+)
+
+type collector struct {
+	pace *control.Pace
+
+	// mu guards contents, which only saves work.
+	mu       sync.Mutex
+	contents map[control.Key]content
+}
+
+// content is what a Work holds in one generation.
+type content struct {
+	uid        types.UID
+	generation int64
+	// manifests have nothing but their identities.
+	manifests []*unstructured.Unstructured
+	sources   []control.Source
+	// told is what the Work and the member objects were when the Work said all there is to say, empty before.
+	told string
+}
+
 // New is the controller named "workStatus". Its keys are Works.
 func New(workers int) control.Controller {
+	c := &collector{pace: control.NewPace(firstRest, longestRest), contents: map[control.Key]content{}}
 	return control.Controller{
 		Name: "workStatus",
-		Watches: []control.Watch{
-			{Object: &workv1alpha1.Work{}, Keys: onWork},
-			{Object: &clusterv1alpha1.Cluster{}, Keys: workload.OfCluster},
-		},
+		Watches: append(wake.Works(),
+			control.Watch{Object: &workv1alpha1.Work{}, Keys: onWork},
+			control.Watch{Object: &clusterv1alpha1.Cluster{}, Keys: workload.OfCluster},
+		),
 		SourceKeys: workload.OfMember,
 		Workers:    workers,
-		Reconcile:  reconcile,
+		Reconcile:  c.reconcile,
 	}
 }
 
@@ -53,9 +85,10 @@ func collectable(work *workv1alpha1.Work) bool {
 	return work.DeletionTimestamp.IsZero() && (workload.Applied(work) || len(work.Status.ManifestStatuses) > 0)
 }
 
-func reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
+func (c *collector) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
 	work := &workv1alpha1.Work{}
-	if err := deps.Client.Get(ctx, key.NamespacedName(), work); err != nil {
+	if err := deps.Client.Get(ctx, key.NamespacedName(), work, client.UnsafeDisableDeepCopy); err != nil {
+		c.forget(key)
 		return control.Result{}, client.IgnoreNotFound(err)
 	}
 	name, err := names.ClusterOfExecutionSpace(work.Namespace)
@@ -65,7 +98,7 @@ func reconcile(ctx context.Context, deps control.Deps, key control.Key) (control
 	if reachable, err := reachable(ctx, deps, name); err != nil || !reachable {
 		return control.Result{}, err
 	}
-	manifests, err := workload.Manifests(work)
+	held, err := c.content(key, name, work)
 	if err != nil {
 		// The execution controller reports it on the Work.
 		return control.Result{}, nil
@@ -74,12 +107,19 @@ func reconcile(ctx context.Context, deps control.Deps, key control.Key) (control
 	if err != nil {
 		return control.Result{}, err
 	}
-	statuses := make([]workv1alpha1.ManifestStatus, 0, len(manifests))
-	var failures []error
-	for ordinal, manifest := range manifests {
-		status, err := observe(ctx, deps, member, name, manifest, ordinal)
+	result := control.Result{Sources: held.sources}
+	objects, failures := read(ctx, member, name, held.manifests)
+	versions := versionsOf(objects)
+	if len(failures) == 0 && held.told == work.ResourceVersion+versions {
+		return result, nil
+	}
+	statuses := make([]workv1alpha1.ManifestStatus, 0, len(held.manifests))
+	for ordinal, manifest := range held.manifests {
+		status, err := judge(ctx, deps, member, name, objects[ordinal], manifest, ordinal)
 		if err != nil {
-			failures = append(failures, err)
+			if objects[ordinal].err == nil {
+				failures = append(failures, err)
+			}
 			status = last(work, manifest, ordinal)
 		}
 		if status != nil {
@@ -89,31 +129,117 @@ func reconcile(ctx context.Context, deps control.Deps, key control.Key) (control
 	if failure := errors.Join(failures...); failure != nil {
 		deps.Events.Eventf(work, corev1.EventTypeWarning, names.EventReflectStatusFailed, "%v", failure)
 	}
-	if err := write(ctx, deps, work, statuses); err != nil {
-		failures = append(failures, err)
+	now := deps.Clock.Now()
+	switch wait := c.pace.Wait(key, now); {
+	case workload.Equal(work.Status.ManifestStatuses, statuses):
+		c.tell(key, held, work.ResourceVersion+versions, failures)
+	case wait > 0 && progress(work.Status.ManifestStatuses, statuses):
+		result.RequeueAfter = wait
+	default:
+		c.pace.Wrote(key, now)
+		written, err := write(ctx, deps, work, statuses)
+		if err != nil {
+			failures = append(failures, err)
+		}
+		c.tell(key, held, written+versions, failures)
 	}
-	return control.Result{Sources: workload.Sources(name, manifests)}, errors.Join(failures...)
+	return result, errors.Join(failures...)
+}
+
+// tell remembers that a Work says all there is to say, unless something went wrong.
+func (c *collector) tell(key control.Key, held content, versions string, failures []error) {
+	if len(failures) > 0 {
+		return
+	}
+	held.told = versions
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.contents[key] = held
+}
+
+// content reads what a Work holds, once for each generation.
+func (c *collector) content(key control.Key, cluster string, work *workv1alpha1.Work) (content, error) {
+	c.mu.Lock()
+	known := c.contents[key]
+	c.mu.Unlock()
+	if known.uid == work.UID && known.generation == work.Generation {
+		return known, nil
+	}
+	manifests, err := workload.Identities(work)
+	if err != nil {
+		return content{}, err
+	}
+	read := content{uid: work.UID, generation: work.Generation, manifests: manifests, sources: workload.Sources(cluster, manifests)}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.contents[key] = read
+	return read, nil
+}
+
+func (c *collector) forget(key control.Key) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.contents, key)
+}
+
+// progress tells whether two different statuses of a Work are of the same objects in the same health.
+func progress(before, after []workv1alpha1.ManifestStatus) bool {
+	return slices.EqualFunc(before, after, func(a, b workv1alpha1.ManifestStatus) bool {
+		return a.Identifier == b.Identifier && a.Health == b.Health && (a.Status == nil) == (b.Status == nil)
+	})
 }
 
 // reachable tells whether a cluster can be asked. What a cluster said last stands until it can be asked again.
 func reachable(ctx context.Context, deps control.Deps, name string) (bool, error) {
 	cluster := &clusterv1alpha1.Cluster{}
-	if err := deps.Client.Get(ctx, types.NamespacedName{Name: name}, cluster); err != nil {
+	if err := deps.Client.Get(ctx, types.NamespacedName{Name: name}, cluster, client.UnsafeDisableDeepCopy); err != nil {
 		return false, client.IgnoreNotFound(err)
 	}
 	return cluster.DeletionTimestamp.IsZero() && workload.Ready(cluster), nil
 }
 
-// observe reads one member object and says how it is; nil when the member does not hold it, or holds one of its own.
-func observe(ctx context.Context, deps control.Deps, member control.Member, cluster string, manifest *unstructured.Unstructured, ordinal int) (*workv1alpha1.ManifestStatus, error) {
-	observed := &unstructured.Unstructured{}
-	observed.SetGroupVersionKind(manifest.GroupVersionKind())
-	err := member.Get(ctx, client.ObjectKeyFromObject(manifest), observed)
-	if apierrors.IsNotFound(err) || err == nil && !workload.Managed(observed) {
-		return nil, nil
+// sight is a member object as it was read: nil when the member does not hold it, or holds one of its own.
+type sight struct {
+	object *unstructured.Unstructured
+	err    error
+}
+
+// read reads the member objects of manifests.
+func read(ctx context.Context, member control.Member, cluster string, manifests []*unstructured.Unstructured) (objects []sight, failures []error) {
+	objects = make([]sight, len(manifests))
+	for i, manifest := range manifests {
+		observed := &unstructured.Unstructured{}
+		observed.SetGroupVersionKind(manifest.GroupVersionKind())
+		err := member.Get(ctx, client.ObjectKeyFromObject(manifest), observed, client.UnsafeDisableDeepCopy)
+		switch {
+		case apierrors.IsNotFound(err):
+		case err != nil:
+			objects[i].err = fmt.Errorf("reading %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+			failures = append(failures, objects[i].err)
+		case workload.Managed(observed):
+			objects[i].object = observed
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+	return objects, failures
+}
+
+// versionsOf tells apart the states of member objects.
+func versionsOf(objects []sight) string {
+	var versions strings.Builder
+	for _, seen := range objects {
+		versions.WriteByte('/')
+		if seen.object != nil {
+			versions.WriteString(string(seen.object.GetUID()) + "@" + seen.object.GetResourceVersion())
+		}
+	}
+	return versions.String()
+}
+
+// judge says how one member object is; nil when there is none.
+func judge(ctx context.Context, deps control.Deps, member control.Member, cluster string, seen sight, manifest *unstructured.Unstructured, ordinal int) (*workv1alpha1.ManifestStatus, error) {
+	observed := seen.object
+	if observed == nil {
+		return nil, seen.err
 	}
 	identifier, err := identify(member, manifest, ordinal)
 	if err != nil {
@@ -161,14 +287,13 @@ func last(work *workv1alpha1.Work, manifest *unstructured.Unstructured, ordinal 
 	return nil
 }
 
-// write replaces the manifest statuses when they changed. No one else writes them.
-func write(ctx context.Context, deps control.Deps, work *workv1alpha1.Work, statuses []workv1alpha1.ManifestStatus) error {
-	if workload.Equal(work.Status.ManifestStatuses, statuses) {
-		return nil
-	}
+// write replaces the manifest statuses. No one else writes them.
+// It returns the version that came of it.
+func write(ctx context.Context, deps control.Deps, work *workv1alpha1.Work, statuses []workv1alpha1.ManifestStatus) (version string, err error) {
 	fields := fieldpatch.Fields{Status: map[string]any{"manifestStatuses": statuses}, Force: true}
-	if err := fieldpatch.Status(ctx, deps.Client, work.DeepCopy(), fields); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("writing the status of Work %s/%s: %w", work.Namespace, work.Name, err)
+	written := *work
+	if err := fieldpatch.Status(ctx, deps.Client, &written, fields); client.IgnoreNotFound(err) != nil {
+		return "", fmt.Errorf("writing the status of Work %s/%s: %w", work.Namespace, work.Name, err)
 	}
-	return nil
+	return written.ResourceVersion, nil
 }

@@ -3,6 +3,7 @@ package execute
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -36,7 +37,8 @@ func applied(written, total int, failure error) metav1.Condition {
 
 // writeConditions writes those that changed, in one patch. No one else writes the conditions of a Work.
 func writeConditions(ctx context.Context, deps control.Deps, work *workv1alpha1.Work, conditions ...metav1.Condition) error {
-	changed := work.DeepCopy()
+	changed := *work
+	changed.Status.Conditions = slices.Clone(work.Status.Conditions)
 	for _, condition := range conditions {
 		condition.LastTransitionTime = metav1.NewTime(deps.Clock.Now())
 		condition.ObservedGeneration = work.Generation
@@ -46,7 +48,7 @@ func writeConditions(ctx context.Context, deps control.Deps, work *workv1alpha1.
 		return nil
 	}
 	fields := fieldpatch.Fields{Status: map[string]any{"conditions": changed.Status.Conditions}, Force: true}
-	if err := fieldpatch.Status(ctx, deps.Client, changed, fields); client.IgnoreNotFound(err) != nil {
+	if err := fieldpatch.Status(ctx, deps.Client, &changed, fields); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the conditions of Work %s/%s: %w", work.Namespace, work.Name, err)
 	}
 	return nil

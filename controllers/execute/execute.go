@@ -22,6 +22,7 @@ import (
 	"github.com/seatrial/seatrial/api/names"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/interpreter/wake"
 	"github.com/seatrial/seatrial/workload"
 )
 
@@ -30,10 +31,10 @@ func New(workers int) control.Controller {
 	executor := &executor{applied: newRecord()}
 	return control.Controller{
 		Name: "execution",
-		Watches: []control.Watch{
-			{Object: &workv1alpha1.Work{}, Keys: onWork},
-			{Object: &clusterv1alpha1.Cluster{}, Keys: workload.OfCluster},
-		},
+		Watches: append(wake.Works(),
+			control.Watch{Object: &workv1alpha1.Work{}, Keys: onWork},
+			control.Watch{Object: &clusterv1alpha1.Cluster{}, Keys: workload.OfCluster},
+		),
 		SourceKeys: onMember,
 		Workers:    workers,
 		Reconcile:  executor.reconcile,
@@ -76,7 +77,7 @@ type executor struct {
 
 func (e *executor) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
 	work := &workv1alpha1.Work{}
-	if err := deps.Client.Get(ctx, key.NamespacedName(), work); err != nil {
+	if err := deps.Client.Get(ctx, key.NamespacedName(), work, client.UnsafeDisableDeepCopy); err != nil {
 		return control.Result{}, client.IgnoreNotFound(err)
 	}
 	name, err := names.ClusterOfExecutionSpace(work.Namespace)
@@ -84,7 +85,7 @@ func (e *executor) reconcile(ctx context.Context, deps control.Deps, key control
 		return control.Result{}, nil
 	}
 	cluster := &clusterv1alpha1.Cluster{}
-	err = deps.Client.Get(ctx, types.NamespacedName{Name: name}, cluster)
+	err = deps.Client.Get(ctx, types.NamespacedName{Name: name}, cluster, client.UnsafeDisableDeepCopy)
 	if client.IgnoreNotFound(err) != nil {
 		return control.Result{}, fmt.Errorf("reading cluster %s of Work %s: %w", name, key, err)
 	}
@@ -158,7 +159,7 @@ func (e *executor) syncAll(ctx context.Context, deps control.Deps, cluster strin
 func (e *executor) sync(ctx context.Context, deps control.Deps, member control.Member, cluster string, manifest *unstructured.Unstructured) error {
 	observed := &unstructured.Unstructured{}
 	observed.SetGroupVersionKind(manifest.GroupVersionKind())
-	err := member.Get(ctx, client.ObjectKeyFromObject(manifest), observed)
+	err := member.Get(ctx, client.ObjectKeyFromObject(manifest), observed, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(err) {
 		created := manifest.DeepCopy()
 		err = member.Create(ctx, created)
@@ -219,10 +220,10 @@ func (e *executor) remove(ctx context.Context, deps control.Deps, work *workv1al
 			return control.Result{}, err
 		}
 	}
-	before := work.DeepCopy()
-	controllerutil.RemoveFinalizer(work, names.FinalizerExecution)
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := deps.Client.Patch(ctx, work, patch); client.IgnoreNotFound(err) != nil {
+	released := work.DeepCopy()
+	controllerutil.RemoveFinalizer(released, names.FinalizerExecution)
+	patch := client.MergeFromWithOptions(work, client.MergeFromWithOptimisticLock{})
+	if err := deps.Client.Patch(ctx, released, patch); client.IgnoreNotFound(err) != nil {
 		return control.Result{}, fmt.Errorf("releasing Work %s/%s: %w", work.Namespace, work.Name, err)
 	}
 	return control.Result{}, nil

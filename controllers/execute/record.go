@@ -1,7 +1,7 @@
 package execute
 
 import (
-	"fmt"
+	"encoding/json"
 	"hash/fnv"
 	"maps"
 	"strconv"
@@ -85,9 +85,10 @@ func older(observed *unstructured.Unstructured, version string) bool {
 }
 
 func fingerprint(manifest *unstructured.Unstructured) uint64 {
+	// A manifest was decoded from JSON, so it can be encoded; keys come out sorted.
+	encoded, _ := json.Marshal(manifest.Object)
 	sum := fnv.New64a()
-	// fmt prints maps sorted by key.
-	fmt.Fprint(sum, manifest.Object)
+	_, _ = sum.Write(encoded)
 	return sum.Sum64()
 }
 

@@ -83,7 +83,7 @@ type report struct {
 }
 
 func (c *comparer) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
-	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName())
+	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName(), client.UnsafeDisableDeepCopy)
 	if err != nil {
 		delete(c.placements, key)
 		return control.Result{}, client.IgnoreNotFound(err)

@@ -24,7 +24,7 @@ func templateDependencies(object *unstructured.Unstructured) ([]configv1alpha1.D
 	if err != nil {
 		return nil, err
 	}
-	return references(object.GetNamespace(), podNeeds(&workload.Spec.Template.Spec)), nil
+	return PodDependencies(object.GetNamespace(), &workload.Spec.Template.Spec), nil
 }
 
 func podDependencies(object *unstructured.Unstructured) ([]configv1alpha1.DependentObjectReference, error) {
@@ -32,7 +32,7 @@ func podDependencies(object *unstructured.Unstructured) ([]configv1alpha1.Depend
 	if err != nil {
 		return nil, err
 	}
-	return references(object.GetNamespace(), podNeeds(&pod.Spec)), nil
+	return PodDependencies(object.GetNamespace(), &pod.Spec), nil
 }
 
 func cronJobDependencies(object *unstructured.Unstructured) ([]configv1alpha1.DependentObjectReference, error) {
@@ -40,7 +40,7 @@ func cronJobDependencies(object *unstructured.Unstructured) ([]configv1alpha1.De
 	if err != nil {
 		return nil, err
 	}
-	return references(object.GetNamespace(), podNeeds(&cron.Spec.JobTemplate.Spec.Template.Spec)), nil
+	return PodDependencies(object.GetNamespace(), &cron.Spec.JobTemplate.Spec.Template.Spec), nil
 }
 
 // statefulSetDependencies leaves out claims that the member makes from the claim templates.

@@ -8,45 +8,56 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
+// scaled is what tells the health of a workload: to read its pod template as well would cost most of the time.
+type scaled[S any] struct {
+	Metadata struct {
+		Generation int64 `json:"generation"`
+	} `json:"metadata"`
+	Spec struct {
+		Replicas *int32 `json:"replicas"`
+	} `json:"spec"`
+	Status S `json:"status"`
+}
+
 func deploymentHealthy(object *unstructured.Unstructured) (bool, error) {
-	deployment, err := decode[appsv1.Deployment](object)
+	deployment, err := decode[scaled[appsv1.DeploymentStatus]](object)
 	if err != nil {
 		return false, err
 	}
 	status := deployment.Status
-	return status.ObservedGeneration == deployment.Generation &&
+	return status.ObservedGeneration == deployment.Metadata.Generation &&
 		status.UpdatedReplicas >= wanted(deployment.Spec.Replicas) &&
 		status.Replicas <= status.UpdatedReplicas &&
 		status.AvailableReplicas >= status.UpdatedReplicas, nil
 }
 
 func replicaSetHealthy(object *unstructured.Unstructured) (bool, error) {
-	set, err := decode[appsv1.ReplicaSet](object)
+	set, err := decode[scaled[appsv1.ReplicaSetStatus]](object)
 	if err != nil {
 		return false, err
 	}
-	return set.Status.ObservedGeneration == set.Generation &&
+	return set.Status.ObservedGeneration == set.Metadata.Generation &&
 		set.Status.AvailableReplicas >= wanted(set.Spec.Replicas), nil
 }
 
 func statefulSetHealthy(object *unstructured.Unstructured) (bool, error) {
-	set, err := decode[appsv1.StatefulSet](object)
+	set, err := decode[scaled[appsv1.StatefulSetStatus]](object)
 	if err != nil {
 		return false, err
 	}
 	status := set.Status
-	return status.ObservedGeneration == set.Generation &&
+	return status.ObservedGeneration == set.Metadata.Generation &&
 		status.UpdatedReplicas >= wanted(set.Spec.Replicas) &&
 		status.AvailableReplicas >= status.UpdatedReplicas, nil
 }
 
 func daemonSetHealthy(object *unstructured.Unstructured) (bool, error) {
-	set, err := decode[appsv1.DaemonSet](object)
+	set, err := decode[scaled[appsv1.DaemonSetStatus]](object)
 	if err != nil {
 		return false, err
 	}
 	status := set.Status
-	return status.ObservedGeneration == set.Generation &&
+	return status.ObservedGeneration == set.Metadata.Generation &&
 		status.UpdatedNumberScheduled >= status.DesiredNumberScheduled &&
 		status.NumberAvailable >= status.UpdatedNumberScheduled, nil
 }

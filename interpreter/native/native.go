@@ -4,6 +4,7 @@ package native
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -83,7 +84,7 @@ func (i *Interpreter) Replicas(
 	if err != nil {
 		return 0, nil, describe("counting replicas of", object, err)
 	}
-	requirements := requirementsOf(pod)
+	requirements := PodRequirements(pod)
 	if requirements != nil && i.options.QuotaRequirements {
 		requirements.PriorityClassName = pod.PriorityClassName
 	}
@@ -146,9 +147,10 @@ func (i *Interpreter) AggregateStatus(
 	if status == nil {
 		return object, nil
 	}
-	aggregated := object.DeepCopy()
-	aggregated.Object["status"] = status
-	return aggregated, nil
+	// All but the status is shared with the object.
+	aggregated := maps.Clone(object.Object)
+	aggregated["status"] = status
+	return &unstructured.Unstructured{Object: aggregated}, nil
 }
 
 // Dependencies lists config maps, secrets, claims, service accounts and services that the object names.

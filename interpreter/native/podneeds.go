@@ -1,6 +1,15 @@
 package native
 
-import corev1 "k8s.io/api/core/v1"
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	configv1alpha1 "github.com/seatrial/seatrial/api/config/v1alpha1"
+)
+
+// PodDependencies are the objects of its namespace that a pod names, by kind and name.
+func PodDependencies(namespace string, pod *corev1.PodSpec) []configv1alpha1.DependentObjectReference {
+	return references(namespace, podNeeds(pod))
+}
 
 // podNeeds collects every object of its namespace that a pod names: in its service account, pull secrets, containers and
 // volumes.

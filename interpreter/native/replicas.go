@@ -49,8 +49,8 @@ func podReplicas(object *unstructured.Unstructured) (int32, *corev1.PodSpec, err
 	return 1, &pod.Spec, nil
 }
 
-// requirementsOf is what a node must offer to one pod, nil when any node will do.
-func requirementsOf(pod *corev1.PodSpec) *workv1alpha2.ReplicaRequirements {
+// PodRequirements is what a node must offer to one pod, nil when any node will do.
+func PodRequirements(pod *corev1.PodSpec) *workv1alpha2.ReplicaRequirements {
 	claim := nodeClaimOf(pod)
 	requests := podRequests(pod)
 	if claim == nil && len(requests) == 0 {

@@ -35,6 +35,16 @@ func bodyOf(goType reflect.Type) body {
 	return b
 }
 
+// withoutOthers copies metadata and status of a Go value alone; everything below them stays shared.
+func (b body) withoutOthers(object client.Object) client.Object {
+	copied := shallow(object)
+	value := reflect.ValueOf(copied).Elem()
+	for _, index := range b.others {
+		value.Field(index).SetZero()
+	}
+	return copied
+}
+
 // copyStatus gives to the status of from; from may be nil for none.
 func (b body) copyStatus(to, from client.Object) {
 	if tree, ok := to.(*unstructured.Unstructured); ok {
@@ -81,6 +91,11 @@ func (b body) same(x, y client.Object, withStatus bool) bool {
 		}
 	}
 	return !withStatus || b.status < 0 || sameField(left, right, b.status)
+}
+
+// sameStatus compares the statuses of two Go values.
+func (b body) sameStatus(x, y client.Object) bool {
+	return b.status < 0 || sameField(reflect.ValueOf(x).Elem(), reflect.ValueOf(y).Elem(), b.status)
 }
 
 func sameField(left, right reflect.Value, index int) bool {

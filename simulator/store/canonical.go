@@ -209,6 +209,9 @@ func settleRaw(value reflect.Value) {
 	if bytes.Equal(raw.Raw, []byte("null")) {
 		raw.Raw = nil
 	}
+	if isSorted(raw.Raw) {
+		return
+	}
 	if sorted, err := sortedJSON(raw.Raw); err == nil {
 		raw.Raw = sorted
 	}

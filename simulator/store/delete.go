@@ -122,7 +122,7 @@ func (s *Store) markDeleted(k *kind, old client.Object, options *metav1.DeleteOp
 		return draft, outcomeGone
 	}
 	s.markFinalizing(k, draft)
-	if k.same(draft, old) {
+	if k.same(draft, old, aspectObject) {
 		return draft, outcomeUnchanged
 	}
 	return draft, outcomeMarked

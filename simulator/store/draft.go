@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -23,7 +24,7 @@ func (s *Store) draft(k *kind, gvk schema.GroupVersionKind, object client.Object
 		return nil, fmt.Errorf("writing %s %s: only patches can be made from metadata alone", gvk.Kind, partial.Name)
 	}
 	if k.stored != nil && reflect.TypeOf(object).Elem() == k.stored {
-		return s.complete(k, object.DeepCopyObject().(client.Object))
+		return s.draftTyped(k, object.DeepCopyObject().(client.Object))
 	}
 	var content map[string]any
 	if tree, ok := object.(runtime.Unstructured); ok {
@@ -46,8 +47,11 @@ func (s *Store) draftFromContent(k *kind, gvk schema.GroupVersionKind, content m
 	}
 	tree := &unstructured.Unstructured{Object: content}
 	tree.SetGroupVersionKind(gvk)
-	if err := k.coerce(tree, gvk.Version, strict); err != nil {
-		return nil, badRequest(gvk, err)
+	// A Go type knows its fields and the defaults come later; only a tree, or a second opinion, needs the schema for that.
+	if k.stored == nil || strict || gvk.Version != k.resource.GVK.Version {
+		if err := k.coerce(tree, gvk.Version, strict); err != nil {
+			return nil, badRequest(gvk, err)
+		}
 	}
 	if gvk.Version != k.resource.GVK.Version {
 		tree.SetGroupVersionKind(k.resource.GVK)
@@ -59,12 +63,16 @@ func (s *Store) draftFromContent(k *kind, gvk schema.GroupVersionKind, content m
 		tree.SetManagedFields(nil)
 		return tree, nil
 	}
+	if schema := k.schemas[k.resource.GVK.Version]; schema != nil && schema.defaults {
+		defaulting.Default(tree.Object, schema.structural)
+	}
 	object := reflect.New(k.stored).Interface().(client.Object)
 	err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(tree.Object, object, strict)
 	if err != nil {
 		return nil, badRequest(gvk, err)
 	}
-	return s.complete(k, object)
+	s.complete(k, object)
+	return object, nil
 }
 
 // coerce prunes and completes a tree by the schema of a version; kinds without one only get well-formed metadata.
@@ -86,13 +94,8 @@ func (k *kind) coerce(tree *unstructured.Unstructured, version string, strict bo
 	return nil
 }
 
-// complete sets the defaults of a typed draft and brings it into the form it would have after a trip through JSON.
-func (s *Store) complete(k *kind, object client.Object) (client.Object, error) {
-	object.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{})
-	object.SetManagedFields(nil)
-	if k.resource.native != nil && k.resource.native.defaults != nil {
-		k.resource.native.defaults(object)
-	}
+// draftTyped makes a draft of a Go value, which it takes over.
+func (s *Store) draftTyped(k *kind, object client.Object) (client.Object, error) {
 	if schema := k.schemas[k.resource.GVK.Version]; schema != nil && schema.defaults {
 		completed, err := schema.completeTyped(object)
 		if err != nil {
@@ -100,8 +103,18 @@ func (s *Store) complete(k *kind, object client.Object) (client.Object, error) {
 		}
 		object = completed
 	}
-	s.settler.canonicalise(object)
+	s.complete(k, object)
 	return object, nil
+}
+
+// complete sets the defaults of a builtin kind and brings a draft into the form it would have after a trip through JSON.
+func (s *Store) complete(k *kind, object client.Object) {
+	object.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{})
+	object.SetManagedFields(nil)
+	if k.resource.native != nil && k.resource.native.defaults != nil {
+		k.resource.native.defaults(object)
+	}
+	s.settler.canonicalise(object)
 }
 
 // badRequest is how a real API server refuses content it cannot decode.

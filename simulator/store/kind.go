@@ -73,8 +73,7 @@ func (k *kind) adopt(resource Resource, options Options) error {
 		}
 	}
 	k.stored = nil
-	trusted := options.Trusting && len(resource.servedVersions()) == 1
-	if resource.native != nil || resource.definition == nil || trusted {
+	if resource.native != nil || resource.definition == nil || options.Trusting {
 		k.stored = k.goTypes[resource.GVK.Version]
 	}
 	k.body = bodyOf(k.stored)

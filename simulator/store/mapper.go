@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -15,6 +16,8 @@ import (
 type liveMapper struct {
 	mu      sync.RWMutex
 	current meta.RESTMapper
+	// built counts what was current so far.
+	built atomic.Uint64
 }
 
 var _ meta.RESTMapper = (*liveMapper)(nil)
@@ -36,6 +39,7 @@ func (m *liveMapper) rebuild(resources []Resource) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.current = mapper
+	m.built.Add(1)
 }
 
 // preferences lists all group versions; within a group the stablest version comes first.

@@ -32,11 +32,13 @@ type Options struct {
 	// Retain is how many past revisions Changes and At can reach; older ones are forgotten as new ones are made. 0 keeps
 	// all until Compact is called.
 	Retain uint64
+	// Wrote is told of every write, from within it, and must not use the store; nil for nobody.
+	Wrote func()
 	// Checked hashes every version and panics when a read finds one that was written to after it was stored.
 	Checked bool
 	// Trusting skips the validation by schema of typed custom resources and keeps them as Go types, which makes writes
-	// several times cheaper. Schema defaults still apply. Kinds with more than one served version, or without a Go type
-	// in the scheme, are not affected.
+	// several times cheaper. Schema defaults still apply. Kinds without a Go type in the scheme are not
+	// affected.
 	Trusting bool
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
@@ -17,6 +19,37 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
+
+// StatusSetter is a merge patch that can be carried out on the Go type of a kind as well, without its JSON.
+type StatusSetter interface {
+	client.Patch
+	// SetStatus changes the status of an object, and its resource version where the patch demands one. What it sets may be
+	// shared. It reports false, and has changed nothing, when the way through JSON must be taken.
+	SetStatus(object client.Object) bool
+}
+
+// setStatus carries out such a patch; done is false when it has to be carried out on JSON.
+func (s *Store) setStatus(ctx context.Context, k *kind, key types.NamespacedName, setter StatusSetter,
+	options writeOptions) (v *version, done bool, err error) {
+	declined := errors.New("cannot be set")
+	v, err = s.modify(ctx, modification{
+		kind: k, key: key, aspect: aspectStatus, onlyStatus: true, options: options,
+		next: existing(k, key, func(current *version) (client.Object, error) {
+			// Nothing but metadata and status of a draft for the status counts.
+			draft := k.body.withoutOthers(current.object)
+			if !setter.SetStatus(draft) {
+				return nil, declined
+			}
+			draft = draft.DeepCopyObject().(client.Object)
+			s.settler.canonicalise(draft)
+			return draft, nil
+		}),
+	})
+	if errors.Is(err, declined) {
+		return nil, false, nil
+	}
+	return v, true, err
+}
 
 // patched makes a draft of the current version with a patch applied.
 func (s *Store) patched(k *kind, gvk schema.GroupVersionKind, patchType types.PatchType, data []byte,
@@ -26,23 +59,16 @@ func (s *Store) patched(k *kind, gvk schema.GroupVersionKind, patchType types.Pa
 		if err != nil {
 			return nil, err
 		}
-		before, err := json.Marshal(tree.Object)
+		content, err := k.applyPatch(gvk, tree.Object, patchType, data)
 		if err != nil {
 			return nil, err
-		}
-		after, err := k.applyPatch(gvk, before, patchType, data)
-		if err != nil {
-			return nil, err
-		}
-		var content map[string]any
-		if err := utiljson.Unmarshal(after, &content); err != nil {
-			return nil, apierrors.NewBadRequest(err.Error())
 		}
 		if err := sameTarget(content, current.object); err != nil {
 			return nil, err
 		}
 		draft, err := s.draftFromContent(k, gvk, content, options.strict)
 		if err != nil {
+			after, _ := json.Marshal(content)
 			return nil, apierrors.NewInvalid(schema.GroupKind{}, "",
 				field.ErrorList{field.Invalid(field.NewPath("patch"), string(after), err.Error())})
 		}
@@ -61,8 +87,32 @@ func sameTarget(content map[string]any, current client.Object) error {
 	return nil
 }
 
-func (k *kind) applyPatch(gvk schema.GroupVersionKind, before []byte, patchType types.PatchType,
-	data []byte) ([]byte, error) {
+// applyPatch gives new content and leaves what it patches as it is.
+func (k *kind) applyPatch(gvk schema.GroupVersionKind, current map[string]any, patchType types.PatchType,
+	data []byte) (map[string]any, error) {
+	if patchType == types.MergePatchType {
+		var patch map[string]any
+		if err := utiljson.Unmarshal(data, &patch); err != nil {
+			return nil, apierrors.NewBadRequest(err.Error())
+		}
+		return mergedTree(current, patch), nil
+	}
+	before, err := json.Marshal(current)
+	if err != nil {
+		return nil, err
+	}
+	after, err := k.patchedBytes(gvk, before, patchType, data)
+	if err != nil {
+		return nil, err
+	}
+	var content map[string]any
+	if err := utiljson.Unmarshal(after, &content); err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	return content, nil
+}
+
+func (k *kind) patchedBytes(gvk schema.GroupVersionKind, before []byte, patchType types.PatchType, data []byte) ([]byte, error) {
 	if patchType != types.StrategicMergePatchType {
 		return mergePatched(before, patchType, data)
 	}
@@ -75,6 +125,28 @@ func (k *kind) applyPatch(gvk schema.GroupVersionKind, before []byte, patchType 
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
 	return after, nil
+}
+
+// mergedTree carries out a JSON merge patch (RFC 7386) on a tree: the result shares nothing with it that the patch touches,
+// and nothing at all with it that could be written to.
+func mergedTree(target map[string]any, patch map[string]any) map[string]any {
+	merged := make(map[string]any, len(target)+len(patch))
+	for key, value := range target {
+		if _, touched := patch[key]; !touched {
+			merged[key] = runtime.DeepCopyJSONValue(value)
+		}
+	}
+	for key, value := range patch {
+		switch value := value.(type) {
+		case nil:
+		case map[string]any:
+			below, _ := target[key].(map[string]any)
+			merged[key] = mergedTree(below, value)
+		default:
+			merged[key] = value
+		}
+	}
+	return merged
 }
 
 // mergePatched applies a patch of a type that needs no knowledge of the kind.

@@ -18,9 +18,10 @@ import (
 // Store is the API server of one cluster. The same calls in the same order give the same bytes. Methods may be called from
 // several goroutines, but not while a kind is registered, by Register or by a Step that establishes a definition.
 type Store struct {
-	options Options
-	mapper  *liveMapper
-	settler *settlers
+	options  Options
+	mapper   *liveMapper
+	settler  *settlers
+	encoders *encoders
 
 	mu       sync.RWMutex
 	kinds    map[schema.GroupKind]*kind
@@ -47,6 +48,7 @@ func New(options Options) (*Store, error) {
 		options:   options,
 		mapper:    &liveMapper{},
 		settler:   &settlers{byType: map[reflect.Type]settle{}},
+		encoders:  &encoders{byType: map[reflect.Type]encode{}},
 		kinds:     map[schema.GroupKind]*kind{},
 		byType:    map[reflect.Type]schema.GroupVersionKind{},
 		ownership: newOwnership(),
@@ -111,6 +113,11 @@ func (s *Store) Resources() []Resource {
 	return s.resources()
 }
 
+// Served counts the changes of what is served, from 1.
+func (s *Store) Served() uint64 {
+	return s.mapper.built.Load()
+}
+
 // Versions lists the served API versions of a resource, the stored one first.
 func (r Resource) Versions() []string {
 	return r.servedVersions()
@@ -172,6 +179,9 @@ func (s *Store) commit(k *kind, key types.NamespacedName, expected *version, nex
 	r.head = v
 	entry := change{event: eventOf(expected, gone), record: r, now: v, previous: expected}
 	s.log = append(s.log, entry)
+	if s.options.Wrote != nil {
+		s.options.Wrote()
+	}
 	s.ownership.follow(entry)
 	s.queueChores(entry)
 	s.notify(entry)
@@ -221,14 +231,6 @@ func (e Event) Old() client.Object {
 // Tree is Object in unstructured form.
 func (e Event) Tree() client.Object {
 	return e.kind.tree(e.now)
-}
-
-// OldTree is Old in unstructured form; nil for Added.
-func (e Event) OldTree() client.Object {
-	if e.previous == nil {
-		return nil
-	}
-	return e.kind.tree(e.previous)
 }
 
 // preferred is the form controllers want. Stored objects passed their schema, so a Go type that cannot hold one is a

@@ -174,11 +174,14 @@ func (s *Store) IndexField(_ context.Context, object client.Object, field string
 	}
 	form := reflect.TypeOf(object).Elem()
 	extract := func(v *version) ([]string, error) {
-		form := reflect.New(form).Interface().(client.Object)
-		if err := fill(form, gvk, v, false); err != nil {
+		if reflect.TypeOf(v.object).Elem() == form {
+			return values(v.object), nil
+		}
+		made := reflect.New(form).Interface().(client.Object)
+		if err := fill(made, gvk, v, false); err != nil {
 			return nil, err
 		}
-		return values(form), nil
+		return values(made), nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -35,6 +35,8 @@ type modification struct {
 	aspect aspect
 	// uid is the UID the client expects; empty for any.
 	uid types.UID
+	// onlyStatus says that the draft differs from the current object in nothing but the status.
+	onlyStatus bool
 	// next makes a draft of the changed object.
 	next    func(current *version) (client.Object, error)
 	options writeOptions
@@ -123,13 +125,17 @@ func (s *Store) finishUpdate(m modification, current *version, draft client.Obje
 		_, stored, err := s.commit(k, m.key, current, shallow(current.object), true)
 		return &version{object: draft}, stored, err
 	}
-	if k.same(draft, current.object) {
+	if k.same(draft, current.object, m.aspect) {
 		return current, true, nil
 	}
 	if m.options.dryRun {
 		return &version{object: draft}, true, nil
 	}
-	return s.commit(k, m.key, current, draft, false)
+	v, done, err = s.commit(k, m.key, current, draft, false)
+	if done && m.onlyStatus && current.tree.Load() != nil {
+		v.base.Store(current)
+	}
+	return v, done, err
 }
 
 // checkRevision refuses drafts made from another version than the current one. Drafts without a resource version are
@@ -249,7 +255,10 @@ func (k *kind) finalized(draft, old client.Object) bool {
 }
 
 // same tells whether storing the draft would change nothing. Both have the same resource version.
-func (k *kind) same(draft, old client.Object) bool {
+func (k *kind) same(draft, old client.Object, a aspect) bool {
+	if a == aspectStatus && k.stored != nil {
+		return (k.custom() || sameMetadata(draft, old)) && k.body.sameStatus(draft, old)
+	}
 	return sameMetadata(draft, old) && k.body.same(draft, old, true)
 }
 

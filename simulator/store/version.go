@@ -26,6 +26,9 @@ type version struct {
 	// indexed are the values of the kind's indexes, in their order.
 	indexed [][]string
 
+	// base is the version that this one has everything but its status and resource version from, while that has a tree form.
+	base atomic.Pointer[version]
+
 	// Derived forms, filled when first asked for.
 	typed   atomic.Pointer[client.Object]
 	tree    atomic.Pointer[unstructured.Unstructured]
@@ -52,15 +55,20 @@ func (v *version) typedForm(goType reflect.Type) (client.Object, error) {
 		v.seals.check(*form)
 		return *form, nil
 	}
-	tree, ok := v.object.(*unstructured.Unstructured)
-	if !ok {
-		return nil, fmt.Errorf("object is stored as %T and cannot be read as %s", v.object, goType)
+	var content map[string]any
+	if tree, ok := v.object.(*unstructured.Unstructured); ok {
+		content = tree.Object
+	} else {
+		var err error
+		if content, err = runtime.DefaultUnstructuredConverter.ToUnstructured(v.object); err != nil {
+			return nil, err
+		}
 	}
 	form, ok := reflect.New(goType).Interface().(client.Object)
 	if !ok {
 		return nil, fmt.Errorf("type %s is not an API object", goType)
 	}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(tree.Object, form); err != nil {
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, form); err != nil {
 		return nil, err
 	}
 	form.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{})
@@ -77,16 +85,40 @@ func (v *version) treeForm(gvk schema.GroupVersionKind) (*unstructured.Unstructu
 	}
 	if tree := v.tree.Load(); tree != nil {
 		v.seals.check(tree)
-		return tree, nil
+		return inVersion(tree, gvk), nil
 	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(v.object)
+	tree, err := v.makeTree(gvk)
 	if err != nil {
 		return nil, err
 	}
-	tree := &unstructured.Unstructured{Object: content}
-	tree.SetGroupVersionKind(gvk)
 	v.tree.Store(tree)
 	v.seals.add(tree)
+	return tree, nil
+}
+
+// makeTree converts a Go value, or only its status where the rest is at hand.
+func (v *version) makeTree(gvk schema.GroupVersionKind) (*unstructured.Unstructured, error) {
+	var before *unstructured.Unstructured
+	if base := v.base.Swap(nil); base != nil {
+		before = base.tree.Load()
+	}
+	status := reflect.ValueOf(v.object).Elem().FieldByName("Status")
+	if before == nil || !status.IsValid() || status.Kind() != reflect.Struct {
+		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(v.object)
+		if err != nil {
+			return nil, err
+		}
+		tree := &unstructured.Unstructured{Object: content}
+		tree.SetGroupVersionKind(gvk)
+		return tree, nil
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(status.Addr().Interface())
+	if err != nil {
+		return nil, err
+	}
+	tree := shallow(inVersion(before, gvk)).(*unstructured.Unstructured)
+	tree.Object["status"] = content
+	tree.SetResourceVersion(v.object.GetResourceVersion())
 	return tree, nil
 }
 

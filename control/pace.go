@@ -1,0 +1,61 @@
+package control
+
+import (
+	"sync"
+	"time"
+)
+
+// Pace spaces out writes that tell of progress only. The first write for a key goes at once; while others follow on its heels,
+// the time between two of them doubles. What a pace remembers only saves writes, and may be lost with the process.
+type Pace struct {
+	first, longest time.Duration
+
+	mu    sync.Mutex
+	beats map[Key]beat
+	// sweep is how many beats there may be before those that mean nothing any more are dropped.
+	sweep int
+}
+
+// beat is when a key was written, and how long it shall rest.
+type beat struct {
+	at   time.Time
+	rest time.Duration
+}
+
+// NewPace makes a pace. First is the time between the first two writes for a key, longest the most it grows to.
+func NewPace(first, longest time.Duration) *Pace {
+	return &Pace{first: first, longest: longest, beats: map[Key]beat{}, sweep: 1024}
+}
+
+// Wait is how long the next write for a key has to wait; 0 when it can go now.
+func (p *Pace) Wait(key Key, now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := p.beats[key]
+	return max(last.at.Add(last.rest).Sub(now), 0)
+}
+
+// Wrote notes a write for a key.
+func (p *Pace) Wrote(key Key, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	next := beat{at: now, rest: p.first}
+	if last, known := p.beats[key]; known && !p.over(last, now) {
+		next.rest = min(2*last.rest, p.longest)
+	}
+	p.beats[key] = next
+	if len(p.beats) < p.sweep {
+		return
+	}
+	for key, last := range p.beats {
+		if p.over(last, now) {
+			delete(p.beats, key)
+		}
+	}
+	p.sweep = 2*len(p.beats) + 1024
+}
+
+// over tells whether a write has rested for twice its time, so that the next one is a first one again.
+func (p *Pace) over(last beat, now time.Time) bool {
+	return now.Sub(last.at) >= 2*last.rest
+}
