@@ -2,12 +2,10 @@ package workload
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"strconv"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
@@ -39,88 +37,105 @@ type Plan struct {
 
 // Write creates the Work of a plan, or changes it where it differs. It says whether it wrote.
 func Write(ctx context.Context, deps control.Deps, plan Plan) (written bool, err error) {
-	desired, err := build(plan)
-	if err != nil {
-		return false, fmt.Errorf("rendering %s for cluster %s: %w", Describe(plan.Template), plan.Cluster, err)
-	}
+	desired := plan.frame()
 	current := &workv1alpha1.Work{}
-	err = deps.Client.Get(ctx, client.ObjectKeyFromObject(desired), current)
-	if apierrors.IsNotFound(err) {
-		return true, create(ctx, deps, desired)
-	}
-	if err != nil {
+	err = deps.Client.Get(ctx, client.ObjectKeyFromObject(desired), current, client.UnsafeDisableDeepCopy)
+	if client.IgnoreNotFound(err) != nil {
 		return false, fmt.Errorf("reading Work %s/%s: %w", desired.Namespace, desired.Name, err)
 	}
-	if !current.DeletionTimestamp.IsZero() {
+	missing := err != nil
+	if !missing && !current.DeletionTimestamp.IsZero() {
 		return false, fmt.Errorf("the Work %s/%s is still being removed", current.Namespace, current.Name)
 	}
-	changed := current.DeepCopy()
-	changed.Labels = merged(current.Labels, desired.Labels)
-	changed.Annotations = merged(withoutWritten(current.Annotations), desired.Annotations)
-	changed.OwnerReferences = desired.OwnerReferences
-	changed.Spec = desired.Spec
-	controllerutil.AddFinalizer(changed, names.FinalizerExecution)
-	if err := admission.DefaultWork(changed, deps.IDs.NewID); err != nil {
-		return false, err
+	id := current.Labels[names.LabelWorkID]
+	if id == "" {
+		id = deps.IDs.NewID()
 	}
-	if Equal(current.ObjectMeta, changed.ObjectMeta) && Equal(current.Spec, changed.Spec) {
+	desired.Labels[names.LabelWorkID] = id
+	if err := plan.fill(desired, id); err != nil {
+		return false, fmt.Errorf("rendering %s for cluster %s: %w", Describe(plan.Template), plan.Cluster, err)
+	}
+	if missing {
+		if err := deps.Client.Create(ctx, desired); err != nil {
+			return false, fmt.Errorf("creating Work %s/%s: %w", desired.Namespace, desired.Name, err)
+		}
+		return true, nil
+	}
+	return update(ctx, deps, current, desired)
+}
+
+// update changes a Work where it differs. What others have added to its metadata stays. The current Work belongs to a cache.
+func update(ctx context.Context, deps control.Deps, current, desired *workv1alpha1.Work) (written bool, err error) {
+	labels := merged(current.Labels, desired.Labels)
+	annotations := merged(withoutWritten(current.Annotations), desired.Annotations)
+	if maps.Equal(labels, current.Labels) && maps.Equal(annotations, current.Annotations) &&
+		controllerutil.ContainsFinalizer(current, names.FinalizerExecution) &&
+		Equal(current.OwnerReferences, desired.OwnerReferences) && Equal(current.Spec, desired.Spec) {
 		return false, nil
 	}
+	changed := current.DeepCopy()
+	changed.Labels, changed.Annotations, changed.OwnerReferences, changed.Spec = labels, annotations, desired.OwnerReferences, desired.Spec
+	controllerutil.AddFinalizer(changed, names.FinalizerExecution)
 	if err := deps.Client.Update(ctx, changed); err != nil {
 		return false, fmt.Errorf("updating Work %s/%s: %w", changed.Namespace, changed.Name, err)
 	}
 	return true, nil
 }
 
-func create(ctx context.Context, deps control.Deps, desired *workv1alpha1.Work) error {
-	controllerutil.AddFinalizer(desired, names.FinalizerExecution)
-	if err := admission.DefaultWork(desired, deps.IDs.NewID); err != nil {
-		return err
+// frame is the Work of a plan without its manifest.
+func (p Plan) frame() *workv1alpha1.Work {
+	work := &workv1alpha1.Work{ObjectMeta: metav1.ObjectMeta{
+		Namespace:   names.ExecutionSpace(p.Cluster),
+		Name:        names.Work(p.Template.GetKind(), p.Template.GetName(), p.Template.GetNamespace()),
+		Labels:      merged(p.Labels, nil),
+		Annotations: merged(p.Annotations, p.WorkAnnotations),
+		Finalizers:  []string{names.FinalizerExecution},
+	}}
+	if p.Owner != nil {
+		work.OwnerReferences = []metav1.OwnerReference{*p.Owner}
 	}
-	if err := deps.Client.Create(ctx, desired); err != nil {
-		return fmt.Errorf("creating Work %s/%s: %w", desired.Namespace, desired.Name, err)
+	work.Annotations[names.AnnotationConflictResolution] = conflictResolution(p.Template, p.ConflictResolution)
+	if p.SuspendDispatching {
+		work.Spec.SuspendDispatching = ptr.To(true)
 	}
-	return nil
+	if p.PreserveResourcesOnDeletion != nil {
+		work.Spec.PreserveResourcesOnDeletion = ptr.To(*p.PreserveResourcesOnDeletion)
+	}
+	return work
 }
 
-// build makes the Work of a plan, without what admission adds.
-func build(plan Plan) (*workv1alpha1.Work, error) {
-	template := plan.Template
-	work := &workv1alpha1.Work{ObjectMeta: metav1.ObjectMeta{
-		Namespace:   names.ExecutionSpace(plan.Cluster),
-		Name:        names.Work(template.GetKind(), template.GetName(), template.GetNamespace()),
-		Labels:      maps.Clone(plan.Labels),
-		Annotations: merged(plan.Annotations, plan.WorkAnnotations),
-	}}
-	if plan.Owner != nil {
-		work.OwnerReferences = []metav1.OwnerReference{*plan.Owner}
-	}
-	resolution := conflictResolution(template, plan.ConflictResolution)
-	work.Annotations[names.AnnotationConflictResolution] = resolution
-
-	manifest := plan.Manifest.DeepCopy()
-	manifest.SetLabels(merged(merged(manifest.GetLabels(), plan.Labels), map[string]string{names.LabelManaged: names.LabelManagedValue}))
-	annotations := merged(manifest.GetAnnotations(), plan.Annotations)
+// fill puts the manifest into a Work of this identity, as admission would leave it.
+func (p Plan) fill(work *workv1alpha1.Work, id string) error {
+	manifest := mayChange(p.Manifest)
+	manifest.SetLabels(merged(merged(manifest.GetLabels(), p.Labels), map[string]string{names.LabelManaged: names.LabelManagedValue}))
+	annotations := merged(manifest.GetAnnotations(), p.Annotations)
 	annotations[names.AnnotationWorkNamespace] = work.Namespace
 	annotations[names.AnnotationWorkName] = work.Name
-	annotations[names.AnnotationTemplateUID] = string(template.GetUID())
-	annotations[names.AnnotationConflictResolution] = resolution
-	if generation := template.GetGeneration(); generation > 0 {
+	annotations[names.AnnotationTemplateUID] = string(p.Template.GetUID())
+	annotations[names.AnnotationConflictResolution] = work.Annotations[names.AnnotationConflictResolution]
+	if generation := p.Template.GetGeneration(); generation > 0 {
 		annotations[names.AnnotationTemplateGeneration] = strconv.FormatInt(generation, 10)
 	}
 	manifest.SetAnnotations(annotations)
-	raw, err := json.Marshal(manifest.Object)
+	raw, err := admission.FinishManifest(manifest, id)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	work.Spec.Workload.Manifests = []workv1alpha1.Manifest{{}}
 	work.Spec.Workload.Manifests[0].Raw = raw
-	work.Spec.SuspendDispatching = ptr.To(plan.SuspendDispatching)
-	if !plan.SuspendDispatching {
-		work.Spec.SuspendDispatching = nil
+	return nil
+}
+
+// mayChange is a copy of a manifest, without what no manifest carries.
+func mayChange(manifest *unstructured.Unstructured) *unstructured.Unstructured {
+	whole := maps.Clone(manifest.Object)
+	delete(whole, "status")
+	if metadata, ok := whole["metadata"].(map[string]any); ok {
+		metadata = maps.Clone(metadata)
+		delete(metadata, "managedFields")
+		whole["metadata"] = metadata
 	}
-	work.Spec.PreserveResourcesOnDeletion = plan.PreserveResourcesOnDeletion
-	return work, nil
+	return (&unstructured.Unstructured{Object: whole}).DeepCopy()
 }
 
 // conflictResolution is what the template says, when it says something valid, and else what its policy says.

@@ -21,6 +21,14 @@ var semantic = func() (equalities interface{ DeepEqual(a, b any) bool }) {
 // Equal compares API objects by meaning: quantities by value, times by instant, raw objects as JSON.
 func Equal(a, b any) bool { return semantic.DeepEqual(a, b) }
 
+// EqualRaw does so for one raw object, which may be nil.
+func EqualRaw(a, b *runtime.RawExtension) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return sameJSON(*a, *b)
+}
+
 func sameJSON(a, b runtime.RawExtension) bool {
 	if bytes.Equal(a.Raw, b.Raw) {
 		return true

@@ -49,6 +49,11 @@ func prepareManifest(manifest *workv1alpha1.Manifest, workID string) ([]byte, er
 	if object.Object == nil {
 		return nil, fmt.Errorf("no object: %.40q", raw)
 	}
+	return FinishManifest(object, workID)
+}
+
+// FinishManifest encodes a manifest as DefaultWork leaves it in the Work of this identity. It changes the object.
+func FinishManifest(object *unstructured.Unstructured, workID string) ([]byte, error) {
 	CleanManifest(object)
 	labels := object.GetLabels()
 	if labels == nil {

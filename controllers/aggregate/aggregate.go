@@ -93,7 +93,7 @@ func (a *aggregator) reconcile(ctx context.Context, deps control.Deps, key contr
 	}
 	items := sum(bound, works)
 	now := deps.Clock.Now()
-	if !workload.Equal(bound.Status.AggregatedStatus, items) {
+	if !slices.EqualFunc(bound.Status.AggregatedStatus, items, same) {
 		if wait := a.pace.Wait(key, now); wait > 0 && progress(bound.Status.AggregatedStatus, items) {
 			return control.Result{RequeueAfter: wait, Sources: sources(deps, bound)}, nil
 		}
@@ -116,6 +116,13 @@ func sources(deps control.Deps, bound binding.Binding) []control.Source {
 		return nil
 	}
 	return []control.Source{{GVK: kind}}
+}
+
+// same tells whether two items of a sum are equal.
+func same(a, b workv1alpha2.AggregatedStatusItem) bool {
+	left, right := a.Status, b.Status
+	a.Status, b.Status = nil, nil
+	return a == b && workload.EqualRaw(left, right)
 }
 
 // progress tells whether two sums are of the same clusters, which have applied the same and are in the same health.

@@ -131,7 +131,7 @@ func (c *collector) reconcile(ctx context.Context, deps control.Deps, key contro
 	}
 	now := deps.Clock.Now()
 	switch wait := c.pace.Wait(key, now); {
-	case workload.Equal(work.Status.ManifestStatuses, statuses):
+	case slices.EqualFunc(work.Status.ManifestStatuses, statuses, same):
 		c.tell(key, held, work.ResourceVersion+versions, failures)
 	case wait > 0 && progress(work.Status.ManifestStatuses, statuses):
 		result.RequeueAfter = wait
@@ -180,6 +180,11 @@ func (c *collector) forget(key control.Key) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.contents, key)
+}
+
+// same tells whether two statuses of manifests are equal.
+func same(a, b workv1alpha1.ManifestStatus) bool {
+	return a.Identifier == b.Identifier && a.Health == b.Health && workload.EqualRaw(a.Status, b.Status)
 }
 
 // progress tells whether two different statuses of a Work are of the same objects in the same health.

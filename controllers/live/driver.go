@@ -29,6 +29,8 @@ type Driver struct {
 	deps    control.Deps
 	plane   *view
 	members *members
+	// interpreters makes one for each controller.
+	interpreters func() interpreter.Interpreter
 
 	mu      sync.Mutex
 	indexed map[indexName]bool
@@ -42,7 +44,9 @@ type indexName struct {
 
 // NewDriver prepares a manager for controllers. The options decide leader election, metrics and health endpoints; the
 // driver sets what its way of reading needs.
-func NewDriver(config *rest.Config, options ctrl.Options, memberLimits Limits, interpreter interpreter.Interpreter) (*Driver, error) {
+//
+// Each controller gets an interpreter of its own from interpreters.
+func NewDriver(config *rest.Config, options ctrl.Options, memberLimits Limits, interpreters func() interpreter.Interpreter) (*Driver, error) {
 	// A read of a kind nobody watches must not start an informer that nothing would ever close.
 	options.Cache.ReaderFailOnMissingInformer = true
 	options.Client.Cache = &client.CacheOptions{DisableFor: nil, Unstructured: true}
@@ -65,14 +69,14 @@ func NewDriver(config *rest.Config, options ctrl.Options, memberLimits Limits, i
 	if err != nil {
 		return nil, fmt.Errorf("preparing the controller manager for %s: %w", config.Host, err)
 	}
-	driver := &Driver{manager: manager, plane: plane, indexed: map[indexName]bool{}}
+	driver := &Driver{manager: manager, plane: plane, interpreters: interpreters, indexed: map[indexName]bool{}}
 	driver.members = newMembers(manager, memberLimits, driver.reopen)
 	driver.deps = control.Deps{
-		Client:      manager.GetClient(),
-		Members:     driver.members,
-		Clock:       clock.RealClock{},
-		IDs:         randomIDs{},
-		Interpreter: interpreter,
+		Client:  manager.GetClient(),
+		Live:    manager.GetAPIReader(),
+		Members: driver.members,
+		Clock:   clock.RealClock{},
+		IDs:     randomIDs{},
 	}
 	if err := manager.Add(driver.members); err != nil {
 		return nil, fmt.Errorf("adding the member connections: %w", err)
@@ -89,6 +93,7 @@ func (d *Driver) Add(ctx context.Context, value control.Controller) error {
 		return fmt.Errorf("controller %s: %w", value.Name, err)
 	}
 	running := &runner{value: value, deps: d.deps}
+	running.deps.Interpreter = d.interpreters()
 	running.deps.Events = recorder{d.manager.GetEventRecorder(value.Name)}
 	running.sources = newSources(value, d.manager.GetClient(), d.view, running.enqueue)
 	d.mu.Lock()

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/interpreter"
 )
 
 // conflictDelay is how long a key waits after it wrote from a stale read: long enough for the cache to see the write
@@ -66,6 +67,9 @@ func (r *runner) Reconcile(ctx context.Context, key control.Key) (reconcile.Resu
 func (r *runner) handlerFor(keys control.KeyFunc, reader client.Reader, gvk schema.GroupVersionKind) handler.TypedEventHandler[client.Object, control.Key] {
 	wake := func(ctx context.Context, queue keyQueue, old, current client.Object) {
 		event := control.Event{GVK: gvk, Old: old, New: current}
+		if observer, ok := r.deps.Interpreter.(interpreter.Observer); ok {
+			observer.Observe(old, current)
+		}
 		for _, key := range keys(ctx, reader, event) {
 			if r.ordered != nil {
 				r.ordered.addFor(key, event)

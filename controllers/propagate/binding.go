@@ -7,7 +7,6 @@ import (
 	"maps"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
@@ -29,40 +28,52 @@ const defaultScheduler = "default-scheduler"
 
 // syncBinding makes the binding of a template say what the template and its policy say now. What others write on the
 // binding, above all where it is scheduled, stays.
-func syncBinding(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, claimer policy.Policy) error {
-	desired, err := describe(ctx, deps, template, claimer)
+func (d *detector) syncBinding(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, claimer policy.Policy, current binding.Binding, lazily activation) error {
+	if current.Object != nil && !current.GetDeletionTimestamp().IsZero() || lazily.waits && !lazily.first {
+		// A binding on its way out belongs to an earlier template of this name; its end wakes this one again.
+		return nil
+	}
+	desired, err := d.describe(ctx, deps, template, claimer)
 	if err != nil {
 		return err
 	}
-	current, err := binding.Get(ctx, deps.Client, desired.NamespacedName())
-	if apierrors.IsNotFound(err) {
-		desired.SetLabels(merged(desired.GetLabels(), map[string]string{desired.IDLabel(): deps.IDs.NewID()}))
-		controllerutil.AddFinalizer(desired.Object, desired.Finalizer())
-		if err := deps.Client.Create(ctx, desired.Object); err != nil {
-			return fmt.Errorf("creating the binding of %s: %w", workload.Describe(template), err)
-		}
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("reading the binding of %s: %w", workload.Describe(template), err)
-	}
-	if !current.GetDeletionTimestamp().IsZero() {
-		// It belongs to an earlier template of this name; its end wakes this one again.
-		return nil
+	setAnnotation(desired.Object, names.AnnotationLazySince, lazily.fingerprint)
+	if current.Object == nil {
+		return createBinding(ctx, deps, template, desired)
 	}
 	changed := current.Clone()
-	adopt(changed, desired, claimer)
-	if !differs(current, changed) {
-		return nil
+	if lazily.waits && sameDemand(current, desired) {
+		setAnnotation(changed.Object, names.AnnotationLazySince, lazily.fingerprint)
+	} else {
+		adopt(changed, desired, claimer)
 	}
-	if err := deps.Client.Update(ctx, changed.Object); err != nil {
-		return fmt.Errorf("updating the binding of %s: %w", workload.Describe(template), err)
+	if differs(current, changed) {
+		if err := deps.Client.Update(ctx, changed.Object); err != nil {
+			return fmt.Errorf("updating the binding of %s: %w", workload.Describe(template), err)
+		}
+	}
+	return binding.Report(ctx, deps, changed, names.ConditionUpToDate, names.EventApplyPolicyFailed, nil)
+}
+
+func createBinding(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, desired binding.Binding) error {
+	desired.SetLabels(merged(desired.GetLabels(), map[string]string{desired.IDLabel(): deps.IDs.NewID()}))
+	controllerutil.AddFinalizer(desired.Object, desired.Finalizer())
+	if err := deps.Client.Create(ctx, desired.Object); err != nil {
+		return fmt.Errorf("creating the binding of %s: %w", workload.Describe(template), err)
 	}
 	return nil
 }
 
+// sameDemand tells whether a binding still says of its template what can be read from it: one that does not has missed a change
+// of the template, and not only one of its policy.
+func sameDemand(current, desired binding.Binding) bool {
+	return current.Spec.Resource.UID == desired.Spec.Resource.UID && current.Spec.Replicas == desired.Spec.Replicas &&
+		workload.Equal(current.Spec.ReplicaRequirements, desired.Spec.ReplicaRequirements) &&
+		workload.Equal(current.Spec.Components, desired.Spec.Components)
+}
+
 // describe is the binding as the template and its policy want it, without what others write.
-func describe(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, claimer policy.Policy) (binding.Binding, error) {
+func (d *detector) describe(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, claimer policy.Policy) (binding.Binding, error) {
 	desired := binding.New(template.GetNamespace(), names.Binding(template.GetKind(), template.GetName()))
 	policy.SetClaim(desired.Object, claimer.Claim())
 	setWishes(desired.Object, claimer)
@@ -91,24 +102,41 @@ func describe(ctx context.Context, deps control.Deps, template *unstructured.Uns
 	if spec.Suspension != nil {
 		desired.Spec.Suspension = &workv1alpha2.Suspension{Suspension: *spec.Suspension.DeepCopy()}
 	}
-	if !deps.Interpreter.Supports(template.GroupVersionKind(), configv1alpha1.InterpreterOperationInterpretReplica) {
-		return desired, nil
-	}
-	replicas, requirements, err := deps.Interpreter.Replicas(ctx, template)
-	if err != nil {
-		err = fmt.Errorf("reading the replicas of %s: %w", workload.Describe(template), err)
-		deps.Events.Eventf(template, corev1.EventTypeWarning, names.EventGetReplicasFailed, "%v", err)
+	counted, err := d.interpret(ctx, deps, template, desired.Spec)
+	if err != nil || !counted {
 		return desired, err
 	}
-	desired.Spec.Replicas, desired.Spec.ReplicaRequirements = replicas, requirements
 	return desired, setDemand(deps, template, desired)
+}
+
+// interpret reads what a workload needs: its components, where it has several and they count, or else its replicas. It tells
+// whether it has replicas.
+func (d *detector) interpret(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, spec *workv1alpha2.ResourceBindingSpec) (counted bool, err error) {
+	kind := template.GroupVersionKind()
+	if d.options.Components && deps.Interpreter.Supports(kind, configv1alpha1.InterpreterOperationInterpretComponent) {
+		if spec.Components, err = deps.Interpreter.Components(ctx, template); err != nil {
+			err = fmt.Errorf("reading the components of %s: %w", workload.Describe(template), err)
+			deps.Events.Eventf(template, corev1.EventTypeWarning, names.EventGetComponentsFailed, "%v", err)
+		}
+		return false, err
+	}
+	if !deps.Interpreter.Supports(kind, configv1alpha1.InterpreterOperationInterpretReplica) {
+		return false, nil
+	}
+	if spec.Replicas, spec.ReplicaRequirements, err = deps.Interpreter.Replicas(ctx, template); err != nil {
+		err = fmt.Errorf("reading the replicas of %s: %w", workload.Describe(template), err)
+		deps.Events.Eventf(template, corev1.EventTypeWarning, names.EventGetReplicasFailed, "%v", err)
+	}
+	return true, err
 }
 
 // adopt writes into a binding what this controller owns of it.
 func adopt(changed, desired binding.Binding, claimer policy.Policy) {
 	policy.SetClaim(changed.Object, claimer.Claim())
 	setWishes(changed.Object, claimer)
-	setAnnotation(changed.Object, names.AnnotationPodDemand, desired.GetAnnotations()[names.AnnotationPodDemand])
+	for _, key := range []string{names.AnnotationPodDemand, names.AnnotationLazySince} {
+		setAnnotation(changed.Object, key, desired.GetAnnotations()[key])
+	}
 	changed.SetOwnerReferences(desired.GetOwnerReferences())
 	controllerutil.AddFinalizer(changed.Object, changed.Finalizer())
 	kept := *changed.Spec
@@ -117,7 +145,6 @@ func adopt(changed, desired binding.Binding, claimer policy.Policy) {
 	changed.Spec.GracefulEvictionTasks = kept.GracefulEvictionTasks
 	changed.Spec.RequiredBy = kept.RequiredBy
 	changed.Spec.RescheduleTriggeredAt = kept.RescheduleTriggeredAt
-	changed.Spec.Components = kept.Components
 	if kept.Suspension != nil && kept.Suspension.Scheduling != nil {
 		suspension := ptr.Deref(changed.Spec.Suspension, workv1alpha2.Suspension{})
 		suspension.Scheduling = kept.Suspension.Scheduling
@@ -128,7 +155,7 @@ func adopt(changed, desired binding.Binding, claimer policy.Policy) {
 // setWishes makes a binding ask of the scheduler what its policy asks in annotations.
 func setWishes(bound client.Object, claimer policy.Policy) {
 	annotations := maps.Clone(bound.GetAnnotations())
-	for _, key := range names.PlacementAnnotations() {
+	for _, key := range names.PolicyAnnotations() {
 		if value, asked := claimer.GetAnnotations()[key]; asked {
 			annotations[key] = value
 		} else {
@@ -158,8 +185,12 @@ func setDemand(deps control.Deps, template *unstructured.Unstructured, desired b
 }
 
 // setAnnotation sets an annotation, or takes it off for an empty value.
-func setAnnotation(object client.Object, key, value string) {
-	annotations := maps.Clone(object.GetAnnotations())
+func setAnnotation(object metav1.Object, key, value string) {
+	annotations := object.GetAnnotations()
+	if have, found := annotations[key]; have == value && found == (value != "") {
+		return
+	}
+	annotations = maps.Clone(annotations)
 	if value == "" {
 		delete(annotations, key)
 	} else {

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,28 +21,35 @@ import (
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/interpreter/wake"
+	"github.com/seatrial/seatrial/override"
 	"github.com/seatrial/seatrial/policy"
 	"github.com/seatrial/seatrial/workload"
 )
 
 // Options say what is left alone and who may take templates over.
 type Options struct {
-	// SkippedNamespaces are never propagated from, besides the reserved ones.
-	SkippedNamespaces []*regexp.Regexp
+	// Skipped is never propagated.
+	Skipped policy.Skipped
 	// Preemption lets policies with preemption Always take templates from others.
 	Preemption bool
+	// Components describes workloads that have several pod templates by these, and not by one number of replicas.
+	Components bool
 	Workers    int
 }
 
 // New is the controller named "detector".
 func New(options Options) control.Controller {
 	detector := &detector{options: options}
-	var watches []control.Watch
+	watches := wake.Policies(policyKey)
 	for _, kind := range policy.Kinds() {
 		watches = append(watches, control.Watch{Object: kind, Keys: onPolicy})
 	}
 	for _, kind := range binding.Kinds() {
 		watches = append(watches, control.Watch{Object: kind, Keys: onBindingGone})
+	}
+	for _, kind := range override.Kinds() {
+		watches = append(watches, control.Watch{Object: kind, Keys: onOverride})
 	}
 	return control.Controller{
 		Name:       "detector",
@@ -60,6 +66,12 @@ func policyKind(p policy.Policy) schema.GroupVersionKind {
 		return policyv1alpha1.GroupVersion.WithKind(policyv1alpha1.ResourceKindClusterPropagationPolicy)
 	}
 	return policyv1alpha1.GroupVersion.WithKind(policyv1alpha1.ResourceKindPropagationPolicy)
+}
+
+// policyKey is the key of a policy of either scope.
+func policyKey(object client.Object) control.Key {
+	view, _ := policy.Of(object)
+	return control.KindKeyOf(policyKind(view), view)
 }
 
 // onPolicy wakes the policy, and what it still claims when it is gone: its finalizer may have been taken off by force, or a
@@ -110,9 +122,7 @@ func claimedBindings(ctx context.Context, reader client.Reader, claimer policy.P
 
 // onTemplate leaves out what neither a policy nor a member could notice: status and bookkeeping.
 func onTemplate(_ context.Context, _ client.Reader, event control.Event) []control.Key {
-	old, _ := event.Old.(*unstructured.Unstructured)
-	current, _ := event.New.(*unstructured.Unstructured)
-	if old != nil && current != nil && sameSpecification(old, current) {
+	if event.Old != nil && event.New != nil && workload.SameSpecification(event.Old, event.New) {
 		return nil
 	}
 	return []control.Key{control.KindKeyOf(event.GVK, event.Object())}
@@ -281,6 +291,7 @@ func unclaim(ctx context.Context, deps control.Deps, object client.Object, what 
 	if !policy.Unclaim(object) {
 		return nil
 	}
+	setAnnotation(object, names.AnnotationLazySince, "")
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := deps.Client.Patch(ctx, object, patch); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("taking the claim off %s: %w", what, err)

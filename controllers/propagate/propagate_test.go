@@ -1,14 +1,12 @@
 package propagate
 
 import (
-	"regexp"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -20,46 +18,6 @@ import (
 	"github.com/seatrial/seatrial/policy"
 	"github.com/seatrial/seatrial/simulator"
 )
-
-func TestSkipped(t *testing.T) {
-	detector := &detector{options: Options{SkippedNamespaces: []*regexp.Regexp{regexp.MustCompile("^(?:kube-.*)$")}}}
-	key := func(group, version, kind, namespace string) control.Key {
-		return control.Key{GVK: schema.GroupVersionKind{Group: group, Version: version, Kind: kind}, Namespace: namespace, Name: "x"}
-	}
-	for _, c := range []struct {
-		key  control.Key
-		want bool
-	}{
-		{key("apps", "v1", "Deployment", "shop"), false},
-		{key("", "v1", "ConfigMap", "kube-system"), true},
-		{key("", "v1", "ConfigMap", "my-kube-system"), false},
-		{key("", "v1", "ConfigMap", "karmada-system"), true},
-		{key("", "v1", "ConfigMap", "karmada-cluster"), true},
-		{key("", "v1", "ConfigMap", "karmada-es-member1"), true},
-		{key("", "v1", "ConfigMap", "karmada-es-"), true},
-		{key("", "v1", "ConfigMap", "karmada"), false},
-		{key("rbac.authorization.k8s.io", "v1", "ClusterRole", ""), false},
-		{key("", "v1", "Event", "shop"), true},
-		{key("events.k8s.io", "v1", "Event", "shop"), true},
-		{key("events.k8s.io", "v1beta1", "Event", "shop"), true},
-		{key("coordination.k8s.io", "v1", "Lease", "shop"), true},
-		{key("coordination.k8s.io", "v1alpha2", "LeaseCandidate", "shop"), false},
-		{key("policy.karmada.io", "v1alpha1", "PropagationPolicy", "shop"), true},
-		{key("policy", "v1", "PodDisruptionBudget", "shop"), false},
-		{key("work.karmada.io", "v1alpha2", "ResourceBinding", "shop"), true},
-		{key("cluster.karmada.io", "v1alpha1", "Cluster", ""), true},
-		{key("config.karmada.io", "v1alpha1", "ResourceInterpreterCustomization", ""), true},
-		{key("networking.karmada.io", "v1alpha1", "MultiClusterService", "shop"), true},
-		{key("autoscaling.karmada.io", "v1alpha1", "FederatedHPA", "shop"), true},
-		{key("remedy.karmada.io", "v1alpha1", "Remedy", ""), true},
-		{key("apps.karmada.io", "v1alpha1", "WorkloadRebalancer", ""), true},
-		{key("multicluster.x-k8s.io", "v1alpha1", "ServiceExport", "shop"), false},
-	} {
-		if got := detector.skipped(c.key); got != c.want {
-			t.Errorf("%s skipped: %t, want %t", c.key, got, c.want)
-		}
-	}
-}
 
 func TestOnTemplate(t *testing.T) {
 	template := func(change func(map[string]any)) *unstructured.Unstructured {

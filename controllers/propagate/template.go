@@ -2,17 +2,19 @@ package propagate
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"reflect"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/seatrial/seatrial/api/names"
+	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/policy"
@@ -24,7 +26,7 @@ const unknownKindRetry = 30 * time.Second
 
 // reconcileTemplate settles whose the template is and keeps its binding up to date.
 func (d *detector) reconcileTemplate(ctx context.Context, deps control.Deps, key control.Key) error {
-	if d.skipped(key) {
+	if d.options.Skipped.Skips(key.GVK, key.Namespace) {
 		return nil
 	}
 	template := &unstructured.Unstructured{}
@@ -35,49 +37,56 @@ func (d *detector) reconcileTemplate(ctx context.Context, deps control.Deps, key
 	if !template.GetDeletionTimestamp().IsZero() || template.GetLabels()[names.LabelClaimedBy] != "" {
 		return nil
 	}
-	claimer, ok, err := d.settleClaim(ctx, deps, template)
+	current, err := bindingOf(ctx, deps.Client, template)
+	if err != nil {
+		return err
+	}
+	claimer, ok, err := d.choose(ctx, deps, template, current)
 	if err != nil || !ok {
 		return err
 	}
-	if err := syncBinding(ctx, deps, template, claimer); err != nil {
-		if !control.Stale(err) {
-			deps.Events.Eventf(template, corev1.EventTypeWarning, names.EventApplyPolicyFailed, "%v", err)
-		}
+	missing, err := missingOverrides(ctx, deps.Client, claimer)
+	if err != nil {
 		return err
+	}
+	if len(missing) > 0 {
+		// Each of them wakes the policy, and that the template, when it comes.
+		return complain(ctx, deps, template, current, fmt.Errorf("%s waits for its override policies %s", claimer, strings.Join(missing, ", ")))
+	}
+	lazily := activationOf(template, claimer, current)
+	if err := d.claim(ctx, deps, template, claimer, lazily); err != nil {
+		return err
+	}
+	if err := d.syncBinding(ctx, deps, template, claimer, current, lazily); err != nil {
+		return errors.Join(err, complain(ctx, deps, template, current, err))
 	}
 	return nil
 }
 
-// skipped tells templates that are never propagated, whatever a policy says.
-func (d *detector) skipped(key control.Key) bool {
-	if names.IsReservedNamespace(key.Namespace) || neverPropagated(key.GVK) {
-		return true
+// bindingOf is the binding of a template; without an object when there is none.
+func bindingOf(ctx context.Context, reader client.Reader, template *unstructured.Unstructured) (binding.Binding, error) {
+	name := types.NamespacedName{Namespace: template.GetNamespace(), Name: names.Binding(template.GetKind(), template.GetName())}
+	bound, err := binding.Get(ctx, reader, name)
+	if client.IgnoreNotFound(err) != nil {
+		return binding.Binding{}, fmt.Errorf("reading the binding of %s: %w", workload.Describe(template), err)
 	}
-	for _, pattern := range d.options.SkippedNamespaces {
-		if key.Namespace != "" && pattern.MatchString(key.Namespace) {
-			return true
-		}
-	}
-	return false
+	return bound, nil
 }
 
-// neverPropagated tells the kinds that belong to the control plane itself, and events, which would echo for ever.
-func neverPropagated(kind schema.GroupVersionKind) bool {
-	switch kind.Group {
-	case "apps.karmada.io", "autoscaling.karmada.io", "cluster.karmada.io", "config.karmada.io", "networking.karmada.io",
-		"policy.karmada.io", "remedy.karmada.io", "work.karmada.io", "events.k8s.io":
-		return true
-	case "coordination.k8s.io":
-		return kind.Version == "v1"
-	case "":
-		return kind.Kind == "Event"
+// complain tells users, on a template and on the binding that it has so far, why the binding does not follow.
+func complain(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, current binding.Binding, failure error) error {
+	if control.Stale(failure) {
+		return nil
 	}
-	return false
+	deps.Events.Eventf(template, corev1.EventTypeWarning, names.EventApplyPolicyFailed, "%v", failure)
+	if current.Object == nil {
+		return nil
+	}
+	return binding.Report(ctx, deps, current, names.ConditionUpToDate, names.EventApplyPolicyFailed, failure)
 }
 
-// settleClaim finds the policy the template belongs to, and writes its claim on the template when that changes. ok is false
-// when no policy selects it.
-func (d *detector) settleClaim(ctx context.Context, deps control.Deps, template *unstructured.Unstructured) (claimer policy.Policy, ok bool, err error) {
+// choose finds the policy the template belongs to. ok is false when no policy selects it, or none that can claim it yet.
+func (d *detector) choose(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, current binding.Binding) (claimer policy.Policy, ok bool, err error) {
 	policies, err := policy.ListFor(ctx, deps.Client, template.GetNamespace())
 	if err != nil {
 		return policy.Policy{}, false, err
@@ -85,34 +94,47 @@ func (d *detector) settleClaim(ctx context.Context, deps control.Deps, template 
 	claimer, ok = d.claimer(policies, template)
 	if !ok {
 		// What a policy propagated before it let go stays where it is, but belongs to nobody any more.
-		return claimer, false, disown(ctx, deps, template)
+		return claimer, false, disown(ctx, deps, template, current)
 	}
-	if claimer.ID() == "" {
-		// Its own turn gives the policy an identity and wakes this template again.
-		return claimer, false, nil
+	// Its own turn gives the policy an identity and wakes this template again.
+	return claimer, claimer.ID() != "", nil
+}
+
+// claim writes the claim of a policy on a template when that changes.
+func (d *detector) claim(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, claimer policy.Policy, lazily activation) error {
+	previous := ""
+	if held, claimed := policy.ClaimOf(template); claimed && held != claimer.Claim() {
+		previous = held.Policy.String()
+	}
+	marks := &metav1.ObjectMeta{Labels: template.GetLabels(), Annotations: template.GetAnnotations()}
+	claimed := policy.SetClaim(marks, claimer.Claim())
+	noted := lazily.noteOnTemplate(marks)
+	if !claimed && !noted {
+		return nil
 	}
 	before := template.DeepCopy()
-	if policy.SetClaim(template, claimer.Claim()) {
-		if err := deps.Client.Patch(ctx, template, client.MergeFrom(before)); err != nil {
-			return claimer, false, fmt.Errorf("claiming %s for %s: %w", workload.Describe(template), claimer, err)
-		}
+	template.SetLabels(marks.Labels)
+	template.SetAnnotations(marks.Annotations)
+	if err := deps.Client.Patch(ctx, template, client.MergeFrom(before)); err != nil {
+		return fmt.Errorf("claiming %s for %s: %w", workload.Describe(template), claimer, err)
+	}
+	switch {
+	case !claimed:
+	case previous != "" && claimer.Spec.Preemption == policyv1alpha1.PreemptAlways:
+		deps.Events.Eventf(template, corev1.EventTypeNormal, names.EventPreemptPolicySucceed, "%s took it over from policy %s", claimer, previous)
+	default:
 		deps.Events.Eventf(template, corev1.EventTypeNormal, names.EventApplyPolicySucceed, "claimed by %s", claimer)
 	}
-	return claimer, true, nil
+	return nil
 }
 
 // disown takes the claims off a template and its binding.
-func disown(ctx context.Context, deps control.Deps, template *unstructured.Unstructured) error {
+func disown(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, current binding.Binding) error {
 	if _, claimed := policy.ClaimOf(template); !claimed {
 		return nil
 	}
-	name := types.NamespacedName{Namespace: template.GetNamespace(), Name: names.Binding(template.GetKind(), template.GetName())}
-	bound, err := binding.Get(ctx, deps.Client, name)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("reading the binding of %s: %w", workload.Describe(template), err)
-	}
-	if err == nil {
-		if err := unclaim(ctx, deps, bound.Object, "binding "+bound.NamespacedName().String()); err != nil {
+	if current.Object != nil {
+		if err := unclaim(ctx, deps, current.Object, "binding "+current.NamespacedName().String()); err != nil {
 			return err
 		}
 	}
@@ -151,23 +173,4 @@ func find(policies []policy.Policy, name types.NamespacedName) (policy.Policy, b
 		}
 	}
 	return policy.Policy{}, false
-}
-
-// sameSpecification tells whether two versions of a template differ only in status and bookkeeping.
-func sameSpecification(old, current *unstructured.Unstructured) bool {
-	if old.GetDeletionTimestamp().IsZero() != current.GetDeletionTimestamp().IsZero() {
-		return false
-	}
-	return reflect.DeepEqual(specification(old), specification(current))
-}
-
-func specification(object *unstructured.Unstructured) map[string]any {
-	kept := make(map[string]any, len(object.Object))
-	for key, value := range object.Object {
-		if key != "status" && key != "metadata" {
-			kept[key] = value
-		}
-	}
-	kept["labels"], kept["annotations"] = object.GetLabels(), object.GetAnnotations()
-	return kept
 }

@@ -17,20 +17,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
-	configv1alpha1 "github.com/seatrial/seatrial/api/config/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/eviction"
+	"github.com/seatrial/seatrial/interpreter/wake"
 	"github.com/seatrial/seatrial/override"
 	"github.com/seatrial/seatrial/workload"
 )
 
 // New is the controller named "binding". Its keys are bindings of both scopes.
 func New(workers int) control.Controller {
-	watches := []control.Watch{{Object: &workv1alpha1.Work{}, Keys: onWork}}
+	watches := append(wake.Bindings(), control.Watch{Object: &workv1alpha1.Work{}, Keys: onWork})
 	for _, kind := range binding.Kinds() {
 		watches = append(watches, control.Watch{Object: kind, Keys: onBinding})
 	}
@@ -70,9 +71,25 @@ func onOverride(ctx context.Context, reader client.Reader, event control.Event) 
 	if event.Old != nil && event.New != nil && event.Old.GetGeneration() == event.New.GetGeneration() {
 		return nil
 	}
-	namespace := event.Object().GetNamespace()
+	var policies []override.Policy
+	for _, object := range []client.Object{event.Old, event.New} {
+		if changed, ok := override.Of(object); ok {
+			policies = append(policies, changed)
+		}
+	}
 	return bindingsWhere(ctx, reader, func(bound binding.Binding) bool {
-		return namespace == "" || bound.Spec.Resource.Namespace == namespace
+		return slices.ContainsFunc(policies, func(changed override.Policy) bool { return maySelect(changed, &bound.Spec.Resource) })
+	})
+}
+
+// maySelect leaves out templates that an override policy cannot select, as far as that shows without their labels.
+func maySelect(changed override.Policy, template *workv1alpha2.ObjectReference) bool {
+	if namespace := changed.GetNamespace(); namespace != "" && namespace != template.Namespace {
+		return false
+	}
+	orAny := func(wanted, have string) bool { return wanted == "" || wanted == have }
+	return len(changed.Spec.ResourceSelectors) == 0 || slices.ContainsFunc(changed.Spec.ResourceSelectors, func(s policyv1alpha1.ResourceSelector) bool {
+		return s.APIVersion == template.APIVersion && s.Kind == template.Kind && orAny(s.Namespace, template.Namespace) && orAny(s.Name, template.Name)
 	})
 }
 
@@ -90,7 +107,7 @@ func onCluster(ctx context.Context, reader client.Reader, event control.Event) [
 }
 
 func bindingsWhere(ctx context.Context, reader client.Reader, concerned func(binding.Binding) bool) []control.Key {
-	bindings, err := binding.List(ctx, reader)
+	bindings, err := binding.List(ctx, reader, client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return nil
 	}
@@ -105,8 +122,11 @@ func bindingsWhere(ctx context.Context, reader client.Reader, concerned func(bin
 
 func reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
 	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName())
+	if apierrors.IsNotFound(err) {
+		return control.Result{}, sweep(ctx, deps, key.NamespacedName())
+	}
 	if err != nil {
-		return control.Result{}, client.IgnoreNotFound(err)
+		return control.Result{}, fmt.Errorf("reading binding %s: %w", key.NamespacedName(), err)
 	}
 	works, err := workload.WorksOf(ctx, deps.Client, key.NamespacedName())
 	if err != nil {
@@ -157,6 +177,9 @@ func targets(spec *workv1alpha2.ResourceBindingSpec) []workv1alpha2.TargetCluste
 		}
 	}
 	add(spec.Clusters)
+	for i := range all {
+		all[i].Replicas = eviction.HeldReplicas(spec, all[i])
+	}
 	for _, dependent := range spec.RequiredBy {
 		add(dependent.Clusters)
 	}
@@ -200,15 +223,11 @@ func deleteWork(ctx context.Context, deps control.Deps, work *workv1alpha1.Work)
 
 // remove deletes all Works of a binding that is being deleted, and lets it go when they are gone.
 func remove(ctx context.Context, deps control.Deps, bound binding.Binding, works []workv1alpha1.Work) error {
+	if err := deleteWorks(ctx, deps, works); err != nil || len(works) > 0 {
+		return err
+	}
 	if !controllerutil.ContainsFinalizer(bound.Object, bound.Finalizer()) {
 		return nil
-	}
-	var failures []error
-	for i := range works {
-		failures = append(failures, deleteWork(ctx, deps, &works[i]))
-	}
-	if failure := errors.Join(failures...); failure != nil || len(works) > 0 {
-		return failure
 	}
 	before := bound.Clone()
 	controllerutil.RemoveFinalizer(bound.Object, bound.Finalizer())
@@ -219,16 +238,38 @@ func remove(ctx context.Context, deps control.Deps, bound binding.Binding, works
 	return nil
 }
 
+// sweep deletes Works that are left of a binding which is gone: the view of Works may not have shown, when the binding was let
+// go, what had been written for it just before. That the binding is gone for good is asked of the API server itself, since the
+// view of bindings may be older than that of Works.
+func sweep(ctx context.Context, deps control.Deps, name types.NamespacedName) error {
+	works, err := workload.WorksOf(ctx, deps.Client, name)
+	if err != nil || len(works) == 0 {
+		return err
+	}
+	if _, err := binding.Get(ctx, deps.Live, name); !apierrors.IsNotFound(err) {
+		return err
+	}
+	return deleteWorks(ctx, deps, works)
+}
+
+func deleteWorks(ctx context.Context, deps control.Deps, works []workv1alpha1.Work) error {
+	var failures []error
+	for i := range works {
+		failures = append(failures, deleteWork(ctx, deps, &works[i]))
+	}
+	return errors.Join(failures...)
+}
+
 // render writes a Work for every target. One cluster that cannot be served does not hold back the others.
 func render(ctx context.Context, deps control.Deps, bound binding.Binding, targets []workv1alpha2.TargetCluster) error {
 	if len(targets) == 0 {
-		return nil
+		return binding.Report(ctx, deps, bound, names.ConditionRendered, names.EventSyncWorkFailed, nil)
 	}
 	template := &unstructured.Unstructured{}
 	template.SetAPIVersion(bound.Spec.Resource.APIVersion)
 	template.SetKind(bound.Spec.Resource.Kind)
 	name := types.NamespacedName{Namespace: bound.Spec.Resource.Namespace, Name: bound.Spec.Resource.Name}
-	if err := deps.Client.Get(ctx, name, template); err != nil {
+	if err := deps.Client.Get(ctx, name, template, client.UnsafeDisableDeepCopy); err != nil {
 		if apierrors.IsNotFound(err) {
 			// The binding is owned by the template and follows it.
 			return nil
@@ -239,10 +280,18 @@ func render(ctx context.Context, deps control.Deps, bound binding.Binding, targe
 	if err != nil {
 		return err
 	}
+	completions, err := completionsOf(bound, template, targets)
+	if err != nil {
+		return refuse(ctx, deps, bound, err)
+	}
 	var failures []error
 	wrote := 0
-	for _, target := range targets {
-		written, err := renderFor(ctx, deps, bound, template, target, overrides)
+	for i, target := range targets {
+		share := share{TargetCluster: target}
+		if completions != nil {
+			share.completions = &completions[i]
+		}
+		written, err := renderFor(ctx, deps, bound, template, share, overrides)
 		if err != nil {
 			failures = append(failures, err)
 		}
@@ -250,36 +299,38 @@ func render(ctx context.Context, deps control.Deps, bound binding.Binding, targe
 			wrote++
 		}
 	}
-	failure := errors.Join(failures...)
-	switch {
-	case control.Stale(failure):
-	case failure != nil:
-		deps.Events.Eventf(bound.Object, corev1.EventTypeWarning, names.EventSyncWorkFailed, "%v", failure)
-	case wrote > 0:
+	if failure := errors.Join(failures...); failure != nil {
+		return refuse(ctx, deps, bound, failure)
+	}
+	if wrote > 0 {
 		deps.Events.Eventf(bound.Object, corev1.EventTypeNormal, names.EventSyncWorkSucceed, "wrote the Works of %d of %d clusters", wrote, len(targets))
 	}
-	return failure
+	return binding.Report(ctx, deps, bound, names.ConditionRendered, names.EventSyncWorkFailed, nil)
+}
+
+// refuse tells users why a binding is not rendered, or not everywhere.
+func refuse(ctx context.Context, deps control.Deps, bound binding.Binding, failure error) error {
+	if !control.Stale(failure) {
+		deps.Events.Eventf(bound.Object, corev1.EventTypeWarning, names.EventSyncWorkFailed, "%v", failure)
+	}
+	return errors.Join(failure, binding.Report(ctx, deps, bound, names.ConditionRendered, names.EventSyncWorkFailed, failure))
 }
 
 // renderFor writes the Work of one cluster: the template with its share of the replicas, as the overrides want it there.
-func renderFor(ctx context.Context, deps control.Deps, bound binding.Binding, template *unstructured.Unstructured, target workv1alpha2.TargetCluster, overrides []override.Policy) (bool, error) {
+func renderFor(ctx context.Context, deps control.Deps, bound binding.Binding, template *unstructured.Unstructured, target share, overrides []override.Policy) (bool, error) {
 	cluster := &clusterv1alpha1.Cluster{}
-	if err := deps.Client.Get(ctx, types.NamespacedName{Name: target.Name}, cluster); err != nil {
+	if err := deps.Client.Get(ctx, types.NamespacedName{Name: target.Name}, cluster, client.UnsafeDisableDeepCopy); err != nil {
 		if apierrors.IsNotFound(err) {
 			// The cluster has left; the scheduler takes it off the targets.
 			return false, nil
 		}
 		return false, fmt.Errorf("reading cluster %s: %w", target.Name, err)
 	}
-	manifest := template
-	if bound.Spec.Replicas > 0 && deps.Interpreter.Supports(template.GroupVersionKind(), configv1alpha1.InterpreterOperationReviseReplica) {
-		revised, err := deps.Interpreter.ReviseReplica(ctx, template, int64(target.Replicas))
-		if err != nil {
-			return false, fmt.Errorf("giving %s its replicas for cluster %s: %w", workload.Describe(template), target.Name, err)
-		}
-		manifest = revised
+	manifest, err := divided(ctx, deps, bound, template, target)
+	if err != nil {
+		return false, fmt.Errorf("giving %s its replicas for cluster %s: %w", workload.Describe(template), target.Name, err)
 	}
-	result, err := override.Apply(manifest, cluster, overrides)
+	result, err := override.Apply(withState(manifest, bound.Spec, target.Name), cluster, overrides)
 	if err != nil {
 		deps.Events.Eventf(template, corev1.EventTypeWarning, names.EventApplyOverridePolicyFailed, "%v", err)
 		return false, err
@@ -299,6 +350,19 @@ func renderFor(ctx context.Context, deps control.Deps, bound binding.Binding, te
 		SuspendDispatching:          suspended(bound.Spec.Suspension, target.Name),
 		PreserveResourcesOnDeletion: bound.Spec.PreserveResourcesOnDeletion,
 	})
+}
+
+// withState labels the replacement of a copy that failed elsewhere with what was preserved of that.
+func withState(manifest *unstructured.Unstructured, spec *workv1alpha2.ResourceBindingSpec, cluster string) *unstructured.Unstructured {
+	state := eviction.InjectedLabels(spec, cluster)
+	if len(state) == 0 {
+		return manifest
+	}
+	labelled, labels := manifest.DeepCopy(), map[string]string{}
+	maps.Copy(labels, manifest.GetLabels())
+	maps.Copy(labels, state)
+	labelled.SetLabels(labels)
+	return labelled
 }
 
 func suspended(suspension *workv1alpha2.Suspension, cluster string) bool {

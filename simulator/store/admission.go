@@ -35,7 +35,12 @@ func (s *Store) admitDefaults(ctx context.Context, k *kind, draft, old client.Ob
 			return nil, denied(admission, err)
 		}
 		// Hooks may leave values behind that have to be brought into form again.
-		if draft, err = s.draft(k, k.resource.GVK, object, false); err != nil {
+		if k.stored != nil && reflect.TypeOf(object).Elem() == k.stored {
+			draft, err = s.draftTyped(k, object)
+		} else {
+			draft, err = s.draft(k, k.resource.GVK, object, false)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

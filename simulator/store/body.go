@@ -1,9 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"reflect"
 
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -15,22 +16,31 @@ type body struct {
 	// status. Unused for trees.
 	status int
 	others []int
+	// encoded says all there is in the metadata, under metadataField, and in each field.
+	encoded  map[int]encode
+	encoders *encoders
 }
 
+// metadataField stands for the metadata among the fields.
+const metadataField = -2
+
 // bodyOf inspects a Go type once; goType is nil for kinds that are kept as trees.
-func bodyOf(goType reflect.Type) body {
-	b := body{status: -1}
+func bodyOf(goType reflect.Type, encoders *encoders) body {
+	b := body{status: -1, encoded: map[int]encode{}, encoders: encoders}
 	if goType == nil {
 		return b
 	}
+	b.encoded[metadataField] = encoders.find(reflect.TypeFor[metav1.ObjectMeta]())
 	for i := range goType.NumField() {
 		switch goType.Field(i).Name {
 		case "TypeMeta", "ObjectMeta":
+			continue
 		case "Status":
 			b.status = i
 		default:
 			b.others = append(b.others, i)
 		}
+		b.encoded[i] = encoders.find(goType.Field(i).Type)
 	}
 	return b
 }
@@ -86,20 +96,38 @@ func (b body) same(x, y client.Object, withStatus bool) bool {
 	}
 	left, right := reflect.ValueOf(x).Elem(), reflect.ValueOf(y).Elem()
 	for _, index := range b.others {
-		if !sameField(left, right, index) {
+		if !b.sameValue(left.Field(index), right.Field(index), index) {
 			return false
 		}
 	}
-	return !withStatus || b.status < 0 || sameField(left, right, b.status)
+	return !withStatus || b.sameStatus(x, y)
 }
 
 // sameStatus compares the statuses of two Go values.
 func (b body) sameStatus(x, y client.Object) bool {
-	return b.status < 0 || sameField(reflect.ValueOf(x).Elem(), reflect.ValueOf(y).Elem(), b.status)
+	return b.status < 0 ||
+		b.sameValue(reflect.ValueOf(x).Elem().Field(b.status), reflect.ValueOf(y).Elem().Field(b.status), b.status)
 }
 
-func sameField(left, right reflect.Value, index int) bool {
-	return apiequality.Semantic.DeepEqual(left.Field(index).Addr().Interface(), right.Field(index).Addr().Interface())
+// sameMetadata compares the metadata of two objects.
+func (b body) sameMetadata(x, y client.Object) bool {
+	if tree, ok := x.(*unstructured.Unstructured); ok {
+		return reflect.DeepEqual(tree.Object["metadata"], y.(*unstructured.Unstructured).Object["metadata"])
+	}
+	left, leftOK := x.(metav1.ObjectMetaAccessor)
+	right, rightOK := y.(metav1.ObjectMetaAccessor)
+	return leftOK && rightOK &&
+		b.sameValue(reflect.ValueOf(left.GetObjectMeta()).Elem(), reflect.ValueOf(right.GetObjectMeta()).Elem(), metadataField)
+}
+
+// sameValue compares a field of two canonical values by what they are encoded in.
+func (b body) sameValue(left, right reflect.Value, field int) bool {
+	buffer := b.encoders.buffer()
+	defer b.encoders.release(buffer)
+	*buffer = b.encoded[field]((*buffer)[:0], left)
+	length := len(*buffer)
+	*buffer = b.encoded[field](*buffer, right)
+	return bytes.Equal((*buffer)[:length], (*buffer)[length:])
 }
 
 func sameTrees(x, y map[string]any, withStatus bool) bool {

@@ -36,7 +36,17 @@ type encode func(buffer []byte, value reflect.Value) []byte
 type encoders struct {
 	mu     sync.Mutex
 	byType map[reflect.Type]encode
+	// spare are buffers to encode in.
+	spare sync.Pool
 }
+
+func newEncoders() *encoders {
+	return &encoders{byType: map[reflect.Type]encode{}, spare: sync.Pool{New: func() any { return new([]byte) }}}
+}
+
+func (e *encoders) buffer() *[]byte { return e.spare.Get().(*[]byte) }
+
+func (e *encoders) release(buffer *[]byte) { e.spare.Put(buffer) }
 
 func (e *encoders) find(t reflect.Type) encode {
 	e.mu.Lock()

@@ -35,9 +35,10 @@ func newRecordSet() *btree.BTreeG[*record] {
 }
 
 // newKind prepares a registration. It fails when the schema of a definition cannot be used.
-func newKind(resource Resource, options Options) (*kind, error) {
+func newKind(resource Resource, options Options, encoders *encoders) (*kind, error) {
 	k := &kind{
 		resource: resource,
+		body:     body{encoders: encoders},
 		goTypes:  map[string]reflect.Type{},
 		records:  map[types.NamespacedName]*record{},
 		order:    newRecordSet(),
@@ -76,7 +77,7 @@ func (k *kind) adopt(resource Resource, options Options) error {
 	if resource.native != nil || resource.definition == nil || options.Trusting {
 		k.stored = k.goTypes[resource.GVK.Version]
 	}
-	k.body = bodyOf(k.stored)
+	k.body = bodyOf(k.stored, k.body.encoders)
 	return nil
 }
 

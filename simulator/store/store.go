@@ -48,7 +48,7 @@ func New(options Options) (*Store, error) {
 		options:   options,
 		mapper:    &liveMapper{},
 		settler:   &settlers{byType: map[reflect.Type]settle{}},
-		encoders:  &encoders{byType: map[reflect.Type]encode{}},
+		encoders:  newEncoders(),
 		kinds:     map[schema.GroupKind]*kind{},
 		byType:    map[reflect.Type]schema.GroupVersionKind{},
 		ownership: newOwnership(),
@@ -58,7 +58,7 @@ func New(options Options) (*Store, error) {
 		if _, taken := s.kinds[resource.GVK.GroupKind()]; taken {
 			return nil, fmt.Errorf("registering %s: registered twice", resource.GVK)
 		}
-		k, err := newKind(resource, options)
+		k, err := newKind(resource, options, s.encoders)
 		if err != nil {
 			return nil, err
 		}
@@ -84,7 +84,7 @@ func (s *Store) register(resources ...Resource) error {
 			}
 			continue
 		}
-		k, err := newKind(resource, s.options)
+		k, err := newKind(resource, s.options, s.encoders)
 		if err != nil {
 			return err
 		}

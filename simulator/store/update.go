@@ -3,12 +3,10 @@ package store
 import (
 	"context"
 	"errors"
-	"reflect"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -221,7 +219,7 @@ func (k *kind) bumpsGeneration(draft, old client.Object) bool {
 // validateUpdate checks content and metadata of a changed object.
 func (k *kind) validateUpdate(ctx context.Context, draft client.Object, current *version, a aspect) field.ErrorList {
 	var errs field.ErrorList
-	if !sameMetadata(draft, current.object) {
+	if !k.body.sameMetadata(draft, current.object) {
 		path := field.NewPath("metadata")
 		anyName := func(string, bool) []string { return nil }
 		errs = apivalidation.ValidateObjectMetaAccessor(draft, k.resource.Namespaced, anyName, path)
@@ -257,16 +255,7 @@ func (k *kind) finalized(draft, old client.Object) bool {
 // same tells whether storing the draft would change nothing. Both have the same resource version.
 func (k *kind) same(draft, old client.Object, a aspect) bool {
 	if a == aspectStatus && k.stored != nil {
-		return (k.custom() || sameMetadata(draft, old)) && k.body.sameStatus(draft, old)
+		return (k.custom() || k.body.sameMetadata(draft, old)) && k.body.sameStatus(draft, old)
 	}
-	return sameMetadata(draft, old) && k.body.same(draft, old, true)
-}
-
-func sameMetadata(x, y client.Object) bool {
-	if tree, ok := x.(*unstructured.Unstructured); ok {
-		return reflect.DeepEqual(tree.Object["metadata"], y.(*unstructured.Unstructured).Object["metadata"])
-	}
-	left, leftOK := x.(metav1.ObjectMetaAccessor)
-	right, rightOK := y.(metav1.ObjectMetaAccessor)
-	return leftOK && rightOK && apiequality.Semantic.DeepEqual(left.GetObjectMeta(), right.GetObjectMeta())
+	return k.body.sameMetadata(draft, old) && k.body.same(draft, old, true)
 }

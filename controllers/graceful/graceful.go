@@ -1,0 +1,171 @@
+// Package graceful ends the tasks by which bindings hold copies in clusters they leave: once the replacement is healthy, or the
+// time for that is over.
+package graceful
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/api/names"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/eviction"
+	"github.com/seatrial/seatrial/fieldpatch"
+	"github.com/seatrial/seatrial/workload"
+)
+
+// New is the controller named "gracefulEviction". Its keys are bindings of both scopes that leave a cluster.
+func New(options eviction.Options, workers int) control.Controller {
+	a := &assessor{options: options}
+	watches := []control.Watch{{Object: &clusterv1alpha1.Cluster{}, Keys: a.onCluster}}
+	for _, kind := range binding.Kinds() {
+		watches = append(watches, control.Watch{Object: kind, Keys: a.onBinding})
+	}
+	return control.Controller{Name: "gracefulEviction", Watches: watches, Workers: workers, Reconcile: a.reconcile}
+}
+
+type assessor struct{ options eviction.Options }
+
+// onBinding wakes bindings with tasks for every change: what their copies report matters as much as the tasks.
+func (a *assessor) onBinding(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+	bound, ok := binding.Of(event.New)
+	if !ok || !a.options.GracefulEviction || len(bound.Spec.GracefulEvictionTasks) == 0 {
+		return nil
+	}
+	return []control.Key{control.KeyOf(bound)}
+}
+
+// onCluster wakes the bindings with tasks when a cluster is seen again or not any more, or is gone.
+func (a *assessor) onCluster(ctx context.Context, reader client.Reader, event control.Event) []control.Key {
+	old, _ := event.Old.(*clusterv1alpha1.Cluster)
+	current, _ := event.New.(*clusterv1alpha1.Cluster)
+	if !a.options.GracefulEviction || old == nil || current != nil && workload.Ready(old) == workload.Ready(current) {
+		return nil
+	}
+	bindings, err := binding.List(ctx, reader, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return nil
+	}
+	var keys []control.Key
+	for _, bound := range bindings {
+		if len(bound.Spec.GracefulEvictionTasks) > 0 {
+			keys = append(keys, control.KeyOf(bound))
+		}
+	}
+	return keys
+}
+
+func (a *assessor) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
+	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName())
+	if err != nil {
+		return control.Result{}, client.IgnoreNotFound(err)
+	}
+	if !bound.GetDeletionTimestamp().IsZero() || len(bound.Spec.GracefulEvictionTasks) == 0 {
+		return control.Result{}, nil
+	}
+	clusters, err := read(ctx, deps, bound)
+	if err != nil {
+		return control.Result{}, err
+	}
+	changed := bound.Clone()
+	dated := a.date(deps, changed)
+	ended, next := a.assess(deps, changed, clusters)
+	if !dated && len(ended) == 0 {
+		return control.Result{RequeueAfter: next}, nil
+	}
+	if err := write(ctx, deps, bound, changed); err != nil {
+		return control.Result{}, err
+	}
+	for _, cluster := range ended {
+		deps.Events.Eventf(bound.Object, corev1.EventTypeNormal, names.EventEvictWorkloadFromClusterSucceed, "the copy in cluster %s is not held any more", cluster)
+	}
+	return control.Result{RequeueAfter: next}, nil
+}
+
+// read gets the clusters that a binding names.
+func read(ctx context.Context, deps control.Deps, bound binding.Binding) (map[string]*clusterv1alpha1.Cluster, error) {
+	var wanted []string
+	for _, target := range bound.Spec.Clusters {
+		wanted = append(wanted, target.Name)
+	}
+	for _, task := range bound.Spec.GracefulEvictionTasks {
+		wanted = append(wanted, task.FromCluster)
+	}
+	clusters := map[string]*clusterv1alpha1.Cluster{}
+	for _, name := range wanted {
+		cluster := &clusterv1alpha1.Cluster{}
+		err := deps.Client.Get(ctx, types.NamespacedName{Name: name}, cluster)
+		if client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("reading cluster %s: %w", name, err)
+		}
+		if err == nil {
+			clusters[name] = cluster
+		}
+	}
+	return clusters, nil
+}
+
+// date starts the time of the tasks for which it runs now.
+func (a *assessor) date(deps control.Deps, changed binding.Binding) bool {
+	now := metav1.NewTime(deps.Clock.Now())
+	dated := false
+	for i := range changed.Spec.GracefulEvictionTasks {
+		task := &changed.Spec.GracefulEvictionTasks[i]
+		if a.options.Dates(changed.Spec, task) {
+			task.CreationTimestamp, dated = &now, true
+		}
+	}
+	return dated
+}
+
+// assess takes out the tasks that end, and a target that was to be left and whose time is over with it. Next is how long it is until
+// time alone may end another, 0 for never.
+func (a *assessor) assess(deps control.Deps, changed binding.Binding, clusters map[string]*clusterv1alpha1.Cluster) (ended []string, next time.Duration) {
+	spec := changed.Spec.DeepCopy()
+	view := &eviction.View{
+		Spec: spec, Decided: changed.Status.SchedulerObservedGeneration == changed.GetGeneration(), Copies: changed.Status.AggregatedStatus,
+		Seen: func(cluster string) bool { return clusters[cluster] != nil && workload.Ready(clusters[cluster]) },
+		Gone: func(cluster string) bool { return clusters[cluster] == nil }, Now: deps.Clock.Now(),
+	}
+	var kept []workv1alpha2.GracefulEvictionTask
+	for i := range spec.GracefulEvictionTasks {
+		task := &spec.GracefulEvictionTasks[i]
+		ends, wait := a.options.Assess(task, view)
+		if !ends {
+			kept = append(kept, *task)
+			if wait > 0 && (next == 0 || wait < next) {
+				next = wait
+			}
+			continue
+		}
+		ended = append(ended, task.FromCluster)
+		if eviction.Waiting(spec, task) && clusters[task.FromCluster] != nil {
+			eviction.Remove(changed.Spec, task.FromCluster)
+		}
+	}
+	changed.Spec.GracefulEvictionTasks = kept
+	return ended, next
+}
+
+func write(ctx context.Context, deps control.Deps, bound, changed binding.Binding) error {
+	fields := fieldpatch.Fields{Spec: map[string]any{"gracefulEvictionTasks": changed.Spec.GracefulEvictionTasks}}
+	if len(changed.Spec.Clusters) != len(bound.Spec.Clusters) {
+		fields.Spec["clusters"] = changed.Spec.Clusters
+	}
+	err := fieldpatch.Object(ctx, deps.Client, changed.Object, fields)
+	if client.IgnoreNotFound(err) == nil {
+		return nil
+	}
+	if !control.Stale(err) {
+		deps.Events.Eventf(bound.Object, corev1.EventTypeWarning, names.EventEvictWorkloadFromClusterFailed, "ending graceful eviction: %v", err)
+	}
+	return fmt.Errorf("ending graceful evictions of binding %s: %w", bound.NamespacedName(), err)
+}
