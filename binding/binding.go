@@ -86,6 +86,21 @@ func (b Binding) Clone() Binding {
 	return view
 }
 
+// Shallow copies the object alone: what lies below it stays shared.
+func (b Binding) Shallow() Binding {
+	var copied client.Object
+	switch object := b.Object.(type) {
+	case *workv1alpha2.ResourceBinding:
+		shallow := *object
+		copied = &shallow
+	case *workv1alpha2.ClusterResourceBinding:
+		shallow := *object
+		copied = &shallow
+	}
+	view, _ := Of(copied)
+	return view
+}
+
 // NamespacedName names the binding; the namespace of a ClusterResourceBinding is empty.
 func (b Binding) NamespacedName() types.NamespacedName {
 	return types.NamespacedName{Namespace: b.GetNamespace(), Name: b.GetName()}

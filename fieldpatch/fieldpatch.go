@@ -7,11 +7,14 @@
 package fieldpatch
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"reflect"
 	"slices"
 	"strings"
 
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	"k8s.io/apimachinery/pkg/api/equality"
 	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -83,8 +86,38 @@ func Between(before, after any) map[string]any {
 			continue
 		}
 		changed[name] = is.Field(i).Interface()
+		if merges(is.Field(i).Type()) {
+			changed[name] = replacement{before: was.Field(i).Interface(), after: is.Field(i).Interface()}
+		}
 	}
 	return changed
+}
+
+// merges tells the types whose JSON is an object, which a merge patch would merge with what is there.
+func merges(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return (t.Kind() == reflect.Struct || t.Kind() == reflect.Map) && t != reflect.TypeFor[v1.Time]()
+}
+
+// replacement is an object in the place of another one.
+type replacement struct{ before, after any }
+
+// MarshalJSON tells what to merge into the former object so that the latter comes of it.
+func (r replacement) MarshalJSON() ([]byte, error) {
+	before, err := json.Marshal(r.before)
+	if err != nil {
+		return nil, err
+	}
+	after, err := json.Marshal(r.after)
+	if err != nil {
+		return nil, err
+	}
+	if bytes.Equal(before, []byte("null")) {
+		return after, nil
+	}
+	return jsonpatch.CreateMergePatch(before, after)
 }
 
 // BetweenTrees does the same to two trees of JSON values.

@@ -45,6 +45,11 @@ func (p *patch) SetStatus(object client.Object) bool {
 		if !found {
 			continue
 		}
+		if whole, replaces := said.(replacement); replaces && p.body.Metadata.ResourceVersion != "" {
+			// The version sees to it that what is replaced is what was compared.
+			values[i] = reflect.ValueOf(whole.after)
+			continue
+		}
 		value, ok := inPlaceOf(said, field.Type)
 		if !ok {
 			return false

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
+	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/simulator/store"
 )
@@ -28,6 +28,9 @@ type cluster struct {
 	loop  *Loop
 	store *store.Store
 	began time.Time
+	// touch has the fleet tend to it after the present event; touched, that it will.
+	touch   func()
+	touched bool
 	// columns hold the nodes and pods of a member that was added with them; otherwise they are objects in the store.
 	columns *columns
 
@@ -39,6 +42,12 @@ type cluster struct {
 	// settled is the revision up to which the API server's own machinery has finished.
 	settled uint64
 	server  *server
+	// clock is the one the cluster goes by, or that of the controllers of the control plane.
+	clock *skewed
+	// member is the connection that the control plane has to it, made when it is first needed.
+	member control.Member
+	// discovered is what it served when it was last asked.
+	discovered control.Discovery
 	// past sums up what was forgotten, up to a revision.
 	past trail
 }
@@ -49,8 +58,6 @@ type feed struct {
 	planned  bool
 	blocked  func() error
 	watchers []watcher
-	// distortion is a fault of the network between.
-	distortion Distortion
 }
 
 // watcher is told of changes on behalf of an owner.
@@ -73,8 +80,12 @@ func (f *feed) drop(owner any) {
 	f.watchers = slices.DeleteFunc(f.watchers, func(w watcher) bool { return w.owner == owner })
 }
 
-func newCluster(spec fleet.Spec, loop *Loop, stored *store.Store, chance *rand.Rand) *cluster {
-	c := &cluster{spec: spec, loop: loop, store: stored, began: loop.Now(), state: fleet.Running, past: newTrail(), server: newServer(chance)}
+// newCluster makes all of a cluster but its store.
+func (f *Fleet) newCluster(spec fleet.Spec) *cluster {
+	c := &cluster{
+		spec: spec, loop: f.loop, clock: &skewed{Loop: f.loop}, began: f.loop.Now(), state: fleet.Running, past: newTrail(), server: newServer(f.faults),
+	}
+	c.touch = func() { f.touch(c) }
 	c.inside.blocked, c.outside.blocked = c.down, c.unreachable
 	return c
 }
@@ -99,7 +110,7 @@ func (c *cluster) unreachable() error {
 }
 
 // tend lets the API server's own machinery finish what was written and plans the deliveries to watchers. It follows every
-// event, and every mending of the cluster.
+// write, every delivery, and every mending of the cluster.
 func (c *cluster) tend(ctx context.Context) error {
 	if c.down() != nil {
 		return nil
@@ -122,20 +133,25 @@ func (c *cluster) plan(f *feed, revision uint64) {
 		return
 	}
 	f.planned = true
-	delay, broken := watchDelay+f.distortion.Delay, false
+	delay, broken := watchDelay, false
+	var told []func()
 	if f == &c.outside {
 		var lag time.Duration
-		lag, broken = c.server.lag(c.loop.Now())
+		lag, broken, told = c.server.lag(c.loop.Now())
 		delay += lag
 	}
 	c.loop.After(delay, func() {
 		f.planned = false
+		c.touch()
 		if f.blocked() != nil {
 			return
 		}
-		events := f.distortion.apply(c.changes(f.seen))
+		events := c.changes(f.seen)
 		if broken {
 			events = store.Relist(events)
+		}
+		for _, tell := range told {
+			tell()
 		}
 		f.seen = c.store.Revision()
 		for _, event := range events {

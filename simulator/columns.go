@@ -3,26 +3,36 @@ package simulator
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	configv1 "k8s.io/kube-scheduler/config/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/simulator/kube"
 	"github.com/seatrial/seatrial/simulator/store"
 )
 
-// statusDelay is how long the controllers of a member gather changes before they write them.
-const statusDelay = 100 * time.Millisecond
+// statusDelay is how long the controllers of a member gather changes before they write them. While a workload rolls out they
+// write more and more seldom, up to every longestRest.
+const (
+	statusDelay = 100 * time.Millisecond
+	firstRest   = 4 * time.Second
+	longestRest = 20 * time.Second
+)
 
 // Columns make the nodes and pods of a member rows of a kube.Cluster instead of objects in its store. The store holds the
 // workloads; nodes and pods are made when somebody reads them, and nobody can write them.
@@ -44,9 +54,11 @@ type columns struct {
 	note    func(kube.Key, error)
 	fail    func(error)
 
-	// dirty are the workloads whose status is to be written.
-	dirty   map[kube.Key]bool
-	planned bool
+	// dirty are the workloads whose status is to be written, with the time at which it is; flushing is the next such time for
+	// which an event is planned, and the zero time when none is.
+	dirty    map[kube.Key]time.Time
+	flushing time.Time
+	pace     *control.Pace
 }
 
 // AddColumnar adds a member like Add, with the pools of the columns for nodes. What happens inside it is done to the
@@ -57,7 +69,7 @@ func (f *Fleet) AddColumnar(_ context.Context, spec fleet.Spec, options Columns)
 	if err != nil {
 		return nil, err
 	}
-	moves := &columns{cluster: added, changed: options.Changed, fail: f.fail, dirty: map[kube.Key]bool{}}
+	moves := &columns{cluster: added, changed: options.Changed, fail: f.fail, dirty: map[kube.Key]time.Time{}, pace: control.NewPace(firstRest, longestRest)}
 	moves.note = func(key kube.Key, err error) { f.troubles["member "+spec.Name+" "+key.String()] = err }
 	moves.kube, err = kube.New(f.loop, kube.Options{
 		Seed: f.random.Uint64(), Timing: options.Timing, Scheduler: options.Scheduler,
@@ -99,10 +111,10 @@ func (c *columns) onChange(event store.Event) {
 func moved(event store.Event) bool {
 	switch event.GVK.Group {
 	case "":
-		return event.GVK.Kind == kube.KindPod || event.GVK.Kind == kube.KindNamespace
+		return slices.Contains([]string{kube.KindPod, kube.KindNamespace, kube.KindResourceQuota}, event.GVK.Kind)
 	case "apps", "batch", "autoscaling", "policy", "scheduling.k8s.io":
 		return slices.Contains([]string{
-			kube.KindDeployment, kube.KindStatefulSet, kube.KindDaemonSet, kube.KindJob, kube.KindCronJob,
+			kube.KindDeployment, kube.KindReplicaSet, kube.KindStatefulSet, kube.KindDaemonSet, kube.KindJob, kube.KindCronJob,
 			kube.KindHorizontalPodAutoscaler, kube.KindPodDisruptionBudget, kube.KindPriorityClass,
 		}, event.GVK.Kind)
 	}
@@ -119,33 +131,63 @@ func (c *columns) onStatus(key kube.Key) {
 	if c.changed != nil {
 		c.changed(key)
 	}
-	c.dirty[key] = true
-	c.plan(statusDelay)
-}
-
-func (c *columns) plan(delay time.Duration) {
-	if !c.planned {
-		c.planned = true
-		c.cluster.loop.After(delay, c.flush)
+	now := c.cluster.loop.Now()
+	delay := statusDelay
+	if status, known := c.kube.Status(key); known && !status.Settled() {
+		delay = max(delay, c.pace.Wait(paced(key), now))
 	}
+	due := now.Add(delay).Truncate(statusDelay)
+	if planned, waits := c.dirty[key]; !waits || due.Before(planned) {
+		c.dirty[key] = due
+	}
+	c.plan(c.dirty[key])
 }
 
-// flush writes the statuses that have changed. A cluster that is down meanwhile does so when it is back.
-func (c *columns) flush() {
-	c.planned = false
-	if c.cluster.down() != nil {
-		c.plan(time.Second)
+// paced is the key of a workload in a pace.
+func paced(key kube.Key) control.Key {
+	return control.Key{GVK: schema.GroupVersionKind{Kind: key.Kind}, Namespace: key.Namespace, Name: key.Name}
+}
+
+// plan has a flush at a time or before.
+func (c *columns) plan(at time.Time) {
+	if !c.flushing.IsZero() && !at.Before(c.flushing) {
 		return
 	}
-	keys := make([]kube.Key, 0, len(c.dirty))
-	for key := range c.dirty {
-		keys = append(keys, key)
+	c.flushing = at
+	c.cluster.loop.After(at.Sub(c.cluster.loop.Now()), func() {
+		if c.flushing.Equal(at) {
+			c.flushing = time.Time{}
+			c.flush()
+		}
+	})
+}
+
+// flush writes the statuses that are due. A cluster that is down meanwhile does so when it is back.
+func (c *columns) flush() {
+	now := c.cluster.loop.Now()
+	if c.cluster.down() != nil {
+		c.plan(now.Add(time.Second))
+		return
+	}
+	var keys []kube.Key
+	var next time.Time
+	for key, due := range c.dirty {
+		switch {
+		case !due.After(now):
+			keys = append(keys, key)
+		case next.IsZero() || due.Before(next):
+			next = due
+		}
+	}
+	if !next.IsZero() {
+		c.plan(next)
 	}
 	slices.SortFunc(keys, func(a, b kube.Key) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
-	clear(c.dirty)
 	for _, key := range keys {
+		delete(c.dirty, key)
+		c.pace.Wrote(paced(key), now)
 		if err := c.write(key); client.IgnoreNotFound(err) != nil {
 			c.fail(fmt.Errorf("cluster %s: writing the status of %s: %w", c.cluster.spec.Name, key, err))
 		}
@@ -155,13 +197,17 @@ func (c *columns) flush() {
 // write brings the status of a workload into its object. Jobs of a CronJob have none.
 func (c *columns) write(key kube.Key) error {
 	status, known := c.kube.Status(key)
-	if !known {
+	if !known && key.Kind != kube.KindResourceQuota {
 		return nil
 	}
 	var object client.Object
 	switch key.Kind {
 	case kube.KindDeployment:
 		object = &appsv1.Deployment{}
+	case kube.KindReplicaSet:
+		object = &appsv1.ReplicaSet{}
+	case kube.KindResourceQuota:
+		object = &corev1.ResourceQuota{}
 	case kube.KindStatefulSet:
 		object = &appsv1.StatefulSet{}
 	case kube.KindDaemonSet:
@@ -173,20 +219,54 @@ func (c *columns) write(key kube.Key) error {
 	default:
 		return nil
 	}
-	stored := c.cluster.store.Client()
-	if err := stored.Get(context.Background(), types.NamespacedName{Namespace: key.Namespace, Name: key.Name}, object); err != nil {
+	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
+	if err := c.cluster.store.Reader().Get(context.Background(), name, object); err != nil {
 		return err
 	}
+	// The object is the caller's, all below it the store's: a status is replaced, never changed.
 	c.fill(object, status)
-	return stored.Status().Update(context.Background(), object)
+	answer := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
+	gvk, err := c.cluster.store.Client().GroupVersionKindFor(object)
+	if err != nil {
+		return err
+	}
+	answer.SetGroupVersionKind(gvk)
+	return c.cluster.store.Client().Status().Patch(context.Background(), answer, statusOf{object})
+}
+
+// statusOf is a patch that gives an object the status of another one of its kind.
+type statusOf struct{ from client.Object }
+
+var _ store.StatusSetter = statusOf{}
+
+// Type implements client.Patch.
+func (statusOf) Type() types.PatchType { return types.MergePatchType }
+
+// Data implements client.Patch.
+func (s statusOf) Data(client.Object) ([]byte, error) {
+	return json.Marshal(map[string]any{"status": statusField(s.from).Interface()})
+}
+
+// SetStatus implements store.StatusSetter.
+func (s statusOf) SetStatus(object client.Object) bool {
+	statusField(object).Set(statusField(s.from))
+	return true
+}
+
+func statusField(object client.Object) reflect.Value {
+	return reflect.ValueOf(object).Elem().FieldByName("Status")
 }
 
 // fill sets the status of an object.
 func (c *columns) fill(object client.Object, status kube.Status) {
-	now := c.cluster.loop.Now()
+	now := c.cluster.clock.Now()
 	switch object := object.(type) {
 	case *appsv1.Deployment:
 		object.Status = status.DeploymentStatus(&object.Status, now)
+	case *appsv1.ReplicaSet:
+		object.Status = status.ReplicaSetStatus(&object.Status, now)
+	case *corev1.ResourceQuota:
+		object.Status, _ = c.kube.Quota(kube.Key{Kind: kube.KindResourceQuota, Namespace: object.Namespace, Name: object.Name})
 	case *appsv1.StatefulSet:
 		object.Status = status.StatefulSetStatus()
 	case *appsv1.DaemonSet:

@@ -162,7 +162,7 @@ func TestServiceTime(t *testing.T) {
 		return control.Result{RequeueAfter: time.Second}, deps.Client.Create(t.Context(), configMap(key.Name, nil))
 	}
 	f := rig(t, p.controller("probe"))
-	ok(t, f.Serve(fleet.ControlPlaneName, Service{Write: 10 * time.Millisecond, Concurrency: 1}))
+	ok(t, f.Serve(fleet.ControlPlaneName, Service{Write: kube.Latency{Delay: 10 * time.Millisecond}, Concurrency: 1}))
 	plane := of(t, f, fleet.ControlPlaneName)
 	ok(t, plane.Create(t.Context(), secret("a")))
 	ok(t, plane.Create(t.Context(), secret("b")))

@@ -82,18 +82,21 @@ func (f *Fleet) newMember(spec fleet.Spec) (*cluster, error) {
 	if _, exists := f.clusters[spec.Name]; exists || spec.Role != fleet.Member {
 		return nil, fmt.Errorf("adding cluster %s: a simulated fleet has one control plane and members of distinct names", spec.Name)
 	}
-	stored, err := store.New(store.Options{
-		Scheme: f.scheme, Clock: f.loop, IDs: f.ids, Resources: store.Builtins(), Checked: f.options.Checked,
+	added := f.newCluster(spec)
+	var err error
+	added.store, err = store.New(store.Options{
+		Scheme: f.scheme, Clock: added.clock, IDs: f.ids, Resources: store.Builtins(), Checked: f.options.Checked, Wrote: added.touch, Shared: f.shared,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("adding cluster %s: %w", spec.Name, err)
 	}
-	return newCluster(spec, f.loop, stored, f.faults), nil
+	return added, nil
 }
 
 // enter makes a member part of the fleet.
 func (f *Fleet) enter(added *cluster) {
 	f.clusters[added.spec.Name] = added
+	f.touch(added)
 	f.sorted = slices.Sorted(maps.Keys(f.clusters))
 	for _, r := range f.runners {
 		f.connect(r, added)
@@ -169,6 +172,7 @@ func (f *Fleet) disturb(name string, change func(*cluster)) error {
 	}
 	before := c.state
 	change(c)
+	f.touch(c)
 	if c.columns != nil {
 		c.columns.follow(before, c.state)
 	}
@@ -208,7 +212,7 @@ func (f *Fleet) Unjoin(ctx context.Context, name string) error {
 
 // planeStore is the API server of the control plane: built-in kinds, the kinds of the project with their admission, and
 // Cluster, which the aggregated API server serves in production.
-func (f *Fleet) planeStore() (*store.Store, error) {
+func (f *Fleet) planeStore(plane *cluster) (*store.Store, error) {
 	definitions, err := crds.Load(crds.WithoutWebhook())
 	if err != nil {
 		return nil, err
@@ -221,7 +225,7 @@ func (f *Fleet) planeStore() (*store.Store, error) {
 		GVK: clusterv1alpha1.GroupVersion.WithKind(clusterv1alpha1.ResourceKindCluster), Plural: "clusters", Status: true,
 	}
 	return store.New(store.Options{
-		Scheme: f.scheme, Clock: f.loop, IDs: f.ids, Checked: f.options.Checked, Trusting: f.options.Trusting,
+		Scheme: f.scheme, Clock: f.loop, IDs: f.ids, Checked: f.options.Checked, Trusting: f.options.Trusting, Wrote: plane.touch, Shared: f.shared,
 		Resources: append(append(store.Builtins(), custom...), clusters),
 		Admission: f.admission(append(kindsOf(definitions), clusters.GVK)),
 	})

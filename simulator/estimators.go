@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/watch"
@@ -20,12 +21,13 @@ import (
 
 var (
 	errBroken   = errors.New("the estimator is broken")
+	errLate     = errors.New("the estimator has not answered in time")
 	errUnsynced = errors.New("the estimator has not seen all of the cluster yet")
 )
 
 // Estimators are those of the members of a fleet, one beside each. They answer from nodes and pods as the watches of the
 // cluster have shown them. One whose API server is paused answers from what it saw last; none answers the control plane
-// when the cluster is stopped or the network to it is cut. Asking takes no time.
+// when the cluster is stopped or the network to it is cut. Asking takes no time, unless one hangs.
 type Estimators struct {
 	fleet    *Fleet
 	options  packing.Options
@@ -44,6 +46,11 @@ func (e *Estimators) Break(_ context.Context, cluster string) error {
 	return e.disturb(cluster, func(l *lookout) { l.broken = true })
 }
 
+// Hang makes the estimator of a cluster answer nothing: whoever asks it waits for so long.
+func (e *Estimators) Hang(_ context.Context, cluster string, timeout time.Duration) error {
+	return e.disturb(cluster, func(l *lookout) { l.hangs = timeout })
+}
+
 // Blind makes the estimator of a cluster lose sight of it: it answers from what it has seen so far.
 func (e *Estimators) Blind(_ context.Context, cluster string) error {
 	return e.disturb(cluster, func(l *lookout) { l.blind = true })
@@ -59,7 +66,7 @@ func (e *Estimators) Skew(_ context.Context, cluster string, factor float64) err
 
 // Mend ends what was done to the estimator of a cluster.
 func (e *Estimators) Mend(_ context.Context, cluster string) error {
-	return e.disturb(cluster, func(l *lookout) { l.broken, l.blind, l.skewed = false, false, false })
+	return e.disturb(cluster, func(l *lookout) { l.broken, l.hangs, l.blind, l.skewed = false, 0, false, false })
 }
 
 func (e *Estimators) disturb(cluster string, change func(*lookout)) error {
@@ -77,13 +84,18 @@ func (e *Estimators) disturb(cluster string, change func(*lookout)) error {
 // Estimate implements estimator.Estimators.
 func (e *Estimators) Estimate(_ context.Context, question estimator.Question, clusters []string) []estimator.Answer {
 	answers := make([]estimator.Answer, len(clusters))
+	var waited time.Duration
 	for i, cluster := range clusters {
 		answer, err := e.ask(&question, cluster)
 		if err != nil {
+			if l := e.lookouts[cluster]; l != nil {
+				waited = max(waited, l.hangs)
+			}
 			answer = estimator.Answer{Err: fmt.Errorf("asking the estimator of cluster %s: %w", cluster, err)}
 		}
 		answers[i] = answer
 	}
+	e.fleet.spent += waited // all are asked at once
 	return answers
 }
 
@@ -99,11 +111,8 @@ func (e *Estimators) ask(question *estimator.Question, cluster string) (estimato
 	if l.broken {
 		return estimator.Answer{}, errBroken
 	}
-	if err := l.catchUp(); err != nil {
-		return estimator.Answer{}, err
-	}
-	if l.seen == 0 {
-		return estimator.Answer{}, errUnsynced
+	if l.hangs > 0 {
+		return estimator.Answer{}, errLate
 	}
 	var assumed []estimator.AssumedWorkload
 	if question.Assumed != nil {
@@ -141,7 +150,9 @@ type lookout struct {
 	// seen is the revision up to which the index has followed, or the turn of the columns that it was filled from.
 	seen                  uint64
 	broken, blind, skewed bool
-	factor                float64
+	// hangs is how long a question waits in vain; 0 for an estimator that answers.
+	hangs  time.Duration
+	factor float64
 }
 
 // catchUp takes over what watches inside the cluster have shown since the last time.
@@ -210,17 +221,34 @@ func (l *lookout) follow(event store.Event) error {
 	return nil
 }
 
+// count answers from the rows of a cluster that has them when they alone tell, and otherwise from the index.
 func (l *lookout) count(question *estimator.Question, assumed []estimator.AssumedWorkload) (int32, error) {
+	demand := demandOf(question)
+	if plain := len(question.Components) == 0 && question.Pod == nil && len(assumed) == 0; plain && !l.blind && l.cluster.columns != nil {
+		return l.cluster.columns.kube.Replicas(demand.Requirements)
+	}
+	if err := l.catchUp(); err != nil {
+		return 0, err
+	}
+	if l.seen == 0 {
+		return 0, errUnsynced
+	}
 	if len(question.Components) > 0 {
 		return l.index.Sets(question.Namespace, question.Components, assumed)
 	}
-	demand := &packing.Demand{Requirements: &workv1alpha2.ReplicaRequirements{Namespace: question.Namespace}}
+	return l.index.Replicas(demand, assumed)
+}
+
+// demandOf is what a question without components asks of nodes. Its requirements may name another namespace than it does, whose
+// quotas count then.
+func demandOf(question *estimator.Question) *packing.Demand {
+	demand := &packing.Demand{Requirements: &workv1alpha2.ReplicaRequirements{}}
 	if question.Requirements != nil {
 		*demand.Requirements = *question.Requirements
-		demand.Requirements.Namespace = cmp.Or(question.Namespace, question.Requirements.Namespace)
 	}
+	demand.Requirements.Namespace = cmp.Or(demand.Requirements.Namespace, question.Namespace)
 	if question.Pod != nil {
 		demand.PodDemand = *question.Pod
 	}
-	return l.index.Replicas(demand, assumed)
+	return demand
 }

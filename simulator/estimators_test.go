@@ -92,7 +92,7 @@ func fragmented(t *testing.T, f *Fleet) {
 func TestEstimatorsSeeNodes(t *testing.T) {
 	f, err := New(t.Context(), Options{Start: start, Seed: 1, Checked: true})
 	ok(t, err)
-	ok(t, f.Run(lifecycle.New(1), clusterstatus.New(clusterstatus.Defaults())))
+	ok(t, f.Run(lifecycle.New(lifecycle.DefaultMonitor(), 1), clusterstatus.New(clusterstatus.Defaults())))
 	fragmented(t, f)
 	estimators := f.Estimators(packing.Options{Assumed: true})
 	run(t, f, time.Minute)
@@ -141,7 +141,7 @@ func TestSchedulerSeesNodes(t *testing.T) {
 			if !c.blind {
 				options.Estimators = f.Estimators(packing.Options{Assumed: true})
 			}
-			ok(t, f.Run(lifecycle.New(1), clusterstatus.New(clusterstatus.Defaults()), scheduler.New(options)))
+			ok(t, f.Run(lifecycle.New(lifecycle.DefaultMonitor(), 1), clusterstatus.New(clusterstatus.Defaults()), scheduler.New(options)))
 			fragmented(t, f)
 			run(t, f, time.Minute)
 			bound := &workv1alpha2.ResourceBinding{

@@ -7,48 +7,17 @@ import (
 	"github.com/seatrial/seatrial/simulator/store"
 )
 
-// Distortion is what lies between an API server and those who watch it. The zero value tells every change once, in order and
-// after the usual delay.
-type Distortion struct {
-	// Delay is how much later than usual changes are told. Views lag behind for as long.
-	Delay time.Duration
-	// Relist tells only where objects stand, as a watch does that broke and lists anew: the states between are lost.
-	Relist bool
-	// Repeat tells every change twice.
-	Repeat bool
-	// Told is called after a delivery that was distorted; nil for nobody.
-	Told func()
+// skewed is a clock that goes as fast as the loop and may be ahead of it.
+type skewed struct {
+	*Loop
+	ahead time.Duration
 }
 
-// Distort puts a distortion between the API server of a cluster and the controllers of the control plane, from the next
-// delivery on.
-func (f *Fleet) Distort(_ context.Context, cluster string, distortion Distortion) error {
-	c, err := f.find(cluster)
-	if err != nil {
-		return err
-	}
-	c.outside.distortion = distortion
-	return nil
-}
+// Now is the time that the clock shows.
+func (s *skewed) Now() time.Time { return s.Loop.Now().Add(s.ahead) }
 
-func (d Distortion) apply(events []store.Event) []store.Event {
-	before := len(events)
-	if d.Relist {
-		events = store.Relist(events)
-	}
-	changed := d.Delay > 0 || d.Repeat || len(events) < before
-	if d.Repeat {
-		repeated := make([]store.Event, 0, 2*len(events))
-		for _, event := range events {
-			repeated = append(repeated, event, event)
-		}
-		events = repeated
-	}
-	if changed && d.Told != nil {
-		d.Told()
-	}
-	return events
-}
+// Since is the time that has passed since then, by this clock.
+func (s *skewed) Since(then time.Time) time.Duration { return s.Now().Sub(then) }
 
 // After plans a call in virtual time; an error of it ends the simulation.
 func (f *Fleet) After(delay time.Duration, call func() error) {

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -18,8 +19,8 @@ import (
 	"github.com/seatrial/seatrial/api/scheme"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/fleet"
-	"github.com/seatrial/seatrial/interpreter"
-	"github.com/seatrial/seatrial/interpreter/native"
+	"github.com/seatrial/seatrial/interpreter/standard"
+	"github.com/seatrial/seatrial/simulator/kube"
 	"github.com/seatrial/seatrial/simulator/store"
 )
 
@@ -54,16 +55,24 @@ type Fleet struct {
 	ids     *ids
 	// faults decide which requests and deliveries go wrong.
 	faults *rand.Rand
+	// services are the service times of API servers.
+	services map[kube.Latency]service
 	// spent is the time that the requests of the present turn have taken so far.
 	spent time.Duration
 
 	plane    *cluster
 	clusters map[string]*cluster
+	// touched are the clusters that need tending: something was written in them, delivered from them, or mended.
+	touched []*cluster
 	// sorted are the names of the clusters.
 	sorted  []string
 	runners []*runner
 	// covered are the kinds of the control plane that controllers watch always.
 	covered map[schema.GroupVersionKind]bool
+	// opens counts the controllers that have a source open.
+	opens map[control.Source]int
+	// shared are the parts of objects that are equal in several clusters.
+	shared *store.Shared
 
 	// followers are told of every write.
 	followers []*follower
@@ -87,13 +96,13 @@ func New(ctx context.Context, options Options) (*Fleet, error) {
 	f := &Fleet{
 		ctx: ctx, options: options, loop: NewLoop(options.Start), scheme: kinds,
 		random: rand.New(rand.NewPCG(options.Seed, 0)), ids: newIDs(options.Seed), faults: rand.New(rand.NewPCG(options.Seed, 1)),
-		clusters: map[string]*cluster{}, troubles: map[string]error{},
+		clusters: map[string]*cluster{}, opens: map[control.Source]int{}, shared: store.NewShared(), troubles: map[string]error{},
 	}
-	stored, err := f.planeStore()
-	if err != nil {
+	f.plane = f.newCluster(fleet.Spec{Name: fleet.ControlPlaneName, Role: fleet.ControlPlane})
+	var err error
+	if f.plane.store, err = f.planeStore(f.plane); err != nil {
 		return nil, fmt.Errorf("preparing the control plane: %w", err)
 	}
-	f.plane = newCluster(fleet.Spec{Name: fleet.ControlPlaneName, Role: fleet.ControlPlane}, f.loop, stored, f.faults)
 	f.enter(f.plane)
 	return f, nil
 }
@@ -109,10 +118,11 @@ func (f *Fleet) Run(controllers ...control.Controller) error {
 	}
 	for _, value := range controllers {
 		added := newRunner(f, value, control.Deps{
-			Members: f, Clock: f.loop, Events: discard{}, IDs: f.ids,
-			Interpreter: interpreter.Chain{native.New(native.Options{Clock: f.loop})},
+			Members: f, Clock: f.plane.clock, Events: discard{}, IDs: f.ids,
+			Interpreter: standard.New(f.plane.clock),
 		})
-		added.deps.Client = &cached{Client: gate(f.plane.store.Client(), func(write bool) error { return f.request(f.plane, f.plane.down, write) }), cluster: f.plane, covers: f.watched}
+		plane := gate(f.plane.store.Client(), func(write bool) error { return f.request(f.plane, f.plane.down, write) })
+		added.deps.Client, added.deps.Live = &cached{Client: plane, cluster: f.plane, covers: f.watched}, plane
 		f.runners = append(f.runners, added)
 		f.cover()
 		if err := added.catchUpWatches(); err != nil {
@@ -191,7 +201,7 @@ func (f *Fleet) watched(gvk schema.GroupVersionKind) bool {
 }
 
 func (f *Fleet) opened(source control.Source) bool {
-	return slices.ContainsFunc(f.runners, func(r *runner) bool { return r.open[source] > 0 })
+	return f.opens[source] > 0
 }
 
 // note keeps what went wrong with a key, until the fleet has settled or someone asks.
@@ -255,25 +265,45 @@ func (f *Fleet) advance(ctx context.Context, limit time.Time) error {
 
 // tend follows up on what an event or a call has written anywhere.
 func (f *Fleet) tend() error {
-	for _, name := range f.names() {
-		c := f.clusters[name]
-		if err := c.tend(f.ctx); err != nil {
-			return err
-		}
-		for _, l := range f.followers {
-			l.look(c)
-		}
-		if !f.options.Forget {
-			continue
-		}
-		if err := c.forget(); err != nil {
-			return err
+	for len(f.touched) > 0 {
+		touched := f.touched
+		f.touched = nil
+		slices.SortFunc(touched, func(a, b *cluster) int { return cmp.Compare(a.spec.Name, b.spec.Name) })
+		for _, c := range touched {
+			c.touched = false
+			if err := f.tendTo(c); err != nil {
+				return err
+			}
 		}
 	}
 	if err := f.follow(); err != nil {
 		return err
 	}
 	return f.failure
+}
+
+func (f *Fleet) tendTo(c *cluster) error {
+	if f.clusters[c.spec.Name] != c {
+		return nil
+	}
+	if err := c.tend(f.ctx); err != nil {
+		return err
+	}
+	for _, l := range f.followers {
+		l.look(c)
+	}
+	if f.options.Forget {
+		c.forget()
+	}
+	return nil
+}
+
+// touch has a cluster tended to after the present event.
+func (f *Fleet) touch(c *cluster) {
+	if !c.touched {
+		c.touched = true
+		f.touched = append(f.touched, c)
+	}
 }
 
 // trouble says what controllers last complained of.
@@ -326,9 +356,7 @@ func (f *Fleet) Digest() (string, error) {
 	sum := sha256.New()
 	for _, name := range f.names() {
 		c := f.clusters[name]
-		if err := c.remember(c.store.Revision()); err != nil {
-			return "", err
-		}
+		c.remember(c.store.Revision())
 		fmt.Fprintf(sum, "%s %x\n", name, c.past.sum.Sum(nil))
 		if c.columns != nil {
 			fmt.Fprintf(sum, "%s\n", c.columns.kube.Digest())

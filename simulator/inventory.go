@@ -93,5 +93,5 @@ func (s surveyed) Survey(_ context.Context, models []clusterv1alpha1.ResourceMod
 		return control.Survey{}, fmt.Errorf("reading the sums of the nodes: %w", err)
 	}
 	rows := s.cluster.columns.kube
-	return control.Survey{Nodes: rows.NodeSummary(), Resources: rows.ResourceSummary(models)}, nil
+	return control.Survey{Revision: rows.Version() + 1, Nodes: rows.NodeSummary(), Resources: rows.ResourceSummary(models)}, nil
 }

@@ -5,10 +5,7 @@
 // and goes on. Nothing runs beside it, so the same inputs give the same history.
 package simulator
 
-import (
-	"container/heap"
-	"time"
-)
+import "time"
 
 // Loop is the heap of events and the clock they set. It implements clock.PassiveClock.
 type Loop struct {
@@ -29,7 +26,7 @@ func (l *Loop) Since(then time.Time) time.Duration { return l.now.Sub(then) }
 // After plans an event; events planned for the same time run in the order of planning.
 func (l *Loop) After(delay time.Duration, run func()) {
 	l.sequence++
-	heap.Push(&l.events, event{at: l.now.Add(max(delay, 0)), sequence: l.sequence, run: run})
+	l.events.push(event{at: l.now.Add(max(delay, 0)), sequence: l.sequence, run: run})
 }
 
 // Step runs the next event, unless it lies after the limit. It reports whether one ran.
@@ -37,7 +34,7 @@ func (l *Loop) Step(limit time.Time) bool {
 	if len(l.events) == 0 || l.events[0].at.After(limit) {
 		return false
 	}
-	next := heap.Pop(&l.events).(event)
+	next := l.events.pop()
 	l.now = next.at
 	next.run()
 	return true
@@ -58,21 +55,48 @@ type event struct {
 	run      func()
 }
 
+// eventHeap is a binary heap, the next event first. That of the standard library boxes every event twice, which is felt when
+// there are tens of millions.
 type eventHeap []event
 
-func (h eventHeap) Len() int { return len(h) }
-func (h eventHeap) Less(i, j int) bool {
-	if !h[i].at.Equal(h[j].at) {
-		return h[i].at.Before(h[j].at)
+func (e event) before(other event) bool {
+	if !e.at.Equal(other.at) {
+		return e.at.Before(other.at)
 	}
-	return h[i].sequence < h[j].sequence
+	return e.sequence < other.sequence
 }
-func (h eventHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *eventHeap) Push(x any)   { *h = append(*h, x.(event)) }
-func (h *eventHeap) Pop() any {
-	last := len(*h) - 1
-	popped := (*h)[last]
-	(*h)[last] = event{}
-	*h = (*h)[:last]
-	return popped
+
+func (h *eventHeap) push(added event) {
+	*h = append(*h, added)
+	events, at := *h, len(*h)-1
+	for at > 0 {
+		parent := (at - 1) / 2
+		if !events[at].before(events[parent]) {
+			break
+		}
+		events[at], events[parent] = events[parent], events[at]
+		at = parent
+	}
+}
+
+func (h *eventHeap) pop() event {
+	events := *h
+	next, last := events[0], len(events)-1
+	events[0], events[last] = events[last], event{}
+	events = events[:last]
+	for at := 0; ; {
+		least := at
+		for child := 2*at + 1; child <= 2*at+2 && child < len(events); child++ {
+			if events[child].before(events[least]) {
+				least = child
+			}
+		}
+		if least == at {
+			break
+		}
+		events[at], events[least] = events[least], events[at]
+		at = least
+	}
+	*h = events
+	return next
 }

@@ -14,6 +14,7 @@ import (
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/simulator/store"
 )
 
 // version is what simulated API servers call themselves.
@@ -27,24 +28,29 @@ type member struct {
 }
 
 // Member implements control.Members: a cluster can be reached once its Cluster object exists.
-func (f *Fleet) Member(ctx context.Context, name string) (control.Member, error) {
+func (f *Fleet) Member(_ context.Context, name string) (control.Member, error) {
 	found, known := f.clusters[name]
-	registered := f.plane.store.Client().Get(ctx, types.NamespacedName{Name: name}, &clusterv1alpha1.Cluster{})
-	if !known || found == f.plane || client.IgnoreNotFound(registered) == nil && registered != nil {
+	kind := clusterv1alpha1.GroupVersion.WithKind(clusterv1alpha1.ResourceKindCluster)
+	if !known || found == f.plane || f.plane.store.Peek(kind, types.NamespacedName{Name: name}) == nil {
 		return nil, fmt.Errorf("cluster %s: %w", name, control.ErrNoMember)
 	}
-	if registered != nil {
-		return nil, registered
+	if found.member == nil {
+		found.member = f.connection(found)
 	}
-	gated := gate(found.client(), func(write bool) error { return f.request(found, found.unreachable, write) })
+	return found.member, nil
+}
+
+// connection is how controllers of the control plane reach a member.
+func (f *Fleet) connection(to *cluster) control.Member {
+	gated := gate(to.client(), func(write bool) error { return f.request(to, to.unreachable, write) })
 	managed := func(gvk schema.GroupVersionKind) bool {
-		return f.opened(control.Source{Cluster: name, GVK: gvk, View: control.Managed})
+		return f.opened(control.Source{Cluster: to.spec.Name, GVK: gvk, View: control.Managed})
 	}
-	seen := &member{Client: &cached{Client: gated, cluster: found, covers: managed, view: control.Managed}, cluster: found, gated: gated}
-	if found.columns != nil {
-		return surveyed{seen}, nil
+	seen := &member{Client: &cached{Client: gated, cluster: to, covers: managed, view: control.Managed}, cluster: to, gated: gated}
+	if to.columns != nil {
+		return surveyed{seen}
 	}
-	return seen, nil
+	return seen
 }
 
 // Live implements control.Member.
@@ -64,8 +70,21 @@ func (m *member) Discover(context.Context) (control.Discovery, error) {
 	if err := m.cluster.unreachable(); err != nil {
 		return control.Discovery{}, err
 	}
+	return m.cluster.discovery(), nil
+}
+
+// discovery is what the cluster serves. It is made anew when that changes; readers must not write to it.
+func (c *cluster) discovery() control.Discovery {
+	if served := c.store.Served(); c.discovered.Revision != served {
+		c.discovered = discover(c.store)
+		c.discovered.Revision = served
+	}
+	return c.discovered
+}
+
+func discover(stored *store.Store) control.Discovery {
 	groups := map[string][]clusterv1alpha1.APIResource{}
-	for _, resource := range m.cluster.store.Resources() {
+	for _, resource := range stored.Resources() {
 		for _, version := range resource.Versions() {
 			gv := schema.GroupVersion{Group: resource.GVK.Group, Version: version}.String()
 			groups[gv] = append(groups[gv], clusterv1alpha1.APIResource{Name: resource.Plural, Kind: resource.GVK.Kind})
@@ -77,7 +96,7 @@ func (m *member) Discover(context.Context) (control.Discovery, error) {
 		discovery.APIs = append(discovery.APIs, clusterv1alpha1.APIEnablement{GroupVersion: gv, Resources: resources})
 	}
 	slices.SortFunc(discovery.APIs, func(a, b clusterv1alpha1.APIEnablement) int { return cmp.Compare(a.GroupVersion, b.GroupVersion) })
-	return discovery, nil
+	return discovery
 }
 
 // gate asks before every request whether it may pass, and tells whether it is a write.

@@ -7,14 +7,17 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/seatrial/seatrial/api/names"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/workload"
 )
 
 // cached is a client as a controller has it: reads of the kinds it watches are as old as the last delivery and hold what its
-// view shows, all others are current and whole. What it reads belongs to the reader.
+// view shows, all others are current and whole. What it reads belongs to the reader, unless they renounce it by
+// client.UnsafeDisableDeepCopy.
 type cached struct {
 	client.Client
 	cluster *cluster
@@ -37,7 +40,9 @@ func (c *cached) Get(ctx context.Context, key client.ObjectKey, object client.Ob
 		}
 		return apierrors.NewNotFound(schema.GroupResource{Group: gvk.Group, Resource: gvk.Kind}, key.Name)
 	}
-	detach(object)
+	if wanted := (&client.GetOptions{}).ApplyOptions(options); !ptr.Deref(wanted.UnsafeDisableDeepCopy, false) {
+		detach(object)
+	}
 	return nil
 }
 
@@ -51,7 +56,9 @@ func (c *cached) List(ctx context.Context, list client.ObjectList, options ...cl
 	if err := c.cluster.store.At(c.cluster.outside.seen).List(ctx, list, options...); err != nil {
 		return err
 	}
-	detach(list)
+	if wanted := (&client.ListOptions{}).ApplyOptions(options); !ptr.Deref(wanted.UnsafeDisableDeepCopy, false) {
+		detach(list)
+	}
 	return nil
 }
 
@@ -74,7 +81,7 @@ func detach(object runtime.Object) {
 
 // visible leaves out what a view does not show.
 func visible(view control.View, object client.Object) client.Object {
-	if object == nil || view == control.Managed && object.GetLabels()[names.LabelManaged] != names.LabelManagedValue {
+	if object == nil || view == control.Managed && !workload.Managed(object) {
 		return nil
 	}
 	return object

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/interpreter"
 	"github.com/seatrial/seatrial/simulator/store"
 )
 
@@ -49,9 +50,17 @@ type runner struct {
 
 	held map[control.Key][]control.Source
 	open map[control.Source]int
+	// seen are the views of the kinds in open sources.
+	seen map[clusterKind][]control.View
 
 	// ended runners let what was planned for them pass.
 	ended bool
+}
+
+// clusterKind is a kind in a cluster, "" for the control plane.
+type clusterKind struct {
+	cluster string
+	gvk     schema.GroupVersionKind
 }
 
 func newRunner(f *Fleet, value control.Controller, deps control.Deps) *runner {
@@ -59,7 +68,7 @@ func newRunner(f *Fleet, value control.Controller, deps control.Deps) *runner {
 		fleet: f, value: value, deps: deps,
 		queued: map[control.Key]bool{}, timers: map[control.Key]uint64{}, failures: map[control.Key]int{},
 		busy: map[control.Key]bool{}, again: map[control.Key]bool{},
-		held: map[control.Key][]control.Source{}, open: map[control.Source]int{},
+		held: map[control.Key][]control.Source{}, open: map[control.Source]int{}, seen: map[clusterKind][]control.View{},
 	}
 	for _, watched := range value.Watches {
 		r.kinds = append(r.kinds, f.kindOf(watched.Object))
@@ -238,6 +247,9 @@ func backoff(failures int) time.Duration {
 // hold makes wanted the full set of sources of a key.
 func (r *runner) hold(key control.Key, wanted []control.Source) error {
 	before := r.held[key]
+	if slices.Equal(before, wanted) {
+		return nil
+	}
 	for _, source := range wanted {
 		if slices.Contains(before, source) {
 			continue
@@ -246,6 +258,9 @@ func (r *runner) hold(key control.Key, wanted []control.Source) error {
 			if err := r.catchUp(source); err != nil {
 				return err
 			}
+			kind := clusterKind{source.Cluster, source.GVK}
+			r.seen[kind] = append(r.seen[kind], source.View)
+			r.fleet.opens[source]++
 		}
 		r.open[source]++
 		before = append(slices.Clip(before), source)
@@ -258,6 +273,9 @@ func (r *runner) hold(key control.Key, wanted []control.Source) error {
 		}
 		if r.open[source]--; r.open[source] == 0 {
 			delete(r.open, source)
+			r.fleet.opens[source]--
+			kind := clusterKind{source.Cluster, source.GVK}
+			r.seen[kind] = slices.DeleteFunc(r.seen[kind], func(view control.View) bool { return view == source.View })
 		}
 	}
 	if len(wanted) == 0 {
@@ -301,11 +319,18 @@ func (r *runner) catchUpWatches() error {
 			return fmt.Errorf("listing %s: %w", gvk.Kind, err)
 		}
 		for _, item := range items {
-			event := control.Event{GVK: gvk, New: item.(client.Object)}
-			r.wakeFor(event, watched.Keys(r.fleet.ctx, r.deps.Client, event)...)
+			r.watched(watched, control.Event{GVK: gvk, New: item.(client.Object)})
 		}
 	}
 	return nil
+}
+
+// watched shows a change to the interpreter and then wakes keys for it.
+func (r *runner) watched(by control.Watch, event control.Event) {
+	if observer, ok := r.deps.Interpreter.(interpreter.Observer); ok {
+		observer.Observe(event.Old, event.New)
+	}
+	r.wakeFor(event, by.Keys(r.fleet.ctx, r.deps.Client, event)...)
 }
 
 // onPlane is told of every change in the control plane.
@@ -313,8 +338,7 @@ func (r *runner) onPlane(event store.Event) {
 	for i, watched := range r.value.Watches {
 		if r.kinds[i] == event.GVK {
 			old, current := versions(event, event.Old, event.Object)
-			seen := control.Event{GVK: event.GVK, Old: old, New: current}
-			r.wakeFor(seen, watched.Keys(r.fleet.ctx, r.deps.Client, seen)...)
+			r.watched(watched, control.Event{GVK: event.GVK, Old: old, New: current})
 		}
 	}
 	r.onSource("", event)
@@ -322,12 +346,9 @@ func (r *runner) onPlane(event store.Event) {
 
 // onSource is told of every change in a cluster the control plane can see.
 func (r *runner) onSource(cluster string, event store.Event) {
-	for _, view := range []control.View{"", control.Managed, control.Inventory} {
-		source := control.Source{Cluster: cluster, GVK: event.GVK, View: view}
-		if r.open[source] > 0 {
-			old, current := versions(event, event.OldTree, event.Tree)
-			r.show(source, old, current)
-		}
+	for _, view := range r.seen[clusterKind{cluster, event.GVK}] {
+		old, current := versions(event, event.Old, event.Object)
+		r.show(control.Source{Cluster: cluster, GVK: event.GVK, View: view}, old, current)
 	}
 }
 

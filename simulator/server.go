@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -10,24 +11,13 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Service is how long an API server takes for a request, and how many it serves at once. The zero Service takes no time.
-type Service struct {
-	Read, Write time.Duration
-	Concurrency int
-}
-
-// DefaultService is that of an API server on two cores, as measured on an embedded one: a write costs about 2 ms of processor
-// time, and a read that no watch cache answers a fraction of it.
-func DefaultService() Service {
-	return Service{Read: 300 * time.Microsecond, Write: 2 * time.Millisecond, Concurrency: 2}
-}
-
 // Fault is something that an API server may do at any time.
 type Fault string
 
 // Faults.
 const (
-	// DropWatch breaks watches when there is something to tell; watchers are back after reconnect.
+	// DropWatch breaks watches when there is something to tell; watchers are back after a delay, without one after reconnect,
+	// and never see the states between.
 	DropWatch Fault = "DropWatch"
 	// RepeatWatch tells the same change twice.
 	RepeatWatch Fault = "RepeatWatch"
@@ -37,45 +27,37 @@ const (
 	// Conflict refuses writes as if somebody else had been faster, Unavailable requests of all sorts.
 	Conflict    Fault = "Conflict"
 	Unavailable Fault = "Unavailable"
+	// ClockSkew sets a clock ahead by a delay, at whatever rate: that of a member, which marks its objects and statuses with
+	// times, or that of the controllers of the control plane.
+	ClockSkew Fault = "ClockSkew"
 )
 
 // reconnect is how long a watcher takes to come back.
 const reconnect = time.Second
 
 // Disturbance says how often a fault happens: to which part of the requests or deliveries, from 0 to 1. Delay is that of
-// DelayWatch and StaleReads.
+// faults that have one. Told is called within the request that a fault has hit, and before the delivery; nil for nobody.
 type Disturbance struct {
 	Rate  float64
 	Delay time.Duration
+	Told  func()
 }
 
 // server is what answers the requests of controllers.
 type server struct {
-	service Service
-	factor  float64
+	read, write service
+	factor      float64
 	// free is when each of its hands is free again, answered when the last write so far is done.
 	free     []time.Time
 	answered time.Time
-	faults   map[Fault]Disturbance
-	chance   *rand.Rand
+	// pace is what service times are drawn from.
+	pace   rand.Source
+	faults map[Fault]Disturbance
+	chance *rand.Rand
 }
 
 func newServer(chance *rand.Rand) *server {
 	return &server{factor: 1, faults: map[Fault]Disturbance{}, chance: chance}
-}
-
-// Serve sets how fast the API server of a cluster is.
-func (f *Fleet) Serve(cluster string, service Service) error {
-	c, err := f.find(cluster)
-	if err != nil {
-		return err
-	}
-	if service.Read < 0 || service.Write < 0 || service.Concurrency < 0 {
-		return fmt.Errorf("cluster %s: service times and concurrency must not be below 0, have %+v", cluster, service)
-	}
-	c.server.service = service
-	c.server.free = make([]time.Time, max(service.Concurrency, 1))
-	return nil
 }
 
 // SlowDown multiplies the service times of a cluster's API server, by 1 to end it.
@@ -94,8 +76,15 @@ func (f *Fleet) Disturb(cluster string, fault Fault, how Disturbance) error {
 	if err != nil {
 		return err
 	}
-	if !slices.Contains([]Fault{DropWatch, RepeatWatch, DelayWatch, StaleReads, Conflict, Unavailable}, fault) {
+	if !slices.Contains([]Fault{DropWatch, RepeatWatch, DelayWatch, StaleReads, Conflict, Unavailable, ClockSkew}, fault) {
 		return fmt.Errorf("cluster %s: API servers have no fault %q", cluster, fault)
+	}
+	if fault == ClockSkew {
+		c.clock.ahead = 0
+		if how.Rate > 0 {
+			c.clock.ahead = how.Delay
+		}
+		return nil
 	}
 	delete(c.server.faults, fault)
 	if how.Rate > 0 {
@@ -104,21 +93,30 @@ func (f *Fleet) Disturb(cluster string, fault Fault, how Disturbance) error {
 	return nil
 }
 
-// strikes draws whether a fault happens now.
+// strikes draws whether a fault happens now, and tells of it.
 func (s *server) strikes(fault Fault) bool {
+	struck := s.draws(fault)
+	if told := s.faults[fault].Told; struck && told != nil {
+		told()
+	}
+	return struck
+}
+
+func (s *server) draws(fault Fault) bool {
 	how, on := s.faults[fault]
 	return on && s.chance.Float64() < how.Rate
 }
 
 // take is when a request that comes at a time is answered.
 func (s *server) take(at time.Time, write bool) time.Time {
-	cost := s.service.Read
+	times := s.read
 	if write {
-		cost = s.service.Write
+		times = s.write
 	}
-	if cost == 0 {
+	if times == nil {
 		return at
 	}
+	cost := times[s.pace.Uint64()>>(64-serviceBits)]
 	hand := 0
 	for i := range s.free {
 		if s.free[i].Before(s.free[hand]) {
@@ -136,19 +134,24 @@ func (s *server) take(at time.Time, write bool) time.Time {
 	return at
 }
 
-// lag is how much later than usual watchers learn of what has been written, and whether their watches break meanwhile: then
-// they list anew, and never see the states between.
-func (s *server) lag(now time.Time) (lag time.Duration, broken bool) {
+// lag is how much later than usual watchers learn of what has been written, whether their watches break meanwhile, so that
+// they list anew and never see the states between, and whom to tell of it then.
+func (s *server) lag(now time.Time) (lag time.Duration, broken bool, told []func()) {
 	lag = max(s.answered.Sub(now), 0)
-	for _, fault := range []Fault{DelayWatch, StaleReads} {
-		if s.strikes(fault) {
-			lag += s.faults[fault].Delay
+	for _, fault := range []Fault{DelayWatch, StaleReads, DropWatch} {
+		if !s.draws(fault) {
+			continue
+		}
+		how := s.faults[fault]
+		if fault == DropWatch {
+			how.Delay, broken = cmp.Or(how.Delay, reconnect), true
+		}
+		lag += how.Delay
+		if how.Told != nil {
+			told = append(told, how.Told)
 		}
 	}
-	if s.strikes(DropWatch) {
-		return lag + reconnect, true
-	}
-	return lag, false
+	return lag, broken, told
 }
 
 // request lets a controller's request pass: it takes its time, which the turn that makes it spends, and may fail.

@@ -2,50 +2,44 @@ package simulator
 
 import (
 	"crypto/sha256"
-	"encoding/json"
-	"fmt"
 	"hash"
 )
 
 // forgetAfter is how many revisions are kept at least before some are dropped.
-const forgetAfter = 1024
+const forgetAfter = 64
 
 // trail is the digest of a history up to a revision.
 type trail struct {
 	sum hash.Hash
 	to  uint64
+	// encoded is what an event is encoded in before it is summed.
+	encoded []byte
 }
 
 func newTrail() trail { return trail{sum: sha256.New()} }
 
 // remember takes a history into the digest of its cluster, up to a revision.
-func (c *cluster) remember(to uint64) error {
+func (c *cluster) remember(to uint64) {
 	if to <= c.past.to {
-		return nil
+		return
 	}
 	for _, event := range c.changes(c.past.to) {
 		if event.Revision > to {
 			break
 		}
-		content, err := json.Marshal(event.Tree())
-		if err != nil {
-			return fmt.Errorf("cluster %s: encoding revision %d: %w", c.spec.Name, event.Revision, err)
-		}
-		fmt.Fprintf(c.past.sum, "%d %s %s\n", event.Revision, event.Type, content)
+		c.past.encoded = c.store.Encode(c.past.encoded[:0], event)
+		// A hash never fails to take bytes.
+		_, _ = c.past.sum.Write(c.past.encoded)
 	}
 	c.past.to = to
-	return nil
 }
 
 // forget drops what every watcher has seen.
-func (c *cluster) forget() error {
+func (c *cluster) forget() {
 	seen := min(c.inside.seen, c.outside.seen)
 	if seen < c.past.to+forgetAfter {
-		return nil
+		return
 	}
-	if err := c.remember(seen); err != nil {
-		return err
-	}
+	c.remember(seen)
 	c.store.Compact(seen)
-	return nil
 }

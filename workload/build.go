@@ -2,6 +2,7 @@ package workload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -35,6 +36,9 @@ type Plan struct {
 	PreserveResourcesOnDeletion *bool
 }
 
+// ErrBeingRemoved says that an earlier Work of the same name has to go first. Its end wakes whoever watches it.
+var ErrBeingRemoved = errors.New("is still being removed")
+
 // Write creates the Work of a plan, or changes it where it differs. It says whether it wrote.
 func Write(ctx context.Context, deps control.Deps, plan Plan) (written bool, err error) {
 	desired := plan.frame()
@@ -45,7 +49,7 @@ func Write(ctx context.Context, deps control.Deps, plan Plan) (written bool, err
 	}
 	missing := err != nil
 	if !missing && !current.DeletionTimestamp.IsZero() {
-		return false, fmt.Errorf("the Work %s/%s is still being removed", current.Namespace, current.Name)
+		return false, fmt.Errorf("the Work %s/%s %w", current.Namespace, current.Name, ErrBeingRemoved)
 	}
 	id := current.Labels[names.LabelWorkID]
 	if id == "" {

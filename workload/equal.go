@@ -7,6 +7,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+	"github.com/seatrial/seatrial/rawjson"
 )
 
 // semantic compares raw objects as JSON values: an API server gives them back with their keys in another order.
@@ -29,9 +33,24 @@ func EqualRaw(a, b *runtime.RawExtension) bool {
 	return sameJSON(*a, *b)
 }
 
+// EqualItems does so for two items of an aggregated status.
+func EqualItems(a, b workv1alpha2.AggregatedStatusItem) bool {
+	left, right := a.Status, b.Status
+	a.Status, b.Status = nil, nil
+	return a == b && EqualRaw(left, right)
+}
+
+// EqualManifests does so for the statuses of two manifests.
+func EqualManifests(a, b workv1alpha1.ManifestStatus) bool {
+	return a.Identifier == b.Identifier && a.Health == b.Health && EqualRaw(a.Status, b.Status)
+}
+
 func sameJSON(a, b runtime.RawExtension) bool {
 	if bytes.Equal(a.Raw, b.Raw) {
 		return true
+	}
+	if rawjson.Canonical(a.Raw) && rawjson.Canonical(b.Raw) {
+		return false
 	}
 	var left, right any
 	if json.Unmarshal(a.Raw, &left) != nil || json.Unmarshal(b.Raw, &right) != nil {

@@ -82,6 +82,11 @@ func Owner(object client.Object) (work types.NamespacedName, ok bool) {
 
 // Managed tells whether a member object is owned by the control plane.
 func Managed(object client.Object) bool {
+	if tree, ok := object.(*unstructured.Unstructured); ok {
+		// Its labels would be copied.
+		value, _, _ := unstructured.NestedString(tree.Object, "metadata", "labels", names.LabelManaged)
+		return value == names.LabelManagedValue
+	}
 	return object.GetLabels()[names.LabelManaged] == names.LabelManagedValue
 }
 

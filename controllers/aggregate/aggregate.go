@@ -66,7 +66,7 @@ func onBinding(_ context.Context, _ client.Reader, event control.Event) []contro
 }
 
 func sameSum(a, b binding.Binding) bool {
-	return workload.Equal(a.Status.AggregatedStatus, b.Status.AggregatedStatus) &&
+	return slices.EqualFunc(a.Status.AggregatedStatus, b.Status.AggregatedStatus, workload.EqualItems) &&
 		meta.IsStatusConditionTrue(a.Status.Conditions, names.ConditionFullyApplied) ==
 			meta.IsStatusConditionTrue(b.Status.Conditions, names.ConditionFullyApplied)
 }
@@ -93,7 +93,7 @@ func (a *aggregator) reconcile(ctx context.Context, deps control.Deps, key contr
 	}
 	items := sum(bound, works)
 	now := deps.Clock.Now()
-	if !slices.EqualFunc(bound.Status.AggregatedStatus, items, same) {
+	if !slices.EqualFunc(bound.Status.AggregatedStatus, items, workload.EqualItems) {
 		if wait := a.pace.Wait(key, now); wait > 0 && progress(bound.Status.AggregatedStatus, items) {
 			return control.Result{RequeueAfter: wait, Sources: sources(deps, bound)}, nil
 		}
@@ -116,13 +116,6 @@ func sources(deps control.Deps, bound binding.Binding) []control.Source {
 		return nil
 	}
 	return []control.Source{{GVK: kind}}
-}
-
-// same tells whether two items of a sum are equal.
-func same(a, b workv1alpha2.AggregatedStatusItem) bool {
-	left, right := a.Status, b.Status
-	a.Status, b.Status = nil, nil
-	return a == b && workload.EqualRaw(left, right)
 }
 
 // progress tells whether two sums are of the same clusters, which have applied the same and are in the same health.
@@ -169,18 +162,22 @@ func standsFor(identifier workv1alpha1.ResourceIdentifier, template workv1alpha2
 }
 
 func writeBinding(ctx context.Context, deps control.Deps, bound binding.Binding, items []workv1alpha2.AggregatedStatusItem) error {
-	changed := bound.Clone()
-	changed.Status.AggregatedStatus = items
 	condition := fullyApplied(bound, items)
 	condition.LastTransitionTime = metav1.NewTime(deps.Clock.Now())
 	condition.ObservedGeneration = bound.GetGeneration()
-	meta.SetStatusCondition(&changed.Status.Conditions, condition)
-	if workload.Equal(bound.Status, changed.Status) {
+	fields := map[string]any{}
+	if !slices.EqualFunc(bound.Status.AggregatedStatus, items, workload.EqualItems) {
+		fields["aggregatedStatus"] = items
+	}
+	conditions := slices.Clone(bound.Status.Conditions)
+	if meta.SetStatusCondition(&conditions, condition) {
+		fields["conditions"] = conditions
+	}
+	if len(fields) == 0 {
 		return nil
 	}
-	fields := fieldpatch.Between(bound.Status, changed.Status)
 	// The scheduler writes conditions as well, and the patch replaces the list whole: it must not be older than the rest.
-	if err := fieldpatch.Status(ctx, deps.Client, changed.Object, fieldpatch.Fields{Status: fields}); client.IgnoreNotFound(err) != nil {
+	if err := fieldpatch.Status(ctx, deps.Client, bound.Shallow().Object, fieldpatch.Fields{Status: fields}); client.IgnoreNotFound(err) != nil {
 		if !control.Stale(err) {
 			deps.Events.Eventf(bound.Object, corev1.EventTypeWarning, names.EventAggregateStatusFailed, "%v", err)
 		}

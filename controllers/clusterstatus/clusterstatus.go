@@ -18,6 +18,7 @@ import (
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/fieldpatch"
 )
 
 // Options are the reference's flags of the same names.
@@ -271,11 +272,10 @@ func inventorySources(cluster string) []control.Source {
 }
 
 func write(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster, status *clusterv1alpha1.ClusterStatus) error {
-	changed := cluster.DeepCopy()
-	changed.Status = *status
-	// Detectors write conditions of their own, and a merge patch replaces the list whole.
-	patch := client.MergeFromWithOptions(cluster, client.MergeFromWithOptimisticLock{})
-	if err := deps.Client.Status().Patch(ctx, changed, patch); client.IgnoreNotFound(err) != nil {
+	written := *cluster
+	// Detectors write conditions of their own, and the patch replaces the list whole: it must not be older than the rest.
+	fields := fieldpatch.Fields{Status: fieldpatch.Between(&cluster.Status, status)}
+	if err := fieldpatch.Status(ctx, deps.Client, &written, fields); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status of cluster %s: %w", cluster.Name, err)
 	}
 	return nil

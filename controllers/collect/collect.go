@@ -57,7 +57,7 @@ func New(workers int) control.Controller {
 	c := &collector{pace: control.NewPace(firstRest, longestRest), contents: map[control.Key]content{}}
 	return control.Controller{
 		Name: "workStatus",
-		Watches: append(wake.Works(),
+		Watches: append(wake.Works(c.unlearn),
 			control.Watch{Object: &workv1alpha1.Work{}, Keys: onWork},
 			control.Watch{Object: &clusterv1alpha1.Cluster{}, Keys: workload.OfCluster},
 		),
@@ -73,7 +73,7 @@ func onWork(_ context.Context, _ client.Reader, event control.Event) []control.K
 	if old, ok := event.Old.(*workv1alpha1.Work); ok && event.New != nil {
 		current := event.New.(*workv1alpha1.Work)
 		if old.Generation == current.Generation && workload.Applied(old) == workload.Applied(current) &&
-			workload.Equal(old.Status.ManifestStatuses, current.Status.ManifestStatuses) {
+			slices.EqualFunc(old.Status.ManifestStatuses, current.Status.ManifestStatuses, workload.EqualManifests) {
 			return nil
 		}
 	}
@@ -108,7 +108,7 @@ func (c *collector) reconcile(ctx context.Context, deps control.Deps, key contro
 		return control.Result{}, err
 	}
 	result := control.Result{Sources: held.sources}
-	objects, failures := read(ctx, member, name, held.manifests)
+	objects, failures := read(ctx, member, name, held)
 	versions := versionsOf(objects)
 	if len(failures) == 0 && held.told == work.ResourceVersion+versions {
 		return result, nil
@@ -131,7 +131,7 @@ func (c *collector) reconcile(ctx context.Context, deps control.Deps, key contro
 	}
 	now := deps.Clock.Now()
 	switch wait := c.pace.Wait(key, now); {
-	case slices.EqualFunc(work.Status.ManifestStatuses, statuses, same):
+	case slices.EqualFunc(work.Status.ManifestStatuses, statuses, workload.EqualManifests):
 		c.tell(key, held, work.ResourceVersion+versions, failures)
 	case wait > 0 && progress(work.Status.ManifestStatuses, statuses):
 		result.RequeueAfter = wait
@@ -176,15 +176,17 @@ func (c *collector) content(key control.Key, cluster string, work *workv1alpha1.
 	return read, nil
 }
 
+// unlearn has every Work judged anew.
+func (c *collector) unlearn() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.contents)
+}
+
 func (c *collector) forget(key control.Key) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.contents, key)
-}
-
-// same tells whether two statuses of manifests are equal.
-func same(a, b workv1alpha1.ManifestStatus) bool {
-	return a.Identifier == b.Identifier && a.Health == b.Health && workload.EqualRaw(a.Status, b.Status)
 }
 
 // progress tells whether two different statuses of a Work are of the same objects in the same health.
@@ -210,11 +212,11 @@ type sight struct {
 }
 
 // read reads the member objects of manifests.
-func read(ctx context.Context, member control.Member, cluster string, manifests []*unstructured.Unstructured) (objects []sight, failures []error) {
-	objects = make([]sight, len(manifests))
-	for i, manifest := range manifests {
+func read(ctx context.Context, member control.Member, cluster string, held content) (objects []sight, failures []error) {
+	objects = make([]sight, len(held.manifests))
+	for i, manifest := range held.manifests {
 		observed := &unstructured.Unstructured{}
-		observed.SetGroupVersionKind(manifest.GroupVersionKind())
+		observed.SetGroupVersionKind(held.sources[i].GVK)
 		err := member.Get(ctx, client.ObjectKeyFromObject(manifest), observed, client.UnsafeDisableDeepCopy)
 		switch {
 		case apierrors.IsNotFound(err):

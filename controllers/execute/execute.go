@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,10 +29,10 @@ import (
 
 // New is the controller named "execution". Its keys are Works.
 func New(workers int) control.Controller {
-	executor := &executor{applied: newRecord()}
+	executor := &executor{applied: newRecord(), settled: map[control.Key]settlement{}}
 	return control.Controller{
 		Name: "execution",
-		Watches: append(wake.Works(),
+		Watches: append(wake.Works(executor.unlearn),
 			control.Watch{Object: &workv1alpha1.Work{}, Keys: onWork},
 			control.Watch{Object: &clusterv1alpha1.Cluster{}, Keys: workload.OfCluster},
 		),
@@ -73,11 +74,16 @@ const removalCheck = 5 * time.Second
 
 type executor struct {
 	applied *record
+
+	// mu guards settled, which only saves work.
+	mu      sync.Mutex
+	settled map[control.Key]settlement
 }
 
 func (e *executor) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
 	work := &workv1alpha1.Work{}
 	if err := deps.Client.Get(ctx, key.NamespacedName(), work, client.UnsafeDisableDeepCopy); err != nil {
+		e.unsettle(key)
 		return control.Result{}, client.IgnoreNotFound(err)
 	}
 	name, err := names.ClusterOfExecutionSpace(work.Namespace)
@@ -108,11 +114,15 @@ func (e *executor) reconcile(ctx context.Context, deps control.Deps, key control
 
 // apply writes every manifest and reports on all of them, so that one bad manifest does not hide the others.
 func (e *executor) apply(ctx context.Context, deps control.Deps, work *workv1alpha1.Work, cluster string) (control.Result, error) {
-	manifests, failure := workload.Manifests(work)
-	written := 0
-	if failure == nil {
-		written, failure = e.syncAll(ctx, deps, cluster, manifests)
+	if known, settled := e.stands(ctx, deps, work, cluster); settled {
+		return control.Result{Sources: known.sources}, nil
 	}
+	manifests, failure := workload.Manifests(work)
+	var results []string
+	if failure == nil {
+		results, failure = e.syncAll(ctx, deps, cluster, manifests)
+	}
+	written := len(results)
 	if control.Stale(failure) {
 		// Written from a stale read: the next turn settles it, and there is nothing to report.
 		return control.Result{}, failure
@@ -133,30 +143,33 @@ func (e *executor) apply(ctx context.Context, deps control.Deps, work *workv1alp
 	if !workload.Applied(work) {
 		deps.Events.Eventf(work, corev1.EventTypeNormal, names.EventSyncSucceed, "%d manifests applied", written)
 	}
+	e.settle(work, manifests, result.Sources, results)
 	return result, nil
 }
 
-func (e *executor) syncAll(ctx context.Context, deps control.Deps, cluster string, manifests []*unstructured.Unstructured) (written int, err error) {
+// syncAll returns the versions of the member objects that are in line with their manifests.
+func (e *executor) syncAll(ctx context.Context, deps control.Deps, cluster string, manifests []*unstructured.Unstructured) (results []string, err error) {
 	member, err := deps.Members.Member(ctx, cluster)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	var failures []error
 	for _, manifest := range manifests {
-		if err := e.sync(ctx, deps, member, cluster, manifest); err != nil {
+		result, err := e.sync(ctx, deps, member, cluster, manifest)
+		if err != nil {
 			failures = append(failures, err)
 			continue
 		}
-		written++
+		results = append(results, versionOf(result))
 	}
 	if len(failures) == 1 {
-		return written, failures[0]
+		return results, failures[0]
 	}
-	return written, errors.Join(failures...)
+	return results, errors.Join(failures...)
 }
 
-// sync brings one member object in line with its manifest.
-func (e *executor) sync(ctx context.Context, deps control.Deps, member control.Member, cluster string, manifest *unstructured.Unstructured) error {
+// sync brings one member object in line with its manifest, and returns it.
+func (e *executor) sync(ctx context.Context, deps control.Deps, member control.Member, cluster string, manifest *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	observed := &unstructured.Unstructured{}
 	observed.SetGroupVersionKind(manifest.GroupVersionKind())
 	err := member.Get(ctx, client.ObjectKeyFromObject(manifest), observed, client.UnsafeDisableDeepCopy)
@@ -165,43 +178,43 @@ func (e *executor) sync(ctx context.Context, deps control.Deps, member control.M
 		err = member.Create(ctx, created)
 		if err == nil {
 			e.applied.put(cluster, manifest, created)
-			return nil
+			return created, nil
 		}
 		if !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("creating %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+			return nil, fmt.Errorf("creating %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
 		}
 		err = member.Live().Get(ctx, client.ObjectKeyFromObject(manifest), observed)
 	}
 	if err != nil {
-		return fmt.Errorf("reading %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+		return nil, fmt.Errorf("reading %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
 	}
 	return e.update(ctx, deps, member, cluster, manifest, observed)
 }
 
-func (e *executor) update(ctx context.Context, deps control.Deps, member control.Member, cluster string, manifest, observed *unstructured.Unstructured) error {
+func (e *executor) update(ctx context.Context, deps control.Deps, member control.Member, cluster string, manifest, observed *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if !observed.GetDeletionTimestamp().IsZero() {
-		return fmt.Errorf("%s in cluster %s %w", workload.Describe(manifest), cluster, errRemoving)
+		return nil, fmt.Errorf("%s in cluster %s %w", workload.Describe(manifest), cluster, errRemoving)
 	}
 	if !workload.Managed(observed) && manifest.GetAnnotations()[names.AnnotationConflictResolution] != names.ConflictOverwrite {
-		return fmt.Errorf("%s exists in cluster %s and is not managed by this control plane; to take it over, set conflictResolution: Overwrite in its policy or annotate the template with %s: %s",
+		return nil, fmt.Errorf("%s exists in cluster %s and is not managed by this control plane; to take it over, set conflictResolution: Overwrite in its policy or annotate the template with %s: %s",
 			workload.Describe(manifest), cluster, names.AnnotationConflictResolution, names.ConflictOverwrite)
 	}
 	if e.applied.current(cluster, manifest, observed) {
-		return nil
+		return observed, nil
 	}
 	desired := workload.Merge(manifest, observed)
 	if deps.Interpreter.Supports(manifest.GroupVersionKind(), configv1alpha1.InterpreterOperationRetain) {
 		retained, err := deps.Interpreter.Retain(ctx, desired, observed)
 		if err != nil {
-			return fmt.Errorf("retaining fields of %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+			return nil, fmt.Errorf("retaining fields of %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
 		}
 		desired = retained.DeepCopy()
 	}
 	if err := member.Update(ctx, desired); err != nil {
-		return fmt.Errorf("updating %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+		return nil, fmt.Errorf("updating %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
 	}
 	e.applied.put(cluster, manifest, desired)
-	return nil
+	return desired, nil
 }
 
 // remove takes the member objects away and lets the Work go. It does not wait for a member that cannot be reached any more

@@ -56,7 +56,7 @@ func onBinding(_ context.Context, _ client.Reader, event control.Event) []contro
 	current, isThere := binding.Of(event.New)
 	if wasThere && isThere && old.GetGeneration() == current.GetGeneration() &&
 		old.Status.SchedulerObservedGeneration == current.Status.SchedulerObservedGeneration &&
-		workload.Equal(old.Status.AggregatedStatus, current.Status.AggregatedStatus) {
+		slices.EqualFunc(old.Status.AggregatedStatus, current.Status.AggregatedStatus, workload.EqualItems) {
 		return nil
 	}
 	return []control.Key{control.KeyOf(event.Object())}

@@ -13,7 +13,7 @@ var (
 	// pure code runs in both drivers. Everything from outside reaches it as an argument.
 	pure = folders{
 		"api/...", "binding/...", "configfile", "control/...", "controlplane", "controllers/...", "!controllers/live/...", "estimator/...", "!estimator/rpc/...",
-		"eviction/...", "fieldpatch", "fleet", "interpreter/...", "override/...", "policy/...", "scheduler/...", "!scheduler/framework/extender/...", "simulator/...", "!simulator/store/conformance/...",
+		"eviction/...", "fieldpatch", "rawjson", "fleet", "interpreter/...", "!interpreter/webhook/...", "override/...", "policy/...", "scheduler/...", "!scheduler/framework/extender/...", "simulator/...", "!simulator/store/conformance/...",
 		"workload/...",
 	}
 	// core is the code that decides: data in, data out.

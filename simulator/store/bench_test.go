@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	goruntime "runtime"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -183,4 +184,36 @@ func BenchmarkWatch(b *testing.B) {
 		}
 		seen = events[0].Revision
 	}
+}
+
+// BenchmarkSize states what a store costs that holds so many objects: bytes an object, and a read and a write of one of them.
+func BenchmarkSize(b *testing.B) {
+	for _, objects := range []int{10_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprint(objects), func(b *testing.B) {
+			before := heap()
+			s := newStore(b, func(o *store.Options) { o.Retain = 1000 })
+			c := s.Client()
+			for i := range objects {
+				must(b, c.Create(b.Context(), benchConfigMap(i)))
+			}
+			perObject := float64(heap()-before) / float64(objects)
+			read := &corev1.ConfigMap{}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := 0; b.Loop(); i++ {
+				must(b, c.Get(b.Context(), client.ObjectKeyFromObject(benchConfigMap(i*7919%objects)), read))
+				read.Data["key"] = fmt.Sprint(i)
+				must(b, c.Update(b.Context(), read))
+			}
+			b.ReportMetric(perObject, "B/object")
+		})
+	}
+}
+
+// heap is what is in use after a collection.
+func heap() uint64 {
+	var stats goruntime.MemStats
+	goruntime.GC()
+	goruntime.ReadMemStats(&stats)
+	return stats.HeapAlloc
 }

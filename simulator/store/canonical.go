@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/seatrial/seatrial/rawjson"
 )
 
 // Objects come to a real API server as JSON, which forgets the difference between empty and absent, fractions of a
@@ -209,7 +211,7 @@ func settleRaw(value reflect.Value) {
 	if bytes.Equal(raw.Raw, []byte("null")) {
 		raw.Raw = nil
 	}
-	if isSorted(raw.Raw) {
+	if rawjson.Canonical(raw.Raw) {
 		return
 	}
 	if sorted, err := sortedJSON(raw.Raw); err == nil {

@@ -156,8 +156,13 @@ func (e *encoders) buildSlice(t reflect.Type) encode {
 	}
 }
 
-// buildMap works for the maps of API types, whose keys are strings.
+// buildMap works for the maps of API types, whose keys are strings. Most are of strings to strings.
 func (e *encoders) buildMap(t reflect.Type) encode {
+	if t == reflect.TypeFor[map[string]string]() {
+		return func(buffer []byte, value reflect.Value) []byte {
+			return appendTexts(buffer, *value.Addr().Interface().(*map[string]string))
+		}
+	}
 	below := e.of(t.Elem())
 	return func(buffer []byte, value reflect.Value) []byte {
 		buffer = binary.AppendUvarint(buffer, uint64(value.Len()))
@@ -211,6 +216,20 @@ func sortedKeys(content map[string]any) []string {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+func appendTexts(buffer []byte, texts map[string]string) []byte {
+	buffer = binary.AppendUvarint(buffer, uint64(len(texts)))
+	var room [16]string
+	keys := room[:0]
+	for key := range texts {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		buffer = appendText(appendText(buffer, key), texts[key])
+	}
+	return buffer
 }
 
 func appendText(buffer []byte, text string) []byte {

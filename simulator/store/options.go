@@ -32,6 +32,8 @@ type Options struct {
 	// Retain is how many past revisions Changes and At can reach; older ones are forgotten as new ones are made. 0 keeps
 	// all until Compact is called.
 	Retain uint64
+	// Shared keeps what is equal in the trees of several stores; nil for nothing.
+	Shared *Shared
 	// Wrote is told of every write, from within it, and must not use the store; nil for nobody.
 	Wrote func()
 	// Checked hashes every version and panics when a read finds one that was written to after it was stored.

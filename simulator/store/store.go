@@ -163,7 +163,7 @@ func (s *Store) commit(k *kind, key types.NamespacedName, expected *version, nex
 		return nil, false, nil
 	}
 	next.SetResourceVersion(formatRevision(s.revision + 1))
-	v := &version{revision: s.revision + 1, object: next, gone: gone}
+	v := &version{revision: s.revision + 1, object: next, gone: gone, shared: s.options.Shared}
 	if s.options.Checked {
 		v.seals = newSeals()
 		v.seals.add(next)

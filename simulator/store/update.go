@@ -102,6 +102,9 @@ func (s *Store) prepareUpdate(ctx context.Context, m modification, current *vers
 	if m.aspect == aspectObject && k.bumpsGeneration(draft, current.object) {
 		draft.SetGeneration(current.object.GetGeneration() + 1)
 	}
+	if m.onlyStatus {
+		return draft, nil
+	}
 	if errs := k.validateUpdate(ctx, draft, current, m.aspect); len(errs) > 0 {
 		return nil, apierrors.NewInvalid(k.resource.GVK.GroupKind(), m.key.Name, errs)
 	}
@@ -123,7 +126,7 @@ func (s *Store) finishUpdate(m modification, current *version, draft client.Obje
 		_, stored, err := s.commit(k, m.key, current, shallow(current.object), true)
 		return &version{object: draft}, stored, err
 	}
-	if k.same(draft, current.object, m.aspect) {
+	if m.onlyStatus && k.body.sameStatus(draft, current.object) || !m.onlyStatus && k.same(draft, current.object, m.aspect) {
 		return current, true, nil
 	}
 	if m.options.dryRun {

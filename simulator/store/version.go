@@ -34,7 +34,8 @@ type version struct {
 	tree    atomic.Pointer[unstructured.Unstructured]
 	partial atomic.Pointer[metav1.PartialObjectMetadata]
 
-	seals *seals
+	seals  *seals
+	shared *Shared
 }
 
 // meta gives the metadata of the stored form without copying it.
@@ -110,6 +111,9 @@ func (v *version) makeTree(gvk schema.GroupVersionKind) (*unstructured.Unstructu
 		}
 		tree := &unstructured.Unstructured{Object: content}
 		tree.SetGroupVersionKind(gvk)
+		if v.shared != nil {
+			v.shared.share(content)
+		}
 		return tree, nil
 	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(status.Addr().Interface())

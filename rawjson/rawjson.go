@@ -1,10 +1,12 @@
-package store
+// Package rawjson judges JSON without decoding it.
+package rawjson
 
 import "bytes"
 
-// isSorted tells whether JSON is certainly as sortedJSON would write it: compact, its keys in order, and of strings and
-// numbers only such as are sure to come back as they are. Objects that were stored before are; it spares them being read again.
-func isSorted(data []byte) bool {
+// Canonical tells whether JSON is certainly as encoding/json writes maps: compact, its keys in order, and of strings and numbers
+// only such as are sure to come back as they are, which are printable ASCII without escapes, and integers. What API servers keep
+// mostly is. Two canonical values are equal if, and only if, their bytes are.
+func Canonical(data []byte) bool {
 	rest, ok := sortedValue(data, 0)
 	return ok && len(rest) == 0
 }

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+// While a fleet is small its heap would be collected dozens of times a second; while it is large, garbage as large as itself would
+// need as much memory again. So a simulation may hold this much garbage, or this part of what lives if that is more, in percent.
+const (
+	garbageRoom = 1536 << 20
+	garbagePart = 60
+)
+
+// tendHeap sets the garbage collector accordingly until the context ends, unless the user has done so by GOGC.
+func tendHeap(ctx context.Context) {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	debug.SetGCPercent(400)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	for {
+		select {
+		case <-ctx.Done():
+			debug.SetGCPercent(100)
+			return
+		case <-tick.C:
+		}
+		metrics.Read(sample)
+		live := max(sample[0].Value.Uint64(), 1)
+		debug.SetGCPercent(max(garbagePart, int(garbageRoom*100/live)))
+	}
+}
