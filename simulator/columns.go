@@ -111,7 +111,7 @@ func (c *columns) onChange(event store.Event) {
 func moved(event store.Event) bool {
 	switch event.GVK.Group {
 	case "":
-		return slices.Contains([]string{kube.KindPod, kube.KindNamespace, kube.KindResourceQuota}, event.GVK.Kind)
+		return slices.Contains([]string{kube.KindPod, kube.KindNamespace, kube.KindResourceQuota, kube.KindLimitRange}, event.GVK.Kind)
 	case "apps", "batch", "autoscaling", "policy", "scheduling.k8s.io":
 		return slices.Contains([]string{
 			kube.KindDeployment, kube.KindReplicaSet, kube.KindStatefulSet, kube.KindDaemonSet, kube.KindJob, kube.KindCronJob,
@@ -132,15 +132,20 @@ func (c *columns) onStatus(key kube.Key) {
 		c.changed(key)
 	}
 	now := c.cluster.loop.Now()
-	delay := statusDelay
+	soon := now.Add(statusDelay).Truncate(statusDelay)
+	planned, waits := c.dirty[key]
+	if waits && !planned.After(soon) {
+		return
+	}
+	due := soon
 	if status, known := c.kube.Status(key); known && !status.Settled() {
-		delay = max(delay, c.pace.Wait(paced(key), now))
+		if waits {
+			return
+		}
+		due = now.Add(max(statusDelay, c.pace.Wait(paced(key), now))).Truncate(statusDelay)
 	}
-	due := now.Add(delay).Truncate(statusDelay)
-	if planned, waits := c.dirty[key]; !waits || due.Before(planned) {
-		c.dirty[key] = due
-	}
-	c.plan(c.dirty[key])
+	c.dirty[key] = due
+	c.plan(due)
 }
 
 // paced is the key of a workload in a pace.

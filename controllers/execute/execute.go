@@ -120,7 +120,7 @@ func (e *executor) apply(ctx context.Context, deps control.Deps, work *workv1alp
 	manifests, failure := workload.Manifests(work)
 	var results []string
 	if failure == nil {
-		results, failure = e.syncAll(ctx, deps, cluster, manifests)
+		results, failure = e.syncAll(ctx, deps, cluster, work, manifests)
 	}
 	written := len(results)
 	if control.Stale(failure) {
@@ -148,14 +148,14 @@ func (e *executor) apply(ctx context.Context, deps control.Deps, work *workv1alp
 }
 
 // syncAll returns the versions of the member objects that are in line with their manifests.
-func (e *executor) syncAll(ctx context.Context, deps control.Deps, cluster string, manifests []*unstructured.Unstructured) (results []string, err error) {
+func (e *executor) syncAll(ctx context.Context, deps control.Deps, cluster string, work *workv1alpha1.Work, manifests []*unstructured.Unstructured) (results []string, err error) {
 	member, err := deps.Members.Member(ctx, cluster)
 	if err != nil {
 		return nil, err
 	}
 	var failures []error
-	for _, manifest := range manifests {
-		result, err := e.sync(ctx, deps, member, cluster, manifest)
+	for i, manifest := range manifests {
+		result, err := e.sync(ctx, deps, member, cluster, manifest, fingerprint(work.Spec.Workload.Manifests[i].Raw))
 		if err != nil {
 			failures = append(failures, err)
 			continue
@@ -169,7 +169,7 @@ func (e *executor) syncAll(ctx context.Context, deps control.Deps, cluster strin
 }
 
 // sync brings one member object in line with its manifest, and returns it.
-func (e *executor) sync(ctx context.Context, deps control.Deps, member control.Member, cluster string, manifest *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+func (e *executor) sync(ctx context.Context, deps control.Deps, member control.Member, cluster string, manifest *unstructured.Unstructured, content uint64) (*unstructured.Unstructured, error) {
 	observed := &unstructured.Unstructured{}
 	observed.SetGroupVersionKind(manifest.GroupVersionKind())
 	err := member.Get(ctx, client.ObjectKeyFromObject(manifest), observed, client.UnsafeDisableDeepCopy)
@@ -177,7 +177,7 @@ func (e *executor) sync(ctx context.Context, deps control.Deps, member control.M
 		created := manifest.DeepCopy()
 		err = member.Create(ctx, created)
 		if err == nil {
-			e.applied.put(cluster, manifest, created)
+			e.applied.put(cluster, manifest, content, created)
 			return created, nil
 		}
 		if !apierrors.IsAlreadyExists(err) {
@@ -188,10 +188,10 @@ func (e *executor) sync(ctx context.Context, deps control.Deps, member control.M
 	if err != nil {
 		return nil, fmt.Errorf("reading %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
 	}
-	return e.update(ctx, deps, member, cluster, manifest, observed)
+	return e.update(ctx, deps, member, cluster, manifest, content, observed)
 }
 
-func (e *executor) update(ctx context.Context, deps control.Deps, member control.Member, cluster string, manifest, observed *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+func (e *executor) update(ctx context.Context, deps control.Deps, member control.Member, cluster string, manifest *unstructured.Unstructured, content uint64, observed *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if !observed.GetDeletionTimestamp().IsZero() {
 		return nil, fmt.Errorf("%s in cluster %s %w", workload.Describe(manifest), cluster, errRemoving)
 	}
@@ -199,7 +199,7 @@ func (e *executor) update(ctx context.Context, deps control.Deps, member control
 		return nil, fmt.Errorf("%s exists in cluster %s and is not managed by this control plane; to take it over, set conflictResolution: Overwrite in its policy or annotate the template with %s: %s",
 			workload.Describe(manifest), cluster, names.AnnotationConflictResolution, names.ConflictOverwrite)
 	}
-	if e.applied.current(cluster, manifest, observed) {
+	if e.applied.current(cluster, manifest, content, observed) {
 		return observed, nil
 	}
 	desired := workload.Merge(manifest, observed)
@@ -213,7 +213,7 @@ func (e *executor) update(ctx context.Context, deps control.Deps, member control
 	if err := member.Update(ctx, desired); err != nil {
 		return nil, fmt.Errorf("updating %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
 	}
-	e.applied.put(cluster, manifest, desired)
+	e.applied.put(cluster, manifest, content, desired)
 	return desired, nil
 }
 

@@ -1,7 +1,6 @@
 package execute
 
 import (
-	"encoding/json"
 	"hash/fnv"
 	"maps"
 	"strconv"
@@ -41,11 +40,11 @@ func targetOf(cluster string, manifest *unstructured.Unstructured) target {
 		name: types.NamespacedName{Namespace: manifest.GetNamespace(), Name: manifest.GetName()}}
 }
 
-func (r *record) put(cluster string, manifest, result *unstructured.Unstructured) {
+func (r *record) put(cluster string, manifest *unstructured.Unstructured, content uint64, result *unstructured.Unstructured) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.written[targetOf(cluster, manifest)] = writing{
-		manifest: fingerprint(manifest), uid: result.GetUID(), generation: result.GetGeneration(), version: result.GetResourceVersion(),
+		manifest: content, uid: result.GetUID(), generation: result.GetGeneration(), version: result.GetResourceVersion(),
 	}
 }
 
@@ -58,11 +57,11 @@ func (r *record) forget(cluster string, manifest *unstructured.Unstructured) {
 // current tells whether the observed object is as the last writing of this same manifest left it. Kinds that count
 // generations have drifted when it has grown or when metadata of the manifest is missing; an observation from before the
 // writing is no drift. Other kinds have drifted with every new resource version.
-func (r *record) current(cluster string, manifest, observed *unstructured.Unstructured) bool {
+func (r *record) current(cluster string, manifest *unstructured.Unstructured, content uint64, observed *unstructured.Unstructured) bool {
 	r.mu.Lock()
 	last, known := r.written[targetOf(cluster, manifest)]
 	r.mu.Unlock()
-	if !known || last.uid != observed.GetUID() || last.manifest != fingerprint(manifest) {
+	if !known || last.uid != observed.GetUID() || last.manifest != content {
 		return false
 	}
 	if last.generation == 0 {
@@ -84,11 +83,10 @@ func older(observed *unstructured.Unstructured, version string) bool {
 	return err == nil && seen < written
 }
 
-func fingerprint(manifest *unstructured.Unstructured) uint64 {
-	// A manifest was decoded from JSON, so it can be encoded; keys come out sorted.
-	encoded, _ := json.Marshal(manifest.Object)
+// fingerprint tells apart the contents of manifests as they stand in Works, where API servers keep their keys sorted.
+func fingerprint(manifest []byte) uint64 {
 	sum := fnv.New64a()
-	_, _ = sum.Write(encoded)
+	_, _ = sum.Write(manifest)
 	return sum.Sum64()
 }
 

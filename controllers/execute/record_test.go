@@ -25,6 +25,14 @@ func state(uid types.UID, generation int64, version string, labels map[string]st
 	return made
 }
 
+func content(manifest *unstructured.Unstructured) uint64 {
+	encoded, err := manifest.MarshalJSON()
+	if err != nil {
+		panic(err)
+	}
+	return fingerprint(encoded)
+}
+
 func TestRecord(t *testing.T) {
 	type keys = map[string]string
 	manifest, another := state("", 0, "", keys{"a": "1"}), state("", 0, "", keys{"a": "2"})
@@ -51,16 +59,16 @@ func TestRecord(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			kept := newRecord()
 			if c.written != nil {
-				kept.put("m1", manifest, c.written)
+				kept.put("m1", manifest, content(manifest), c.written)
 			}
-			if got := kept.current("m1", c.manifest, c.observed); got != c.current {
+			if got := kept.current("m1", c.manifest, content(c.manifest), c.observed); got != c.current {
 				t.Errorf("current: %t, want %t", got, c.current)
 			}
-			if kept.current("m2", c.manifest, c.observed) {
+			if kept.current("m2", c.manifest, content(c.manifest), c.observed) {
 				t.Error("what was written to one cluster counts for another")
 			}
 			kept.forget("m1", manifest)
-			if kept.current("m1", c.manifest, c.observed) {
+			if kept.current("m1", c.manifest, content(c.manifest), c.observed) {
 				t.Error("current after it was forgotten")
 			}
 		})

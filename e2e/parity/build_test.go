@@ -67,6 +67,20 @@ func rolling(d *appsv1.Deployment, surge, unavailable int) *appsv1.Deployment {
 	return d
 }
 
+func replicaSet(name string, replicas int32, cpu string, changes ...change) *appsv1.ReplicaSet {
+	r := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	r.Spec.Replicas, r.Spec.Selector, r.Spec.Template = &replicas, selector(name), template(name, cpu, changes)
+	return r
+}
+
+func quota(hard map[corev1.ResourceName]string) *corev1.ResourceQuota {
+	q := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "quota"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{}}}
+	for name, amount := range hard {
+		q.Spec.Hard[name] = resource.MustParse(amount)
+	}
+	return q
+}
+
 func statefulSet(name string, replicas int32, policy appsv1.PodManagementPolicyType, cpu string, changes ...change) *appsv1.StatefulSet {
 	s := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	s.Spec.Replicas, s.Spec.Selector, s.Spec.Template = &replicas, selector(name), template(name, cpu, changes)

@@ -176,6 +176,8 @@ func templateOf(object client.Object) *corev1.PodTemplateSpec {
 	switch object := object.(type) {
 	case *appsv1.Deployment:
 		return &object.Spec.Template
+	case *appsv1.ReplicaSet:
+		return &object.Spec.Template
 	case *appsv1.StatefulSet:
 		return &object.Spec.Template
 	case *appsv1.DaemonSet:

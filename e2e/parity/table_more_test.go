@@ -4,6 +4,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 )
@@ -49,6 +51,14 @@ func workloadCases() []*scene {
 		{name: "job-late", ends: whole, groups: single(1, "3"), steps: []step{create(late)}},
 		{name: "stateful-start", ends: waiting, groups: single(1, "3"), steps: []step{create(started)}},
 		{name: "job-suspended", ends: whole, groups: single(1, "3"), steps: []step{create(suspended)}},
+		{name: "replica-set", ends: waiting, groups: pair(1, 1), steps: []step{create(replicaSet("web", 10, "1"))}},
+		{name: "replica-set-keeps-old", ends: whole, groups: pair(1, 1), steps: []step{create(replicaSet("web", 3, "1", on("group", "a"))),
+			update(&appsv1.ReplicaSet{}, "web", "update web and scale it to 5", func(r *appsv1.ReplicaSet) {
+				r.Spec.Replicas = ptr.To[int32](5)
+				on("group", "b")(&r.Spec.Template)
+			}),
+			update(&appsv1.ReplicaSet{}, "web", "scale web to 4", func(r *appsv1.ReplicaSet) { r.Spec.Replicas = ptr.To[int32](4) })},
+			within: 1, draw: "ages within a power of two count as equal when a pod has to go"},
 		{name: "pods", ends: waiting, groups: single(1, "3"), steps: []step{create(pod("a", "2")), create(pod("b", "2")), create(pod("c", "1"))}},
 	}
 }
@@ -105,6 +115,54 @@ func rolloutCases() []*scene {
 			update(&appsv1.DaemonSet{}, "agent", "update agent", func(d *appsv1.DaemonSet) { image("agent:2")(&d.Spec.Template) })}},
 		{name: "daemons-roll-stuck", ends: waiting, groups: single(4, "2"), steps: []step{create(daemons),
 			update(&appsv1.DaemonSet{}, "agent", "update agent", func(d *appsv1.DaemonSet) { more("3")(&d.Spec.Template) })}},
+	}
+}
+
+func quotaCases() []*scene {
+	pods := func(count string) step { return create(quota(map[corev1.ResourceName]string{"pods": count})) }
+	gold := quota(map[corev1.ResourceName]string{"pods": "2"})
+	gold.Spec.ScopeSelector = &corev1.ScopeSelector{MatchExpressions: []corev1.ScopedResourceSelectorRequirement{
+		{ScopeName: corev1.ResourceQuotaScopePriorityClass, Operator: corev1.ScopeSelectorOpIn, Values: []string{"high"}}}}
+	web := func(changes ...change) step { return create(deployment("web", 6, "500m", changes...)) }
+	return []*scene{
+		{name: "quota-pods", ends: whole, groups: single(1, "4"), steps: []step{pods("4"), web()}},
+		{name: "quota-requests", ends: whole, groups: single(1, "4"), steps: []step{
+			create(quota(map[corev1.ResourceName]string{"requests.cpu": "1300m", "requests.memory": "64Gi"})), web()}},
+		{name: "quota-counts-pending", ends: waiting, groups: single(1, "2"), steps: []step{pods("5"), web()}},
+		{name: "quota-limits-missing", ends: whole, groups: single(1, "4"), steps: []step{
+			create(quota(map[corev1.ResourceName]string{"limits.memory": "64Gi"})), web()}},
+		{name: "quota-of-class", ends: whole, groups: single(1, "4"), steps: []step{
+			create(gold), web(), create(deployment("first", 3, "100m", class("high")))}},
+		{name: "quota-raised", ends: whole, groups: single(1, "4"), steps: []step{pods("2"), web(),
+			update(&corev1.ResourceQuota{}, "quota", "raise the quota", func(q *corev1.ResourceQuota) { q.Spec.Hard["pods"] = resource.MustParse("5") })}},
+		{name: "quota-freed", ends: whole, groups: single(1, "4"), steps: []step{pods("4"), create(deployment("old", 3, "100m")), web(), deleteDeployment("old")}},
+		{name: "quota-roll-surge", ends: whole, groups: pair(1, 1), steps: []step{pods("4"), create(rolling(deployment("web", 4, "1"), 1, 0)), roll("web", image("web:2"))}, within: 1},
+		{name: "quota-roll-unavailable", ends: whole, groups: pair(1, 1), steps: []step{pods("4"), create(rolling(deployment("web", 4, "1"), 0, 1)), roll("web", image("web:2"))}, within: 1},
+		{name: "quota-stateful", ends: whole, groups: single(1, "4"), steps: []step{pods("2"), create(statefulSet("db", 4, appsv1.OrderedReadyPodManagement, "500m"))}},
+		{name: "quota-daemons", ends: whole, groups: single(3, "2"), steps: []step{pods("2"), create(daemonSet("agent", "500m"))}},
+		{name: "quota-job", ends: whole, groups: single(1, "4"), steps: []step{pods("2"), create(job("batch", 3, 5, "500m"))}},
+	}
+}
+
+func limitCases() []*scene {
+	list := func(amount string) corev1.ResourceList { return corev1.ResourceList{"cpu": resource.MustParse(amount)} }
+	limits := func(item corev1.LimitRangeItem) step {
+		return create(&corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "limits"}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{item}}})
+	}
+	each, all := corev1.LimitTypeContainer, corev1.LimitTypePod
+	bare := create(deployment("web", 6, "1", spec(func(s *corev1.PodSpec) { s.Containers[0].Resources = corev1.ResourceRequirements{} })))
+	limited := create(deployment("web", 3, "500m", spec(func(s *corev1.PodSpec) { s.Containers[0].Resources.Limits = list("2") })))
+	return []*scene{
+		{name: "limits-default-request", ends: waiting, groups: single(1, "4"), steps: []step{limits(corev1.LimitRangeItem{Type: each, DefaultRequest: list("1")}), bare}},
+		{name: "limits-default", ends: waiting, groups: single(1, "4"), steps: []step{limits(corev1.LimitRangeItem{Type: each, Default: list("2")}), bare}},
+		{name: "limits-max", ends: waiting, groups: single(1, "4"), steps: []step{limits(corev1.LimitRangeItem{Type: each, Max: list("1")}), bare}},
+		{name: "limits-min", ends: waiting, groups: single(1, "4"), steps: []step{limits(corev1.LimitRangeItem{Type: each, Min: list("2")}), bare}},
+		{name: "limits-below-min", ends: whole, groups: single(1, "4"), steps: []step{limits(corev1.LimitRangeItem{Type: each, Min: list("1")}), limited}},
+		{name: "limits-ratio", ends: whole, groups: single(1, "4"), steps: []step{limits(corev1.LimitRangeItem{Type: each, MaxLimitRequestRatio: list("3")}), limited}},
+		{name: "limits-of-pod", ends: whole, groups: single(1, "4"), steps: []step{limits(corev1.LimitRangeItem{Type: all, Max: list("1")}), limited}},
+		{name: "limits-of-pod-missing", ends: whole, groups: single(1, "4"), steps: []step{limits(corev1.LimitRangeItem{Type: all, Min: list("1")}), bare}},
+		{name: "limits-for-quota", ends: whole, groups: single(1, "4"), steps: []step{create(quota(map[corev1.ResourceName]string{"limits.cpu": "3"})),
+			limits(corev1.LimitRangeItem{Type: each, Default: list("1")}), bare}},
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // table lists the cases: first those that wait for the loss of a node, which take longest.
 func table() []*scene {
 	return slices.Concat(lossCases(), nodeCases(), spreadCases(), podAffinityCases(), resourceCases(), scoreCases(),
-		preemptionCases(), workloadCases(), rolloutCases(), disturbanceCases())
+		preemptionCases(), workloadCases(), rolloutCases(), quotaCases(), limitCases(), disturbanceCases())
 }
 
 // pair is two groups of nodes of 4 CPUs, each in its zone.

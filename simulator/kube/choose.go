@@ -2,6 +2,7 @@ package kube
 
 import (
 	"math"
+	"slices"
 )
 
 // choose finds the best node for a pod of a set: none, and why, when there is none.
@@ -11,25 +12,31 @@ import (
 func (c *Cluster) choose(of int32) (int32, reason) {
 	b := c.board(of)
 	t := c.sets[of].template
-	c.line()
 	hard := c.requirements(b, t)
 	enough := t.profile.enough(len(c.order))
-	feasible, present, totals, reasons := c.feasible, c.present, c.totals, reason(0)
 	c.shapeCount = append(c.shapeCount[:0], make([]int32, len(c.shapes.rows))...)
+	if b.uncountable || !c.gather(b, t, hard, enough) {
+		return c.walk(b, t, hard, enough)
+	}
+	if c.window.found == 0 {
+		return none, c.window.reasons
+	}
+	return c.bestLane(b, t), 0
+}
+
+// walk looks at one node after the other where lanes cannot tell them apart.
+func (c *Cluster) walk(b *board, t *template, hard bool, enough int) (int32, reason) {
+	c.scratch(len(c.order))
+	feasible, present, totals, reasons := c.feasible, c.present, c.totals, reason(0)
 	at, found := c.nextNode, 0
 	for walked := 0; walked < len(c.order) && found < enough; walked++ {
 		if at >= len(c.order) {
 			at = 0
 		}
-		row, shape := c.order[at], c.orderShapes[at]
+		row, shape, score := c.order[at], c.orderShapes[at], c.scoreAt(b.outlook, t, at)
 		at++
-		score := b.scores[row]
-		if score == unknown {
-			score = c.evaluate(t, row)
-			b.scores[row] = score
-		}
 		if score < 0 {
-			reasons |= reason(-1 - score)
+			reasons |= reason(stale - score)
 			continue
 		}
 		if hard {
@@ -43,14 +50,18 @@ func (c *Cluster) choose(of int32) (int32, reason) {
 		c.shapeCount[shape]++
 	}
 	c.nextNode = at
-	feasible = feasible[:found]
-	switch len(feasible) {
-	case 0:
+	if found == 0 {
 		return none, reasons
-	case 1:
-		return feasible[0], 0
 	}
-	return c.best(b, t, feasible), 0
+	return c.best(b, t, feasible[:found]), 0
+}
+
+// scratch makes room for the scores of as many nodes or lanes.
+func (c *Cluster) scratch(size int) {
+	if len(c.feasible) < size {
+		c.feasible, c.present, c.ties = make([]int32, size), make([]int32, size), make([]int32, size)
+		c.totals, c.raws = make([]int64, size), make([]int64, size)
+	}
 }
 
 // enough is how many feasible nodes end the walk.
@@ -100,11 +111,30 @@ func (c *Cluster) line() {
 			}
 		}
 	}
-	size := len(c.order)
-	c.orderShapes, c.feasible, c.present, c.ties = make([]int32, size), make([]int32, size), make([]int32, size), make([]int32, size)
-	c.totals, c.raws = make([]int64, size), make([]int64, size)
-	for i, row := range c.order {
-		c.orderShapes[i] = c.nodes[row].shape
+	c.placeOf = slices.Grow(c.placeOf[:0], len(c.nodes))[:len(c.nodes)]
+	for row := range c.placeOf {
+		c.placeOf[row] = none
+	}
+	c.orderShapes = slices.Grow(c.orderShapes[:0], len(c.order))[:len(c.order)]
+	for at, row := range c.order {
+		c.placeOf[row], c.orderShapes[at] = int32(at), c.nodes[row].shape
+	}
+	c.layLanes()
+}
+
+// layLanes gives each shape that there is a lane; beyond the limit the last one stands for all, and nobody looks.
+func (c *Cluster) layLanes() {
+	laneOf := make([]uint8, len(c.shapes.rows))
+	c.shapesLined = 0
+	for shape := range c.shapes.rows {
+		if c.shapes.rows[shape].nodes > 0 {
+			laneOf[shape] = uint8(min(c.shapesLined, shapeLimit-1))
+			c.shapesLined++
+		}
+	}
+	c.plain = slices.Grow(c.plain[:0], len(c.order))[:len(c.order)]
+	for at, shape := range c.orderShapes {
+		c.plain[at] = laneOf[shape]
 	}
 }
 
@@ -269,6 +299,5 @@ func (c *Cluster) fitsAlone(of, row int32) bool {
 		return false
 	}
 	b := c.board(of)
-	c.line()
 	return !c.requirements(b, t) || c.breaks(b, row) == 0
 }

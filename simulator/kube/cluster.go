@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	configv1 "k8s.io/kube-scheduler/config/v1"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 )
 
 // Loop is what drives a cluster: a clock and a heap of events, which run one after the other. Events for the same time run in
@@ -19,7 +21,7 @@ type Loop interface {
 // Events tell what the cluster has done by itself. They are called at the end of a turn, from the loop, in the order of keys.
 // They may read the cluster and plan events, and must not change it.
 type Events struct {
-	// Status: the status of a workload differs from what was last told, or from nothing.
+	// Status: the status of a workload or ResourceQuota differs from what was last told, or from nothing.
 	Status func(Key)
 	// Scaled: a HorizontalPodAutoscaler has given the workload another number of replicas. Whoever holds the object writes it
 	// there; applying it again changes nothing.
@@ -42,7 +44,8 @@ type Stats struct {
 	Created, Bound, Started, Pulled, Unschedulable, Preempted, Evicted, NodesLost, NodesAdded, Turns, Timers uint64
 }
 
-// Cluster is one member cluster. It is driven by its Loop and used by one goroutine at a time.
+// Cluster is one member cluster. It is driven by its Loop and used by one goroutine at a time; it shares nothing that changes
+// with other clusters.
 type Cluster struct {
 	loop   Loop
 	epoch  time.Time
@@ -78,9 +81,9 @@ type Cluster struct {
 	zones     []*zone
 	images    []*image
 	imageOf   map[string]int32
-	// pulling is when a node will hold an image; pulled is how many such there were when those of the past were dropped last.
+	// pulling is when a node will hold an image; pulled is when all will that are being pulled.
 	pulling map[[2]int32]int64
-	pulled  int
+	pulled  int64
 
 	pods     []pod
 	freePods []int32
@@ -92,14 +95,20 @@ type Cluster struct {
 	// freeWorks are rows; workOf finds those that exist.
 	freeWorks []int32
 	workOf    map[Key]int32
-	// touched workloads wait for their controllers, changed ones for the end of the turn.
-	touched, changed []int32
-	daemons          []int32
-	missing          []daemonPlace
-	budgets          []*budget
-	scalers          []*scaler
+	// touched workloads wait for their controllers, changed ones for the end of the turn, when they become the reporting ones.
+	touched, changed, reporting []int32
+	daemons                     []int32
+	missing                     []daemonPlace
+	budgets                     []*budget
+	// quotas and limits are those of all namespaces, by their keys; quotaVersion counts changes of the quotas.
+	quotas       []*quota
+	limits       []*corev1.LimitRange
+	quotaVersion uint64
+	scalers      []*scaler
 
-	namespaces      map[string]map[string]string
+	namespaces map[string]map[string]string
+	// selective: there has been a term that selects namespaces by their labels.
+	selective       bool
 	priorityClasses map[string]priorityClass
 	defaultClass    priorityClass
 
@@ -128,14 +137,19 @@ type scheduling struct {
 	unparked     [2]uint64
 
 	boards    []*board
+	outlooks  []*outlook
+	vacancies []*vacancy
 	boardTurn uint64
-	// order is that of the nodes in a walk, as of structure lined; orderShapes are their shapes.
-	order, orderShapes []int32
-	lined              uint64
-	nextNode           int
-	first              bool
-	floors             []int32
-	shunned            struct {
+	// order is that of the nodes in a walk, as of structure lined; orderShapes are their shapes, placeOf the places of rows.
+	order, orderShapes, placeOf []int32
+	// plain are the lanes of nodes by shape, shapesLined the number of shapes.
+	plain       []uint8
+	shapesLined int
+	lined       uint64
+	nextNode    int
+	first       bool
+	floors      []int32
+	shunned     struct {
 		structure uint64
 		any       bool
 	}
@@ -145,6 +159,8 @@ type scheduling struct {
 	supposed     map[int32]struct{}
 
 	// Scratch space of one decision.
+	window                              window
+	seen                                []bool
 	feasible, ties, present, shapeCount []int32
 	totals, raws                        []int64
 	shapeScores                         [][2]int64
@@ -159,6 +175,9 @@ type ledger struct {
 	known, healthy          int
 	live                    int
 	grades                  grades
+	// version counts changes of all these; summary is that of version summarised.
+	version, summarised uint64
+	summary             clusterv1alpha1.ResourceSummary
 }
 
 // New returns a cluster without nodes at the present time of the loop.
@@ -172,7 +191,7 @@ func New(loop Loop, options Options) (*Cluster, error) {
 	}
 	c.nominations, c.nominationOf, c.supposed = map[int32][]int32{}, map[int32]int32{}, map[int32]struct{}{}
 	c.pulling, c.ownTaints = map[[2]int32]int64{}, map[int32][]corev1.Taint{}
-	c.structure, c.nobody = 1, defaultProfile()
+	c.structure, c.version, c.nobody = 1, 1, defaultProfile()
 	if err := c.readProfiles(options.Scheduler); err != nil {
 		return nil, err
 	}
@@ -214,6 +233,7 @@ func (c *Cluster) turn() {
 		again = len(c.timers.heap) > 0 && c.timers.heap[0].at <= c.now
 	}
 	c.turning = false
+	c.endPulls()
 	c.arm()
 	if !c.down() {
 		c.report()
@@ -282,9 +302,13 @@ func (c *Cluster) control(due timer) {
 		if c.setGens[due.id] == due.gen {
 			c.retry(due.id)
 		}
-	case kindCron, kindDeadline, kindJobRetry, kindExpire:
+	case kindCron, kindDeadline, kindJobRetry, kindExpire, kindAskAgain:
 		if c.works[due.id].gen == due.gen {
 			c.controlWorkload(due)
+		}
+	case kindPardon:
+		if c.pods[due.id].gen == due.gen {
+			c.pardon(due.id)
 		}
 	case kindScale:
 		c.scale()
@@ -316,6 +340,8 @@ func (c *Cluster) controlWorkload(due timer) {
 		c.runCron(due.id)
 	case due.kind == kindJobRetry:
 		c.touch(due.id)
+	case due.kind == kindAskAgain:
+		c.askAgain(due.id)
 	case due.kind == kindExpire:
 		c.remove(c.works[due.id].key)
 	case due.arg == 1:

@@ -63,7 +63,9 @@ func (c *Cluster) fillMissing() {
 		if !c.belongs(w, place.node) || c.pendingDaemon(w, place) {
 			continue
 		}
-		c.createPod(w.current, place.node)
+		if c.createPod(w.current, place.node) != none {
+			w.refused, w.refusals, w.askAgain = false, 0, 0
+		}
 	}
 }
 

@@ -7,12 +7,17 @@
 //
 // The scheduler follows the documented behaviour of kube-scheduler with its default plugins: a window over the nodes in zone
 // order that ends when enough feasible ones are found, scores that are normalised over that window, and a random choice among
-// the best. What a template finds on a node is kept on a board until something happens to that node, so that the replicas of
-// a workload are placed for little more than a walk over bytes.
+// the best. What pods of one kind find on a node is kept in an outlook until something happens to that node; nodes in a row are
+// summed up in blocks, by lanes of nodes that score alike beyond that; so a window of hundreds of nodes costs a look at some
+// blocks. The result, lots included, is that of a walk over single nodes, which remains for what lanes cannot tell apart.
 //
 // The owner of the API objects tells the cluster what they say with Apply and Delete, hears through Events which workloads have
 // another status, and reads it with Status; Nodes and Pods make objects for readers, NodeSummary and ResourceSummary spare
-// them the reading.
+// them the reading, and Version tells when their answers may have changed.
+//
+// A cluster asks its Loop for an event when something is due before all that it has asked for, and for none while nothing is
+// due. A cluster is used by one goroutine at a time. Different clusters may be used by different goroutines at once: they share no state, as long
+// as their loops and callbacks share none either; objects that are applied to several of them are only read.
 //
 // What holds after every turn, which tests count anew:
 //   - the pods on a node never request more than it has allocatable, unless it shrank under them;

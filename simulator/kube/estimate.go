@@ -1,8 +1,10 @@
 package kube
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
@@ -13,25 +15,122 @@ import (
 )
 
 // Replicas estimates how many replicas with the requirements fit, as an estimator beside the cluster does: the room on every
-// node that the claim selects, without a look at pods around. It walks the columns and makes no objects.
+// node that the claim selects, without a look at pods around. It makes no objects, and asked again it looks only at nodes that
+// have changed since.
 func (c *Cluster) Replicas(requirements *workv1alpha2.ReplicaRequirements) (int32, error) {
-	var claim workv1alpha2.NodeClaim
-	var request []amount
-	if requirements != nil {
-		for name, quantity := range requirements.ResourceRequest {
-			if quantity.Sign() < 0 {
-				return 0, fmt.Errorf("estimating replicas: the request for %s is negative", name)
-			}
-		}
-		if requirements.NodeClaim != nil {
-			claim = *requirements.NodeClaim
-		}
-		request = c.resources.amounts(requirements.ResourceRequest)
-		if len(c.resources.names) > c.stride {
-			c.widen()
+	asked, amounts, err := c.readDemand(requirements)
+	if err != nil {
+		return 0, err
+	}
+	v := c.vacancyOf(asked)
+	if v.demand != asked || v.structure != c.structure || c.position-v.position > logSize {
+		v.demand, v.requests = asked, amounts
+		c.survey(v, requirements)
+	}
+	for ; v.position < c.position; v.position++ {
+		if row := c.log[v.position%logSize].node; v.room[row] != excluded {
+			v.count(c, row)
 		}
 	}
-	t := &template{profile: c.nobody, tolerations: claim.Tolerations, requests: request}
+	return int32(min(v.sum, int64(estimator.Unbounded), math.MaxInt32)), nil
+}
+
+// demand tells what replicas ask of nodes from what others do: by a few amounts, and a digest of all else, zero for nothing.
+type demand struct {
+	amounts [4]amount
+	rest    likeness
+}
+
+// vacancy is the room on the nodes for replicas of a demand, and follows the log.
+type vacancy struct {
+	demand
+	structure, position, turn uint64
+	requests                  []amount
+	// room is by row, and sum what it comes to.
+	room []int32
+	sum  int64
+}
+
+// excluded is the room on nodes that a claim does not select.
+const excluded int32 = -1
+
+// vacanciesKept bounds the memory of vacancies.
+const vacanciesKept = 16
+
+func (c *Cluster) readDemand(requirements *workv1alpha2.ReplicaRequirements) (demand, []amount, error) {
+	var asked demand
+	if requirements == nil {
+		return asked, nil, nil
+	}
+	for name, quantity := range requirements.ResourceRequest {
+		if quantity.Sign() < 0 {
+			return asked, nil, fmt.Errorf("estimating replicas: the request for %s is negative", name)
+		}
+	}
+	amounts := c.resources.amounts(requirements.ResourceRequest)
+	if len(c.resources.names) > c.stride {
+		c.widen()
+	}
+	claim := requirements.NodeClaim
+	plain := claim == nil || claim.HardNodeAffinity == nil && len(claim.NodeSelector)+len(claim.Tolerations) == 0
+	if copy(asked.amounts[:], amounts) == len(amounts) && plain {
+		return asked, amounts, nil
+	}
+	encoded, err := json.Marshal(requirements)
+	if err != nil {
+		return asked, nil, fmt.Errorf("estimating replicas: reading the requirements: %w", err)
+	}
+	asked.rest = summed(encoded)
+	return asked, amounts, nil
+}
+
+// vacancyOf returns that of a demand, or the one to give up for it.
+func (c *Cluster) vacancyOf(asked demand) *vacancy {
+	at := slices.IndexFunc(c.vacancies, func(v *vacancy) bool { return v.demand == asked })
+	if at < 0 && len(c.vacancies) < vacanciesKept {
+		at = len(c.vacancies)
+		c.vacancies = append(c.vacancies, &vacancy{})
+	} else if at < 0 {
+		at = 0
+		for i, v := range c.vacancies {
+			if v.turn < c.vacancies[at].turn {
+				at = i
+			}
+		}
+	}
+	c.boardTurn++
+	c.vacancies[at].turn = c.boardTurn
+	return c.vacancies[at]
+}
+
+// survey looks at all nodes.
+func (c *Cluster) survey(v *vacancy, requirements *workv1alpha2.ReplicaRequirements) {
+	v.structure, v.position, v.sum = c.structure, c.position, 0
+	v.room = slices.Grow(v.room[:0], len(c.nodes))[:len(c.nodes)]
+	t := c.claiming(requirements)
+	for row := range v.room {
+		v.room[row] = excluded
+		if c.nodes[row].is(nodeKnown) && c.verdict(t, int32(row)).reject == 0 {
+			v.room[row] = 0
+			v.count(c, int32(row))
+		}
+	}
+}
+
+// count looks at one node again.
+func (v *vacancy) count(c *Cluster, row int32) {
+	room := int32(min(c.room(v.requests, row), math.MaxInt32))
+	v.sum += int64(room) - int64(v.room[row])
+	v.room[row] = room
+}
+
+// claiming is a template that finds nodes as a claim does.
+func (c *Cluster) claiming(requirements *workv1alpha2.ReplicaRequirements) *template {
+	var claim workv1alpha2.NodeClaim
+	if requirements != nil && requirements.NodeClaim != nil {
+		claim = *requirements.NodeClaim
+	}
+	t := &template{profile: c.nobody, tolerations: claim.Tolerations}
 	affinity := &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: claim.HardNodeAffinity}}
 	t.required = nodeaffinity.NewRequiredNodeAffinity(claim.NodeSelector, affinity)
 	_, t.picky = claim.NodeSelector[corev1.LabelHostname]
@@ -40,13 +139,7 @@ func (c *Cluster) Replicas(requirements *workv1alpha2.ReplicaRequirements) (int3
 			t.picky = t.picky || namesNodes(&claim.HardNodeAffinity.NodeSelectorTerms[i])
 		}
 	}
-	var sum int64
-	for row := range c.nodes {
-		if c.nodes[row].is(nodeKnown) && c.verdict(t, int32(row)).reject == 0 {
-			sum += c.room(request, int32(row))
-		}
-	}
-	return int32(min(sum, int64(estimator.Unbounded), math.MaxInt32)), nil
+	return t
 }
 
 // room is how often a request fits on a node.

@@ -43,7 +43,7 @@ func (c *Cluster) detection(row int32) int64 {
 	}
 	at := last + int64(c.timing.Grace)
 	if round := int64(c.timing.Monitor); round > 0 {
-		at = (at + round - 1) / round * round
+		at = roundUp(at, round)
 	}
 	return max(at, c.now)
 }
@@ -61,6 +61,7 @@ func (c *Cluster) HealNode(name string) error {
 		if n.is(nodeLost) {
 			c.forget(row)
 			c.healthy++
+			c.version++
 			c.setFlags(row, nodeLost|nodeEvicting, false)
 		}
 		if !c.dead {
@@ -74,6 +75,7 @@ func (c *Cluster) HealNode(name string) error {
 // detect is when the control plane marks a node unreachable: new pods keep away, and those there count as not ready.
 func (c *Cluster) detect(row int32) {
 	c.healthy--
+	c.version++
 	c.stats.NodesLost++
 	for id := c.nodes[row].first; id != none; id = c.pods[id].next {
 		c.change(id, func(p *pod) { p.flags |= podLost })

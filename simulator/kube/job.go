@@ -77,7 +77,9 @@ func (c *Cluster) reconcileJob(id int32) {
 		return
 	}
 	for n := active; n < wanted; n++ {
-		c.createPod(w.current, c.nextIndex(w))
+		if c.createPod(w.current, c.nextIndex(w)) == none {
+			return
+		}
 		w = &c.works[id]
 	}
 }

@@ -1,7 +1,7 @@
 package kube
 
 import (
-	"maps"
+	"slices"
 	"time"
 )
 
@@ -32,28 +32,70 @@ func (c *Cluster) start(id int32, from int64) {
 func (c *Cluster) pull(t *template, row int32, from int64) int64 {
 	held := from
 	for _, id := range t.images {
-		image := c.images[id]
-		word, bit := int(row/64), uint64(1)<<(row%64)
-		for len(image.held) <= word {
-			image.held = append(image.held, 0)
-		}
 		at := [2]int32{id, row}
-		if image.held[word]&bit == 0 {
-			image.held[word] |= bit
+		if c.images[id].add(row) {
 			c.stats.Pulled++
-			c.pulling[at] = from + int64(c.timing.Pull.draw(c.startups))
+			until := from + int64(c.timing.Pull.draw(c.startups))
+			c.pulling[at], c.pulled = until, max(c.pulled, until)
 		}
 		held = max(held, c.pulling[at])
-	}
-	if len(c.pulling) > 2*c.pulled+1024 {
-		maps.DeleteFunc(c.pulling, func(_ [2]int32, until int64) bool { return until <= c.now })
-		c.pulled = len(c.pulling)
 	}
 	return held
 }
 
-// image knows the nodes that hold it.
-type image struct{ held []uint64 }
+// endPulls forgets when nodes will hold images once they do.
+func (c *Cluster) endPulls() {
+	if len(c.pulling) > 0 && c.pulled <= c.now {
+		c.pulling = map[[2]int32]int64{}
+	}
+}
+
+// image knows the nodes that hold it: sorted while they are few, then a bit for each node that there may be.
+type image struct {
+	few  []int32
+	many []uint64
+}
+
+// fewNodes is how many nodes take less room in a list than bits for thousands would.
+const fewNodes = 64
+
+// add notes that a node holds the image, and reports whether that is new.
+func (i *image) add(row int32) bool {
+	if i.many == nil {
+		at, held := slices.BinarySearch(i.few, row)
+		if held || len(i.few) < fewNodes {
+			if !held {
+				i.few = slices.Insert(i.few, at, row)
+			}
+			return !held
+		}
+		for _, row := range i.few {
+			i.set(row)
+		}
+		i.few = nil
+	}
+	return i.set(row)
+}
+
+func (i *image) set(row int32) bool {
+	word, bit := int(row/64), uint64(1)<<(row%64)
+	for len(i.many) <= word {
+		i.many = append(i.many, 0)
+	}
+	held := i.many[word]&bit != 0
+	i.many[word] |= bit
+	return !held
+}
+
+// drop forgets a node.
+func (i *image) drop(row int32) {
+	if at, held := slices.BinarySearch(i.few, row); held {
+		i.few = slices.Delete(i.few, at, at+1)
+	}
+	if word := int(row / 64); word < len(i.many) {
+		i.many[word] &^= 1 << (row % 64)
+	}
+}
 
 func (c *Cluster) image(name string) int32 {
 	id, ok := c.imageOf[name]
@@ -102,6 +144,7 @@ func (c *Cluster) finish(id int32) {
 		how = failed
 	}
 	c.vacate(p)
+	c.charge(t, -1, false)
 	c.change(id, func(p *pod) { p.phase, p.since = how, c.now })
 }
 

@@ -163,3 +163,24 @@ func TestSmallObjects(t *testing.T) {
 		t.Error("a refused Deployment is there")
 	}
 }
+
+// TestImageKnowsItsNodes compares with a set, beyond the number at which it becomes bits.
+func TestImageKnowsItsNodes(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 1))
+	i, held := &image{}, map[int32]bool{}
+	for range 3000 {
+		row := int32(random.IntN(300))
+		if random.IntN(3) == 0 {
+			i.drop(row)
+			delete(held, row)
+			continue
+		}
+		if isNew := i.add(row); isNew == held[row] {
+			t.Fatalf("adding node %d to %d: new %t", row, len(held), isNew)
+		}
+		held[row] = true
+	}
+	if i.many == nil || len(held) < fewNodes {
+		t.Errorf("only %d nodes", len(held))
+	}
+}

@@ -106,6 +106,8 @@ func (c *Cluster) addPool(spec NodePool) error {
 		return fmt.Errorf("adding node pool %s: there is one of that name", spec.Name)
 	}
 	c.newPool(spec, false)
+	c.nodes, c.scored = slices.Grow(c.nodes, spec.Count), slices.Grow(c.scored, spec.Count)
+	c.used = slices.Grow(c.used, spec.Count*c.stride)
 	for range spec.Count {
 		c.addNode(int32(len(c.pools) - 1))
 	}
@@ -178,14 +180,14 @@ func (c *Cluster) addNode(of int32) int32 {
 	if last := len(c.freeNodes) - 1; last >= 0 {
 		row, c.freeNodes = c.freeNodes[last], c.freeNodes[:last]
 		for _, image := range c.images {
-			if word := int(row / 64); word < len(image.held) {
-				image.held[word] &^= 1 << (row % 64)
-			}
+			image.drop(row)
 		}
 	} else {
 		c.nodes = append(c.nodes, node{})
 		c.scored = append(c.scored, [2]int64{})
-		c.used = append(c.used, make([]int64, c.stride)...)
+		for range c.stride {
+			c.used = append(c.used, 0)
+		}
 	}
 	p := &c.pools[of]
 	c.nodes[row] = node{pool: of, serial: int32(len(p.nodes)), first: none, flags: nodeKnown, gen: c.nodes[row].gen + 1, idleSince: -1}
@@ -196,6 +198,7 @@ func (c *Cluster) addNode(of int32) int32 {
 	c.capacity.values = addValues(c.capacity.values, p.capacity, 1)
 	c.capacity.pods += p.pods
 	c.known, c.healthy = c.known+1, c.healthy+1
+	c.version++
 	c.restructure()
 	c.ungrade(row)
 	for _, w := range c.daemons {
@@ -246,6 +249,7 @@ func (c *Cluster) removeNode(row int32) {
 	}
 	n.flags = nodeDown | nodeCrashed
 	n.gen++
+	c.version++
 	c.regrade(row)
 	c.restructure()
 	for _, w := range c.daemons {

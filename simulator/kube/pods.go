@@ -3,6 +3,7 @@ package kube
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // pod is a row of 56 bytes. All else there is to know of a pod is that of its set.
@@ -47,6 +48,8 @@ const (
 	podNominated
 	// podEvicted: something else than its controller ended it.
 	podEvicted
+	// podPardoned: quotas no longer count it, though it has not ended.
+	podPardoned
 )
 
 func (p *pod) is(flag podFlag) bool { return p.flags&flag != 0 }
@@ -111,8 +114,13 @@ func (c *Cluster) change(id int32, change func(*pod)) {
 	c.touch(c.sets[p.set].work)
 }
 
-// createPod makes a pending pod and queues it.
+// createPod makes a pending pod and queues it, unless a quota or a limit range forbids it: then it returns none, and the
+// workload is given another try later.
 func (c *Cluster) createPod(of, number int32) int32 {
+	if t := c.sets[of].template; t.forbidden || len(c.quotas) > 0 && !c.admits(t) {
+		c.refuse(c.sets[of].work)
+		return none
+	}
 	id := int32(len(c.pods))
 	if last := len(c.freePods) - 1; last >= 0 {
 		id, c.freePods = c.freePods[last], c.freePods[:last]
@@ -127,6 +135,9 @@ func (c *Cluster) createPod(of, number int32) int32 {
 	}
 	s.pods = append(s.pods, id)
 	c.waiting.add(s.template.requests, 1)
+	c.charge(s.template, 1, true)
+	c.charge(s.template, 1, false)
+	c.version++
 	c.live++
 	c.stats.Created++
 	c.count(&c.pods[id], 1)
@@ -154,6 +165,9 @@ func (c *Cluster) deletePod(id int32) {
 	c.added++
 	if !c.nodes[p.node].is(nodeDown) {
 		c.due(kindGone, id, p.gen, 0, c.stopTime(id))
+	} else if len(c.quotas) > 0 {
+		grace := c.sets[p.set].template.grace
+		c.due(kindPardon, id, p.gen, 0, time.Duration(roundUp(c.now+int64(grace), int64(quotaSync))-c.now))
 	}
 }
 
@@ -164,10 +178,15 @@ func (c *Cluster) removePod(id int32) {
 	c.dropNomination(id)
 	if p.node == none {
 		c.waiting.add(c.sets[p.set].template.requests, -1)
+		c.version++
 	} else {
 		c.unlink(id)
 	}
 	s := &c.sets[p.set]
+	c.charge(s.template, -1, true)
+	if !p.finished() && !p.is(podPardoned) {
+		c.charge(s.template, -1, false)
+	}
 	last := s.pods[len(s.pods)-1]
 	s.pods[p.slot] = last
 	c.pods[last].slot = p.slot
@@ -240,15 +259,21 @@ func (c *Cluster) occupy(row int32, t *template, sign int64) {
 	c.scored[row][1] += sign * t.memory
 	c.held.add(t.requests, sign)
 	c.priorities.add(t.priority, int32(sign))
+	c.version++
 	c.ungrade(row)
 }
 
 // victimsFirst orders the pods of a set as the ReplicaSet controller does when it has too many: those without a node, those
-// that do not run, those not ready, those that share their node with more pods of the workload, whatever their revision, those
-// ready for a shorter time, those restarted more often, the younger ones.
+// that do not run, those not ready, those that share their node with more pods of the Deployment, whatever their revision, those
+// ready for a shorter time, those restarted more often, the younger ones. It knows of pods around by the owner that ReplicaSets
+// have in common, and one without an owner knows of none.
 func (c *Cluster) victimsFirst(ids []int32) {
 	together := map[int32]int32{}
-	for _, of := range c.works[c.sets[c.pods[ids[0]].set].work].sets {
+	w := &c.works[c.sets[c.pods[ids[0]].set].work]
+	for _, of := range w.sets {
+		if w.key.Kind == KindReplicaSet {
+			break
+		}
 		for _, id := range c.sets[of].pods {
 			if p := &c.pods[id]; p.active() {
 				together[p.node]++

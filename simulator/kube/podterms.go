@@ -104,6 +104,7 @@ func (t *template) readTerm(c *Cluster, term *corev1.PodAffinityTerm) (podTerm, 
 		return podTerm{}, fmt.Errorf("reading the label selector of the pod affinity term for topology key %s: %w", term.TopologyKey, err)
 	}
 	if term.NamespaceSelector != nil {
+		c.selective = true
 		if read.within, err = metav1.LabelSelectorAsSelector(term.NamespaceSelector); err != nil {
 			return podTerm{}, fmt.Errorf("reading the namespace selector of the pod affinity term for topology key %s: %w", term.TopologyKey, err)
 		}
@@ -178,7 +179,17 @@ func (c *Cluster) topology(key string) int32 { return c.shapes.topology(key) }
 // SetNamespace tells the labels of a namespace, which affinity terms may select.
 func (c *Cluster) SetNamespace(name string, labels map[string]string) {
 	c.advance()
+	if old, known := c.namespaces[name]; known && maps.Equal(old, labels) {
+		return
+	}
 	c.namespaces[name] = maps.Clone(labels)
-	c.restructure()
+	c.renamespace()
 	c.poke()
+}
+
+// renamespace makes boards anew if any term looks at the labels of namespaces.
+func (c *Cluster) renamespace() {
+	if c.selective {
+		c.restructure()
+	}
 }

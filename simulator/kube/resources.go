@@ -57,21 +57,33 @@ type amount struct {
 // amounts reads a list in the order of the columns. Columns are made in the order of names, so that they do not depend on
 // the order of a map.
 func (r *resources) amounts(list corev1.ResourceList) []amount {
-	var named []corev1.ResourceName
-	for name := range list {
-		if name != corev1.ResourcePods {
-			named = append(named, name)
+	found := make([]amount, 0, len(list))
+	for name, quantity := range list {
+		if name == corev1.ResourcePods {
+			continue
 		}
-	}
-	slices.Sort(named)
-	var found []amount
-	for _, name := range named {
-		if value := estimator.Integer(name, list[name]); value > 0 {
-			found = append(found, amount{int32(r.column(name)), value})
+		column, known := r.byName[name]
+		if !known {
+			return r.newAmounts(list)
+		}
+		if value := estimator.Integer(name, quantity); value > 0 {
+			found = append(found, amount{int32(column), value})
 		}
 	}
 	slices.SortFunc(found, func(a, b amount) int { return int(a.column - b.column) })
 	return found
+}
+
+// newAmounts makes the columns that are not there yet.
+func (r *resources) newAmounts(list corev1.ResourceList) []amount {
+	for _, name := range slices.Sorted(maps.Keys(list)) {
+		if name != corev1.ResourcePods && estimator.Integer(name, list[name]) > 0 {
+			r.column(name)
+		}
+	}
+	known := maps.Clone(list)
+	maps.DeleteFunc(known, func(name corev1.ResourceName, _ resource.Quantity) bool { _, ok := r.byName[name]; return !ok })
+	return r.amounts(known)
 }
 
 // list is the reverse of amounts, with the number of pods.

@@ -6,8 +6,9 @@ import (
 	configv1 "k8s.io/kube-scheduler/config/v1"
 )
 
-// best is the feasible node of the highest total score, by lot among equals.
-func (c *Cluster) best(b *board, t *template, feasible []int32) int32 {
+// adjust adds to totals what nodes score in comparison with each other. Feasible are nodes, or one for each lane of them;
+// found is how many feasible nodes there are.
+func (c *Cluster) adjust(b *board, t *template, feasible []int32, found int) {
 	if weight := t.profile.weights[pluginNodeAffinity]; weight > 0 && t.preferred != nil {
 		c.addVerdicts(t, feasible, weight, false)
 	}
@@ -15,11 +16,16 @@ func (c *Cluster) best(b *board, t *template, feasible []int32) int32 {
 		c.addVerdicts(t, feasible, weight, true)
 	}
 	if weight := t.profile.weights[pluginPodTopologySpread]; weight > 0 && len(b.soft) > 0 {
-		c.addSpread(b, feasible, weight)
+		c.addSpread(b, feasible, found, weight)
 	}
 	if weight := t.profile.weights[pluginInterPodAffinity]; weight > 0 && len(b.pull) > 0 {
 		c.addPull(b, feasible, weight)
 	}
+}
+
+// best is the feasible node of the highest total score, by lot among equals.
+func (c *Cluster) best(b *board, t *template, feasible []int32) int32 {
+	c.adjust(b, t, feasible, len(feasible))
 	highest, ties, count := int64(-1), c.ties, 0
 	for i, total := range c.totals[:len(feasible)] {
 		if total < highest {
@@ -77,12 +83,12 @@ func (c *Cluster) addVerdicts(t *template, feasible []int32, weight int64, shun 
 
 // addSpread adds the soft constraints: per constraint, the pods in the node's domain count by the logarithm of the number of
 // domains; the sum is turned around so that the least crowded node scores 100.
-func (c *Cluster) addSpread(b *board, feasible []int32, weight int64) {
+func (c *Cluster) addSpread(b *board, feasible []int32, found int, weight int64) {
 	ignored := c.bases(b)
 	host, hostWeight, hostBase := (*counter)(nil), 0.0, 0.0
 	for i := range b.soft {
 		if n := &b.soft[i]; n.key == hostnameKey {
-			host, hostWeight, hostBase = n, math.Log(float64(len(feasible)-ignored+2)), float64(n.spread.skew-1)
+			host, hostWeight, hostBase = n, math.Log(float64(found-ignored+2)), float64(n.spread.skew-1)
 		}
 	}
 	lowest, highest := int64(math.MaxInt64), int64(math.MinInt64)
@@ -139,11 +145,11 @@ func (c *Cluster) bases(b *board) (ignored int) {
 			continue
 		}
 		domains := 0
-		seen := make([]bool, len(n.domains))
+		c.seen = append(c.seen[:0], make([]bool, len(n.domains))...)
 		for shape, count := range present {
 			domain := c.shapes.rows[shape].domains[n.key]
-			if count > 0 && c.base[shape] >= 0 && domain != missing && !seen[domain] {
-				seen[domain] = true
+			if count > 0 && c.base[shape] >= 0 && domain != missing && !c.seen[domain] {
+				c.seen[domain] = true
 				domains++
 			}
 		}

@@ -85,7 +85,9 @@ func (c *Cluster) fillOrdinals(id, first int32, parallel bool) bool {
 			if at < first+partition {
 				of = w.ordinals.stable
 			}
-			pod = c.createPod(of, at)
+			if pod = c.createPod(of, at); pod == none {
+				return true
+			}
 			w = &c.works[id]
 			w.ordinals.pods[at] = pod
 		}

@@ -36,6 +36,16 @@ type Status struct {
 	Active int32
 	// Minimum: a Deployment has as many available replicas as its strategy demands.
 	Minimum bool
+	// Refused: a quota or a limit range forbids another pod.
+	Refused bool
+}
+
+// Settled tells whether a workload has come to where it was to go, or will not get there.
+func (s Status) Settled() bool {
+	if s.Condition != "" {
+		return s.Condition != "Progressing"
+	}
+	return s.Ready == s.Desired && s.Updated == s.Replicas
 }
 
 // Status returns the status of a workload as of now, and whether it exists.
@@ -48,7 +58,7 @@ func (c *Cluster) Status(key Key) (Status, bool) {
 }
 
 func (c *Cluster) statusOf(w *workload) Status {
-	s := Status{Generation: w.generation, Desired: w.replicas}
+	s := Status{Generation: w.generation, Desired: w.replicas, Refused: w.refused}
 	for _, of := range w.sets {
 		t := &c.sets[of].tally
 		s.Replicas += t.active
@@ -120,7 +130,7 @@ func (c *Cluster) revisionName(w *workload, of int32) string {
 // report tells of each workload whose status has changed, in the order of keys.
 func (c *Cluster) report() {
 	changed := c.changed
-	c.changed = nil
+	c.changed, c.reporting = c.reporting[:0], changed
 	kept := changed[:0]
 	for _, id := range changed {
 		w := &c.works[id]
@@ -137,8 +147,16 @@ func (c *Cluster) report() {
 		return
 	}
 	slices.SortFunc(kept, func(a, b int32) int { return c.works[a].key.compare(c.works[b].key) })
+	quotas := c.changedQuotas()
 	for _, id := range kept {
-		c.events.Status(c.works[id].key)
+		key := c.works[id].key
+		for ; len(quotas) > 0 && quotas[0].compare(key) < 0; quotas = quotas[1:] {
+			c.events.Status(quotas[0])
+		}
+		c.events.Status(key)
+	}
+	for _, key := range quotas {
+		c.events.Status(key)
 	}
 }
 
@@ -161,7 +179,12 @@ func (s Status) DeploymentStatus(old *appsv1.DeploymentStatus, now time.Time) ap
 	case "Stalled":
 		progressing.Status, progressing.Reason = corev1.ConditionFalse, "ProgressDeadlineExceeded"
 	}
-	for _, condition := range []appsv1.DeploymentCondition{available, progressing} {
+	conditions := []appsv1.DeploymentCondition{available, progressing}
+	if s.Refused {
+		conditions = append(conditions, appsv1.DeploymentCondition{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue,
+			Reason: reasonRefused, Message: messageRefused})
+	}
+	for _, condition := range conditions {
 		condition.LastTransitionTime, condition.LastUpdateTime = metav1.NewTime(now), metav1.NewTime(now)
 		for _, before := range old.Conditions {
 			if before.Type == condition.Type && before.Status == condition.Status {
@@ -173,6 +196,32 @@ func (s Status) DeploymentStatus(old *appsv1.DeploymentStatus, now time.Time) ap
 		}
 		status.Conditions = append(status.Conditions, condition)
 	}
+	return status
+}
+
+// What a ReplicaSet says whose pods are refused.
+const (
+	reasonRefused  = "FailedCreate"
+	messageRefused = "A resource quota or a limit range forbids another pod."
+)
+
+// ReplicaSetStatus writes the status as the API has it.
+func (s Status) ReplicaSetStatus(old *appsv1.ReplicaSetStatus, now time.Time) appsv1.ReplicaSetStatus {
+	status := appsv1.ReplicaSetStatus{
+		ObservedGeneration: s.Generation, Replicas: s.Replicas, FullyLabeledReplicas: s.Updated, ReadyReplicas: s.Ready,
+		AvailableReplicas: s.Available, TerminatingReplicas: ptr.To(s.Terminating),
+	}
+	if !s.Refused {
+		return status
+	}
+	failure := appsv1.ReplicaSetCondition{Type: appsv1.ReplicaSetReplicaFailure, Status: corev1.ConditionTrue, Reason: reasonRefused,
+		Message: messageRefused, LastTransitionTime: metav1.NewTime(now)}
+	for _, before := range old.Conditions {
+		if before.Type == failure.Type {
+			failure.LastTransitionTime = before.LastTransitionTime
+		}
+	}
+	status.Conditions = []appsv1.ReplicaSetCondition{failure}
 	return status
 }
 

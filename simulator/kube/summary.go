@@ -11,14 +11,24 @@ func (c *Cluster) NodeSummary() clusterv1alpha1.NodeSummary {
 	return clusterv1alpha1.NodeSummary{TotalNum: int32(c.known), ReadyNum: int32(c.healthy)}
 }
 
+// Version changes whenever the answers of NodeSummary and ResourceSummary could: who has asked at a version need not ask again
+// while it stays the same.
+func (c *Cluster) Version() uint64 { return c.version }
+
 // ResourceSummary adds up what nodes offer, what pods without a node ask for and what pods on nodes hold until they have
 // finished, in constant time. With models it counts nodes by them, which takes time for the nodes that have changed since.
+// Answers share their lists and counts until the next change: readers must not change them.
 func (c *Cluster) ResourceSummary(models []clusterv1alpha1.ResourceModel) clusterv1alpha1.ResourceSummary {
-	return clusterv1alpha1.ResourceSummary{
-		Allocatable: c.resources.list(c.capacity.values, c.capacity.pods),
-		Allocating:  c.list(c.waiting), Allocated: c.list(c.held),
-		AllocatableModelings: c.modelings(models),
+	if c.summarised != c.version {
+		c.summarised = c.version
+		c.summary = clusterv1alpha1.ResourceSummary{
+			Allocatable: c.resources.list(c.capacity.values, c.capacity.pods),
+			Allocating:  c.list(c.waiting), Allocated: c.list(c.held),
+		}
 	}
+	answer := c.summary
+	answer.AllocatableModelings = c.modelings(models)
+	return answer
 }
 
 // list leaves out what nobody holds.
@@ -42,6 +52,9 @@ type grades struct {
 	counts   []int
 	of       []int8
 	ungraded []int32
+	// counted is what was answered at a version.
+	counted []clusterv1alpha1.AllocatableModeling
+	version uint64
 }
 
 // gradeColumn holds the lower bounds of a resource by grade.
@@ -112,17 +125,21 @@ func (c *Cluster) modelings(models []clusterv1alpha1.ResourceModel) []clusterv1a
 	if !sameModels(g.models, models) {
 		c.startGrading(models)
 	}
+	if g.version == c.version {
+		return g.counted
+	}
+	g.version = c.version
 	for _, row := range g.ungraded {
 		if c.nodes[row].is(nodeUngraded) {
 			c.regrade(row)
 		}
 	}
 	g.ungraded = g.ungraded[:0]
-	counted := make([]clusterv1alpha1.AllocatableModeling, len(models))
+	g.counted = make([]clusterv1alpha1.AllocatableModeling, len(models))
 	for i := range models {
-		counted[i] = clusterv1alpha1.AllocatableModeling{Grade: models[i].Grade, Count: g.counts[i]}
+		g.counted[i] = clusterv1alpha1.AllocatableModeling{Grade: models[i].Grade, Count: g.counts[i]}
 	}
-	return counted
+	return g.counted
 }
 
 func sameModels(a, b []clusterv1alpha1.ResourceModel) bool {

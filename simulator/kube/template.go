@@ -31,14 +31,15 @@ type template struct {
 	namespace string
 	labels    labels.Set
 	profile   *profile
+	alike     likeness
 
 	requests []amount
 	// cpu and memory are what it counts for in scores, asksCPU and asksMemory what it requests.
 	cpu, memory         int64
 	asksCPU, asksMemory int64
 	priority            int32
-	// gated pods are not scheduled.
-	preempts, gated bool
+	// gated pods are not scheduled, forbidden ones not made.
+	preempts, gated, forbidden bool
 
 	tolerations []corev1.Toleration
 	required    nodeaffinity.RequiredNodeAffinity
@@ -61,6 +62,9 @@ type template struct {
 	// verdicts of the shapes, made when first asked for.
 	verdicts []verdict
 	parked   *parked
+	// shares are those in the quotas of version quotaVersion.
+	shares       []share
+	quotaVersion uint64
 }
 
 // verdict is what a template finds in a shape of nodes.
@@ -86,7 +90,9 @@ func (p port) conflicts(q port) bool {
 // compile reads a template, for a set whose pods it tells by the hash.
 func (c *Cluster) compile(w *workload, spec *corev1.PodTemplateSpec, hash string) (*template, error) {
 	t := &template{spec: spec, namespace: w.key.Namespace, labels: labels.Set(spec.Labels)}
-	t.pod = withDefaultRequests(&spec.Spec)
+	admitted := true
+	t.pod, admitted = c.limited(t.namespace, withDefaultRequests(&spec.Spec))
+	t.forbidden = !admitted
 	t.requests, t.cpu, t.memory = c.resources.podRequests(t.pod)
 	for _, a := range t.requests {
 		switch a.column {
@@ -114,6 +120,9 @@ func (c *Cluster) compile(w *workload, spec *corev1.PodTemplateSpec, hash string
 	}
 	if err := t.readPodTerms(c, w); err != nil {
 		return nil, err
+	}
+	if err := t.readLikeness(); err != nil {
+		return nil, fmt.Errorf("summing up the template: %w", err)
 	}
 	return t, t.readAnnotations(w)
 }

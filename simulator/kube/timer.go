@@ -20,6 +20,8 @@ const (
 	kindDeadline
 	kindJobRetry
 	kindExpire
+	kindAskAgain
+	kindPardon
 	kindScale
 	kindGrow
 	kindArrive

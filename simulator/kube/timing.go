@@ -118,7 +118,9 @@ func latency(l *Latency, standard Latency) {
 // rounded is a time in whole grains, not before the given one.
 func (t *Timing) rounded(at int64) int64 {
 	if grain := int64(t.Grain); grain > 0 {
-		return (at + grain - 1) / grain * grain
+		return roundUp(at, grain)
 	}
 	return at
 }
+
+func roundUp(at, step int64) int64 { return (at + step - 1) / step * step }

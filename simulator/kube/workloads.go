@@ -25,7 +25,10 @@ const (
 	KindDaemonSet               = "DaemonSet"
 	KindJob                     = "Job"
 	KindCronJob                 = "CronJob"
+	KindReplicaSet              = "ReplicaSet"
 	KindPod                     = "Pod"
+	KindResourceQuota           = "ResourceQuota"
+	KindLimitRange              = "LimitRange"
 	KindHorizontalPodAutoscaler = "HorizontalPodAutoscaler"
 	KindPodDisruptionBudget     = "PodDisruptionBudget"
 	KindPriorityClass           = "PriorityClass"
@@ -66,6 +69,11 @@ type workload struct {
 	stalled    bool
 	deadline   int64
 	gen        uint32
+	// refused: a quota did not let it have another pod. refusals counts these since the last success, and askAgain is when it
+	// tries anew.
+	refused  bool
+	refusals int32
+	askAgain int64
 
 	ordinals *ordinals
 	job      *job
@@ -74,15 +82,17 @@ type workload struct {
 	reported Status
 }
 
-// Apply makes the cluster want what an object says: a Deployment, StatefulSet, DaemonSet, Job, CronJob, Pod without owner,
-// HorizontalPodAutoscaler, PodDisruptionBudget, PriorityClass or Namespace, with its defaults filled in. The cluster keeps
-// the object and relies on nobody changing it.
+// Apply makes the cluster want what an object says: a Deployment, StatefulSet, DaemonSet, Job, CronJob, ReplicaSet or Pod
+// without owner, HorizontalPodAutoscaler, PodDisruptionBudget, ResourceQuota, LimitRange, PriorityClass or Namespace, with its
+// defaults filled in. The cluster keeps the object and relies on nobody changing it.
 func (c *Cluster) Apply(object client.Object) error {
 	c.advance()
 	var err error
 	switch object := object.(type) {
 	case *appsv1.Deployment:
 		err = c.applyWorkload(KindDeployment, object, ptr.Deref(object.Spec.Replicas, 1), &object.Spec.Template)
+	case *appsv1.ReplicaSet:
+		err = c.applyWorkload(KindReplicaSet, object, ptr.Deref(object.Spec.Replicas, 1), &object.Spec.Template)
 	case *appsv1.StatefulSet:
 		err = c.applyWorkload(KindStatefulSet, object, ptr.Deref(object.Spec.Replicas, 1), &object.Spec.Template)
 	case *appsv1.DaemonSet:
@@ -97,6 +107,10 @@ func (c *Cluster) Apply(object client.Object) error {
 		err = c.applyAutoscaler(object)
 	case *policyv1.PodDisruptionBudget:
 		err = c.applyBudget(object)
+	case *corev1.ResourceQuota:
+		err = c.applyQuota(object)
+	case *corev1.LimitRange:
+		c.applyLimits(object)
 	case *schedulingv1.PriorityClass:
 		class := priorityClass{object.Value, ptr.Deref(object.PreemptionPolicy, corev1.PreemptLowerPriority)}
 		c.priorityClasses[object.Name] = class
@@ -193,7 +207,7 @@ func (c *Cluster) revise(id int32, template *corev1.PodTemplateSpec) error {
 	}
 	revision := w.revision + 1
 	hash := hashOf(w.key, revision)
-	if w.key.Kind == KindPod {
+	if w.key.Kind == KindPod || w.key.Kind == KindReplicaSet {
 		hash = ""
 	}
 	compiled, err := c.compile(w, template, hash)
@@ -225,6 +239,8 @@ func minReady(object client.Object) time.Duration {
 	case *appsv1.Deployment:
 		seconds = object.Spec.MinReadySeconds
 	case *appsv1.StatefulSet:
+		seconds = object.Spec.MinReadySeconds
+	case *appsv1.ReplicaSet:
 		seconds = object.Spec.MinReadySeconds
 	case *appsv1.DaemonSet:
 		seconds = object.Spec.MinReadySeconds
@@ -263,12 +279,18 @@ func (c *Cluster) Delete(key Key) {
 	case KindHorizontalPodAutoscaler:
 		c.deleteAutoscaler(key)
 		return
+	case KindResourceQuota:
+		c.deleteQuota(key)
+		return
+	case KindLimitRange:
+		c.deleteLimits(key)
+		return
 	case KindPriorityClass:
 		delete(c.priorityClasses, key.Name)
 		return
 	case KindNamespace:
 		delete(c.namespaces, key.Name)
-		c.restructure()
+		c.renamespace()
 		return
 	}
 	id, ok := c.workOf[key]
@@ -314,6 +336,12 @@ func (c *Cluster) touch(id int32) {
 		w.touched = true
 		c.touched = append(c.touched, id)
 	}
+	c.touchStatus(id)
+}
+
+// touchStatus makes the status of a workload be reported at the end of the turn.
+func (c *Cluster) touchStatus(id int32) {
+	w := &c.works[id]
 	if !w.changed {
 		w.changed = true
 		c.changed = append(c.changed, id)
@@ -327,9 +355,13 @@ func (c *Cluster) reconcile(id int32) {
 		c.finishDeletion(id)
 		return
 	}
+	daemons := w.key.Kind == KindDaemonSet
+	w.refused = w.refused && daemons
 	switch w.key.Kind {
 	case KindDeployment:
 		c.reconcileDeployment(id)
+	case KindReplicaSet:
+		c.reconcileReplicaSet(id)
 	case KindStatefulSet:
 		c.reconcileStatefulSet(id)
 	case KindDaemonSet:
@@ -339,9 +371,14 @@ func (c *Cluster) reconcile(id int32) {
 	case KindPod:
 		if s := &c.sets[w.current]; len(s.pods) == 0 && w.progressed >= 0 {
 			// A pod that went is not replaced: progressed marks that it was there.
-			w.progressed = -1
-			c.createPod(w.current, 0)
+			if c.createPod(w.current, 0) != none {
+				c.works[id].progressed = -1
+			}
 		}
+	}
+	// The pods of a DaemonSet are made elsewhere.
+	if w := &c.works[id]; !w.refused && !daemons {
+		w.refusals, w.askAgain = 0, 0
 	}
 }
 
@@ -358,22 +395,53 @@ func (c *Cluster) finishDeletion(id int32) {
 func (c *Cluster) scaleTo(of, wanted int32) {
 	s := &c.sets[of]
 	s.wanted = wanted
+	if s.active < wanted {
+		s.pods = slices.Grow(s.pods, int(wanted-s.active))
+	}
 	for s.active < wanted {
-		c.createPod(of, 0)
+		if c.createPod(of, 0) == none {
+			return
+		}
 		s = &c.sets[of]
 	}
 	if s.active == wanted {
 		return
 	}
-	active := make([]int32, 0, s.active)
-	for _, id := range s.pods {
-		if c.pods[id].active() {
-			active = append(active, id)
+	c.removeFrom([]int32{of}, s.active-wanted)
+}
+
+// removeFrom ends as many active pods of some sets, the most dispensable ones.
+func (c *Cluster) removeFrom(sets []int32, surplus int32) {
+	var active []int32
+	for _, of := range sets {
+		for _, id := range c.sets[of].pods {
+			if c.pods[id].active() {
+				active = append(active, id)
+			}
 		}
 	}
 	c.victimsFirst(active)
-	for _, id := range active[:s.active-wanted] {
+	for _, id := range active[:surplus] {
 		c.deletePod(id)
+	}
+}
+
+// reconcileReplicaSet makes the number of pods what is wanted. Pods made from an older template stay.
+func (c *Cluster) reconcileReplicaSet(id int32) {
+	w := &c.works[id]
+	var active int32
+	for _, of := range w.sets {
+		active += c.sets[of].active
+	}
+	if surplus := active - w.replicas; surplus > 0 {
+		c.removeFrom(w.sets, surplus)
+	} else {
+		c.scaleTo(w.current, c.sets[w.current].active-surplus)
+	}
+	for _, of := range slices.Clone(w.sets) {
+		if of != w.current && len(c.sets[of].pods) == 0 {
+			c.dropSet(of)
+		}
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 // A digest of a history needs bytes that say all there is in every version, and nothing but that. JSON costs a hundred times
 // what these cost: fields in the order of the type, maps in that of their keys, each value behind its length.
 
-// Encode appends an event with its object to a buffer: events that differ give different bytes, equal ones the same on every
-// machine.
+// Encode appends an event with its object to a buffer, or with its status alone where nothing else has changed: histories that
+// differ give different bytes, equal ones the same on every machine.
 func (s *Store) Encode(buffer []byte, event Event) []byte {
 	buffer = binary.AppendUvarint(buffer, event.Revision)
 	for _, text := range []string{string(event.Type), event.GVK.Group, event.GVK.Version, event.GVK.Kind, event.Key.Namespace, event.Key.Name} {
@@ -26,6 +26,10 @@ func (s *Store) Encode(buffer []byte, event Event) []byte {
 		return appendTree(buffer, tree.Object)
 	}
 	value := reflect.ValueOf(event.now.object).Elem()
+	if body := event.kind.body; event.now.onlyStatus && body.status >= 0 {
+		return body.encoded[body.status](append(buffer, 's'), value.Field(body.status))
+	}
+	buffer = append(buffer, 'o')
 	return s.encoders.find(value.Type())(buffer, value)
 }
 

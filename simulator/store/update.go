@@ -133,8 +133,11 @@ func (s *Store) finishUpdate(m modification, current *version, draft client.Obje
 		return &version{object: draft}, true, nil
 	}
 	v, done, err = s.commit(k, m.key, current, draft, false)
-	if done && m.onlyStatus && current.tree.Load() != nil {
-		v.base.Store(current)
+	if done && m.onlyStatus {
+		v.onlyStatus = true
+		if current.tree.Load() != nil {
+			v.base.Store(current)
+		}
 	}
 	return v, done, err
 }

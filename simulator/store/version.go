@@ -19,6 +19,8 @@ import (
 type version struct {
 	revision uint64
 	gone     bool
+	// onlyStatus says that nothing but the status differs from the version before.
+	onlyStatus bool
 	// object is the stored form: a Go type for builtin and trusted kinds, else *unstructured.Unstructured.
 	object client.Object
 	// previous is the version this one replaced; nil when it was the first or the one before was compacted away.
