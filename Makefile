@@ -54,6 +54,10 @@ test-browser: ## Look at the reports' pages in headless Chromium, which it insta
 	@command -v chromium >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium; }
 	CHROMIUM=$$(command -v chromium) go test -count=1 ./simulator/report -run TestBrowser
 
+.PHONY: fuzz
+fuzz: build ## Run the controllers through random scenarios with faults
+	bin/seatrial fuzz --seeds $(or $(SEEDS),30) --from $(or $(FROM),1) --covered
+
 .PHONY: lint
 lint: bin/golangci-lint ## Run golangci-lint, and go vet over the nested modules
 	bin/golangci-lint run ./...

@@ -23,6 +23,7 @@ const (
 	GateMultiplePodTemplates featuregate.Feature = "MultiplePodTemplatesScheduling"
 	GateWorkloadAffinity     featuregate.Feature = "WorkloadAffinity"
 	GateOvercommitProtection featuregate.Feature = "SchedulingOvercommitProtection"
+	GateGracefulEviction     featuregate.Feature = "GracefulEviction"
 )
 
 // Decisions are the flags that change decisions: those of the scheduler, and of what explains it.
@@ -36,6 +37,8 @@ type Decisions struct {
 	plugins  []string
 	base     placement.Options
 	gates    featuregate.MutableVersionedFeatureGate
+	// referenceFailover is scheduler.Options.ReferenceFailover.
+	referenceFailover bool
 }
 
 // NewDecisions has the defaults of the reference, but for the protection from overcommitment, which is on. The registry holds
@@ -48,6 +51,7 @@ func NewDecisions(registry framework.Registry) *Decisions {
 		GateMultiplePodTemplates: {Default: false, PreRelease: featuregate.Alpha},
 		GateWorkloadAffinity:     {Default: false, PreRelease: featuregate.Alpha},
 		GateOvercommitProtection: {Default: true, PreRelease: featuregate.Beta},
+		GateGracefulEviction:     {Default: true, PreRelease: featuregate.Beta},
 	}))
 	return &Decisions{Estimators: newEstimators(), registry: registry, name: framework.DefaultScheduler, plugins: []string{"*"}, gates: gates}
 }
@@ -60,6 +64,7 @@ func (d *Decisions) AddTo(command *cobra.Command) {
 	flags.StringSliceVar(&d.plugins, "plugins", d.plugins, "Plugins that decide: * for those on by default, names, and -name for all but that one")
 	flags.BoolVar(&d.base.EmptyWorkloadPropagation, "enable-empty-workload-propagation", false, "Also propagate to chosen clusters that get no replica")
 	d.Estimators.addFlags(flags)
+	flags.BoolVar(&d.referenceFailover, "reference-failover", false, "Let workloads leave clusters whether others can take them or not, as the reference does. The controller manager has the same flag")
 	d.gates.AddFlag(flags)
 	command.MarkFlagsMutuallyExclusive("config", "plugins")
 	command.MarkFlagsMutuallyExclusive("config", "scheduler-name")
@@ -78,6 +83,9 @@ func (d *Decisions) Options() (scheduler.Options, error) {
 		General:        estimator.General{UseModels: d.gates.Enabled(GateResourceModeling)},
 		IgnorePriority: !d.gates.Enabled(GatePriority),
 		Overcommit:     !d.gates.Enabled(GateOvercommitProtection),
+
+		ReferenceFailover: d.referenceFailover,
+		DropMoved:         d.referenceFailover || !d.gates.Enabled(GateGracefulEviction),
 	}
 	options.Placement.MultiplePodTemplates = d.gates.Enabled(GateMultiplePodTemplates)
 	options.Placement.WorkloadAffinity = d.gates.Enabled(GateWorkloadAffinity)

@@ -16,6 +16,7 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -24,7 +25,8 @@ import (
 	"github.com/seatrial/seatrial/api/scheme"
 	"github.com/seatrial/seatrial/controllers/live"
 	"github.com/seatrial/seatrial/interpreter"
-	"github.com/seatrial/seatrial/interpreter/native"
+	"github.com/seatrial/seatrial/interpreter/standard"
+	"github.com/seatrial/seatrial/interpreter/webhook"
 )
 
 // Process is what every component that runs controllers can be told.
@@ -125,7 +127,10 @@ func (p *Process) Driver() (*live.Driver, error) {
 	if err := scheme.AddToScheme(kinds); err != nil {
 		return nil, fmt.Errorf("collecting the known kinds: %w", err)
 	}
-	chain := interpreter.Chain{native.New(native.Options{Clock: clock.RealClock{}})}
+	webhooks, err := newWebhookClient(config, kinds)
+	if err != nil {
+		return nil, err
+	}
 	driver, err := live.NewDriver(config, ctrl.Options{
 		Scheme:                        kinds,
 		LeaderElection:                p.leaderElect,
@@ -137,7 +142,7 @@ func (p *Process) Driver() (*live.Driver, error) {
 		RetryPeriod:                   &p.retryPeriod,
 		Metrics:                       metricsserver.Options{BindAddress: p.metricsAddress},
 		HealthProbeBindAddress:        p.healthAddress,
-	}, p.MemberLimits(), chain)
+	}, p.MemberLimits(), func() interpreter.Interpreter { return standard.New(clock.RealClock{}, webhooks.Interpreter()) })
 	if err != nil {
 		return nil, err
 	}
@@ -148,4 +153,17 @@ func (p *Process) Driver() (*live.Driver, error) {
 		return nil, fmt.Errorf("adding the readiness check: %w", err)
 	}
 	return driver, nil
+}
+
+// newWebhookClient prepares what asks interpreter webhooks.
+func newWebhookClient(config *rest.Config, kinds *runtime.Scheme) (*webhook.Client, error) {
+	told, err := webhook.NewMetrics(metrics.Registry)
+	if err != nil {
+		return nil, err
+	}
+	plane, err := client.New(config, client.Options{Scheme: kinds})
+	if err != nil {
+		return nil, fmt.Errorf("preparing to find interpreter webhooks: %w", err)
+	}
+	return webhook.NewClient(webhook.Options{Plane: plane, Recorder: told})
 }

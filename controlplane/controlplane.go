@@ -7,24 +7,49 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/controllers/aggregate"
+	"github.com/seatrial/seatrial/controllers/auth"
 	"github.com/seatrial/seatrial/controllers/cluster"
 	"github.com/seatrial/seatrial/controllers/clusterstatus"
 	"github.com/seatrial/seatrial/controllers/collect"
+	"github.com/seatrial/seatrial/controllers/dependencies"
+	"github.com/seatrial/seatrial/controllers/evict"
 	"github.com/seatrial/seatrial/controllers/execute"
+	"github.com/seatrial/seatrial/controllers/failover"
+	"github.com/seatrial/seatrial/controllers/graceful"
 	"github.com/seatrial/seatrial/controllers/namespace"
 	"github.com/seatrial/seatrial/controllers/propagate"
+	"github.com/seatrial/seatrial/controllers/quota"
 	"github.com/seatrial/seatrial/controllers/render"
+	"github.com/seatrial/seatrial/controllers/replicas"
+	"github.com/seatrial/seatrial/controllers/taintpolicy"
 	"github.com/seatrial/seatrial/controllers/truth"
+	"github.com/seatrial/seatrial/eviction"
+	"github.com/seatrial/seatrial/policy"
 )
 
 // Options are the settings of the controllers.
 type Options struct {
 	// SkippedNamespaces are those whose resources are never propagated.
 	SkippedNamespaces []*regexp.Regexp
-	ClusterStatus     clusterstatus.Options
+	// SkippedAPIs are kinds that are never propagated.
+	SkippedAPIs policy.APIs
+	// Preemption, Components and Dependencies are features of propagation: policies that take templates from others, workloads
+	// described by their components, and objects that follow those which need them.
+	Preemption, Components, Dependencies bool
+
+	ClusterStatus clusterstatus.Options
+	// ClusterMonitor says when clusters in Pull mode are silent.
+	ClusterMonitor cluster.Monitor
+	// Eviction is how workloads leave clusters they cannot stay in.
+	Eviction eviction.Options
+	// Evictions is told how the queue of evictions moves; nil for nobody.
+	Evictions evict.Recorder
+	// Quota is how FederatedResourceQuotas are counted.
+	Quota quota.Options
 	// Truth is told how placements turned out; nil for nobody.
 	Truth   truth.Recorder
 	Workers Workers
@@ -37,7 +62,11 @@ type Workers struct{ Clusters, Works, Bindings, Templates, Namespaces int }
 func Defaults() Options {
 	return Options{
 		SkippedNamespaces: []*regexp.Regexp{regexp.MustCompile("^(?:kube-.*)$")},
+		Dependencies:      true,
 		ClusterStatus:     clusterstatus.Defaults(),
+		ClusterMonitor:    cluster.DefaultMonitor(),
+		Eviction:          eviction.Defaults(),
+		Quota:             quota.Defaults(),
 		Workers:           Workers{Clusters: 5, Works: 5, Bindings: 5, Templates: 5, Namespaces: 1},
 	}
 }
@@ -48,21 +77,45 @@ func Controllers(options Options) []control.Controller {
 	workers := options.Workers
 	status := options.ClusterStatus
 	status.Workers = workers.Clusters
+	skipped := policy.Skipped{Namespaces: options.SkippedNamespaces, APIs: options.SkippedAPIs}
 	settled := options.Truth
 	if settled == nil {
 		settled = unread{}
 	}
-	return []control.Controller{
-		cluster.New(workers.Clusters),
+	evictions := options.Evictions
+	if evictions == nil {
+		evictions = unread{}
+	}
+	all := []control.Controller{
+		cluster.New(options.ClusterMonitor, workers.Clusters),
 		clusterstatus.New(status),
 		namespace.New(options.SkippedNamespaces, workers.Namespaces),
-		propagate.New(propagate.Options{SkippedNamespaces: options.SkippedNamespaces, Workers: workers.Templates}),
+		propagate.New(propagate.Options{
+			Skipped: skipped, Preemption: options.Preemption, Components: options.Components, Workers: workers.Templates,
+		}),
 		render.New(workers.Bindings),
 		execute.New(workers.Works),
 		collect.New(workers.Works),
 		aggregate.New(workers.Bindings),
 		truth.New(settled, truth.Defaults()),
+		taintpolicy.New(workers.Clusters),
+		evict.New(options.Eviction, evictions, workers.Bindings),
+		graceful.New(options.Eviction, workers.Bindings),
+		failover.New(options.Eviction, workers.Bindings),
 	}
+	quotas := options.Quota
+	quotas.Workers = workers.Clusters
+	all = append(all, quota.New(quotas)...)
+	all = append(all, auth.New(workers.Clusters))
+	if options.Dependencies {
+		all = append(all, dependencies.New(dependencies.Options{Skipped: skipped, Workers: workers.Bindings}))
+	}
+	return all
+}
+
+// Optional are the controllers that run only where they are named. The reference leaves them off as well.
+func Optional(options Options) []control.Controller {
+	return []control.Controller{replicas.Marker(options.Workers.Templates), replicas.Syncer(options.Workers.Templates)}
 }
 
 // unread drops what the controllers measure.
@@ -70,12 +123,17 @@ type unread struct{}
 
 func (unread) Settled(string, int32, int32) {}
 
-// Choose takes the controllers that a list names: * is all, NAME adds one, -NAME leaves one out. Names are compared without
-// regard to case, as in the reference.
+func (unread) Depth(int) {}
+
+func (unread) Processed(string, string, time.Duration, error) {}
+
+// Choose takes the controllers that a list names: * is all but the optional ones, NAME adds one, -NAME leaves one out. Names are
+// compared without regard to case, as in the reference.
 func Choose(all []control.Controller, wanted []string) ([]control.Controller, error) {
-	known := func(name string) bool {
-		return slices.ContainsFunc(all, func(c control.Controller) bool { return strings.EqualFold(c.Name, name) })
+	among := func(list []control.Controller, name string) bool {
+		return slices.ContainsFunc(list, func(c control.Controller) bool { return strings.EqualFold(c.Name, name) })
 	}
+	off := Optional(Defaults())
 	everything := slices.Contains(wanted, "*")
 	var named []string
 	for _, entry := range wanted {
@@ -83,7 +141,7 @@ func Choose(all []control.Controller, wanted []string) ([]control.Controller, er
 		if entry == "*" {
 			continue
 		}
-		if !known(name) {
+		if !among(all, name) {
 			return nil, fmt.Errorf("there is no controller %q; the controllers are %s", name, listed(all))
 		}
 		named = append(named, strings.ToLower(entry))
@@ -91,7 +149,7 @@ func Choose(all []control.Controller, wanted []string) ([]control.Controller, er
 	var chosen []control.Controller
 	for _, controller := range all {
 		name := strings.ToLower(controller.Name)
-		if slices.Contains(named, name) || everything && !slices.Contains(named, "-"+name) {
+		if slices.Contains(named, name) || everything && !slices.Contains(named, "-"+name) && !among(off, name) {
 			chosen = append(chosen, controller)
 		}
 	}

@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -8,12 +9,13 @@ import (
 )
 
 func TestChoose(t *testing.T) {
-	all := []control.Controller{{Name: "cluster"}, {Name: "binding"}, {Name: "workStatus"}}
+	all := []control.Controller{{Name: "cluster"}, {Name: "binding"}, {Name: "workStatus"}, {Name: "hpaScaleTargetMarker"}}
 	for _, c := range []struct{ wanted, want, fault string }{
 		{"*", "cluster, binding, workStatus", ""},
 		{"*,-Binding", "cluster, workStatus", ""},
 		{"WORKSTATUS,cluster", "cluster, workStatus", ""},
-		{"*,-none", "", `there is no controller "none"; the controllers are cluster, binding, workStatus`},
+		{"*,HPAScaleTargetMarker", "cluster, binding, workStatus, hpaScaleTargetMarker", ""},
+		{"*,-none", "", `there is no controller "none"; the controllers are cluster, binding, workStatus, hpaScaleTargetMarker`},
 	} {
 		chosen, err := Choose(all, strings.Split(c.wanted, ","))
 		if got := listed(chosen); got != c.want {
@@ -27,8 +29,9 @@ func TestChoose(t *testing.T) {
 
 // TestControllersAreDistinct: metrics, leases and --controllers go by the name.
 func TestControllersAreDistinct(t *testing.T) {
-	seen := map[string]bool{"scheduler": true}
-	for _, c := range Controllers(Defaults()) {
+	seen, settings := map[string]bool{"scheduler": true}, Defaults()
+	settings.Quota.Enforced = true
+	for _, c := range slices.Concat(Controllers(settings), Optional(settings)) {
 		if name := strings.ToLower(c.Name); seen[name] || name == "" {
 			t.Errorf("there are two controllers named %q", c.Name)
 		} else {

@@ -64,6 +64,7 @@ func (i *installation) up(ctx context.Context, out io.Writer) error {
 		// A test need not wait as long as production before it believes that a cluster has failed, or is back.
 		Flags: map[string][]string{"controller-manager": {
 			"--cluster-status-update-frequency=1s", "--cluster-failure-threshold=3s", "--cluster-success-threshold=3s",
+			"--feature-gates=PropagationPolicyPreemption=true",
 		}},
 	}, local.NewProgress(out))
 }
@@ -158,6 +159,7 @@ func TestEmbedded(t *testing.T) {
 			t.Run(suite.name, func(t *testing.T) { suite.run(t, env) })
 		}
 	}
+	t.Run("WebhooksInterpretKinds", func(t *testing.T) { e2e.WebhooksInterpretKinds(t, env) })
 	for _, suite := range membership {
 		t.Run(suite.name, func(t *testing.T) { suite.run(t, env, env) })
 	}

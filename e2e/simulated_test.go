@@ -14,9 +14,11 @@ import (
 	"github.com/seatrial/seatrial/simulator"
 )
 
-// controllers are the values that run in production.
+// controllers are the values that run in production, with the features that suites need.
 func controllers() []control.Controller {
-	return append(controlplane.Controllers(controlplane.Defaults()), scheduler.New(scheduler.Options{Name: "default-scheduler"}))
+	settings := controlplane.Defaults()
+	settings.Preemption = true
+	return append(controlplane.Controllers(settings), scheduler.New(scheduler.Options{Name: "default-scheduler"}))
 }
 
 func simulated(t *testing.T) *simulator.Fleet {
@@ -80,6 +82,21 @@ var suites = []struct {
 	{"MissingFitIsExplained", e2e.MissingFitIsExplained, false},
 	{"WishesTravelToBindings", e2e.WishesTravelToBindings, false},
 	{"OverridesApplyPerCluster", e2e.OverridesApplyPerCluster, false},
+	{"DependenciesFollowTemplates", e2e.DependenciesFollowTemplates, false},
+	{"SharedDependencyServesAll", e2e.SharedDependencyServesAll, false},
+	{"DependencyWithPolicyGoesBoth", e2e.DependencyWithPolicyGoesBoth, false},
+	{"RecreatedDependencyComesBack", e2e.RecreatedDependencyComesBack, false},
+	{"NamedDependenciesFollow", e2e.NamedDependenciesFollow, false},
+	{"DividedJobIsDoneOnce", e2e.DividedJobIsDoneOnce, false},
+	{"LazyPolicyWaitsForTemplates", e2e.LazyPolicyWaitsForTemplates, false},
+	{"DependentOverridesComeFirst", e2e.DependentOverridesComeFirst, false},
+	{"PreemptingPolicyTakesOver", e2e.PreemptingPolicyTakesOver, false},
+	{"UnfitOverrideHoldsOnlyItsCluster", e2e.UnfitOverrideHoldsOnlyItsCluster, false},
+	{"UnreadableTemplateKeepsItsCopies", e2e.UnreadableTemplateKeepsItsCopies, false},
+	{"ScriptsTeachKinds", e2e.ScriptsTeachKinds, false},
+	{"BrokenScriptsHoldOnlyTheirKind", e2e.BrokenScriptsHoldOnlyTheirKind, false},
+	{"QuotaPartsReachMembers", e2e.QuotaPartsReachMembers, false},
+	{"ProxyUsersAreImpersonated", e2e.ProxyUsersAreImpersonated, false},
 }
 
 // membership are suites in which clusters join and leave.

@@ -339,7 +339,7 @@ func runScheduler(t *testing.T, config *rest.Config, kinds *runtime.Scheme, seen
 	ctrl.SetLogger(logr.Discard())
 	driver, err := live.NewDriver(config, ctrl.Options{
 		Scheme: kinds, Metrics: metricsserver.Options{BindAddress: "0"},
-	}, live.Limits{QPS: -1}, interpreter.Chain{})
+	}, live.Limits{QPS: -1}, func() interpreter.Interpreter { return interpreter.Chain{} })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,19 @@ import (
 // Chain asks its members in order: the first one that supports an operation on a kind answers, and an error of it is final.
 type Chain []Interpreter
 
-var _ Interpreter = Chain(nil)
+var (
+	_ Interpreter = Chain(nil)
+	_ Observer    = Chain(nil)
+)
+
+// Observe shows a change to all members that objects configure.
+func (c Chain) Observe(old, current runtime.Object) {
+	for _, member := range c {
+		if observer, ok := member.(Observer); ok {
+			observer.Observe(old, current)
+		}
+	}
+}
 
 // Supports tells whether any member supports the operation.
 func (c Chain) Supports(gvk schema.GroupVersionKind, operation configv1alpha1.InterpreterOperation) bool {

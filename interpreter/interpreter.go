@@ -49,6 +49,14 @@ type Interpreter interface {
 	Health(ctx context.Context, object *unstructured.Unstructured) (bool, error)
 }
 
+// Observer is an Interpreter that objects of the control plane configure. Whoever drives a controller gives it an interpreter
+// of its own, and shows that every change of an object the controller watches before keys wake for it. So a turn never asks
+// an interpreter that is older than what woke it.
+type Observer interface {
+	// Observe takes one change; old is nil for an object that is new, and current for one that is gone.
+	Observe(old, current runtime.Object)
+}
+
 // UnsupportedError says that nobody knows how to do an operation on a kind.
 type UnsupportedError struct {
 	Operation configv1alpha1.InterpreterOperation

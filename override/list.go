@@ -16,11 +16,11 @@ func Kinds() []client.Object {
 
 // ListFor reads the policies that may select a manifest of the namespace: its own and all cluster-scoped ones. An empty
 // namespace, of cluster-scoped manifests, leaves the latter.
-func ListFor(ctx context.Context, reader client.Reader, namespace string) ([]Policy, error) {
+func ListFor(ctx context.Context, reader client.Reader, namespace string, options ...client.ListOption) ([]Policy, error) {
 	var views []Policy
 	if namespace != "" {
 		list := &policyv1alpha1.OverridePolicyList{}
-		if err := reader.List(ctx, list, client.InNamespace(namespace)); err != nil {
+		if err := reader.List(ctx, list, append(options, client.InNamespace(namespace))...); err != nil {
 			return nil, fmt.Errorf("listing the override policies of namespace %s: %w", namespace, err)
 		}
 		for i := range list.Items {
@@ -28,7 +28,7 @@ func ListFor(ctx context.Context, reader client.Reader, namespace string) ([]Pol
 		}
 	}
 	list := &policyv1alpha1.ClusterOverridePolicyList{}
-	if err := reader.List(ctx, list); err != nil {
+	if err := reader.List(ctx, list, options...); err != nil {
 		return nil, fmt.Errorf("listing cluster override policies: %w", err)
 	}
 	for i := range list.Items {

@@ -51,11 +51,11 @@ func Get(ctx context.Context, reader client.Reader, name types.NamespacedName) (
 
 // ListFor reads the policies that may select a template of the namespace: its own and all cluster-scoped ones. An empty
 // namespace, of cluster-scoped templates, leaves the latter.
-func ListFor(ctx context.Context, reader client.Reader, namespace string) ([]Policy, error) {
+func ListFor(ctx context.Context, reader client.Reader, namespace string, options ...client.ListOption) ([]Policy, error) {
 	var views []Policy
 	if namespace != "" {
 		list := &policyv1alpha1.PropagationPolicyList{}
-		if err := reader.List(ctx, list, client.InNamespace(namespace)); err != nil {
+		if err := reader.List(ctx, list, append(options, client.InNamespace(namespace))...); err != nil {
 			return nil, fmt.Errorf("listing the propagation policies of namespace %s: %w", namespace, err)
 		}
 		for i := range list.Items {
@@ -64,7 +64,7 @@ func ListFor(ctx context.Context, reader client.Reader, namespace string) ([]Pol
 		}
 	}
 	list := &policyv1alpha1.ClusterPropagationPolicyList{}
-	if err := reader.List(ctx, list); err != nil {
+	if err := reader.List(ctx, list, options...); err != nil {
 		return nil, fmt.Errorf("listing cluster propagation policies: %w", err)
 	}
 	for i := range list.Items {

@@ -23,6 +23,9 @@ func condition(decision placement.Decision, now metav1.Time, generation int64) m
 		Message: "scheduled to " + describe(decision.Clusters), LastTransitionTime: now, ObservedGeneration: generation,
 	}
 	if decision.Err == nil {
+		if decision.Kept != "" {
+			result.Message += "; what is to be evicted stays, as others cannot take its place: " + decision.Kept
+		}
 		return result
 	}
 	result.Status, result.Reason, result.Message = metav1.ConditionFalse, names.ReasonSchedulerError, decision.Err.Error()

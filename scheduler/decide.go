@@ -7,6 +7,7 @@ import (
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/estimator"
+	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/scheduler/capacity"
 	"github.com/seatrial/seatrial/scheduler/framework"
 	"github.com/seatrial/seatrial/scheduler/inflight"
@@ -87,7 +88,8 @@ type basis struct {
 	steps  timing
 }
 
-// decide stops at the first attempt that succeeds, that lacks answers, or that failed for another reason than the clusters.
+// decide gives a workload a place without the clusters it is to be evicted from; where there is none, these stay. What a user says
+// in so many words takes effect all the same.
 func (o Options) decide(bound binding.Binding, seen basis) (decision placement.Decision, open *question) {
 	preferences, err := placement.ParsePreferences(bound.GetAnnotations())
 	if err != nil {
@@ -98,22 +100,54 @@ func (o Options) decide(bound binding.Binding, seen basis) (decision placement.D
 		profile = &framework.Profile{}
 	}
 	profile = seen.steps.observes(profile)
+	settings := profile.Options(o.Placement)
+	settings.KeepTainted = !o.ReferenceFailover && !placementChanged(bound)
 	request := placement.Request{
 		Binding: bound.NamespacedName(), Spec: bound.Spec, Term: bound.Status.SchedulerObservedAffinityName,
-		LastScheduled: bound.Status.LastScheduledTime, Options: profile.Options(o.Placement), Preferences: preferences,
+		LastScheduled: bound.Status.LastScheduledTime, Options: settings, Preferences: preferences,
 		Fingerprint: fingerprint(bound),
 	}
+	if !o.ReferenceFailover && replicasChanged(bound.Spec) {
+		request.Ready = eviction.Ready(bound.Status.AggregatedStatus)
+	}
+	if tasks := eviction.WithoutHolds(bound.Spec.GracefulEvictionTasks); len(tasks) < len(bound.Spec.GracefulEvictionTasks) {
+		spec := *bound.Spec
+		spec.GracefulEvictionTasks = tasks
+		request.Spec = &spec
+	}
+	decision, open = o.try(bound, profile, request, seen)
+	if open != nil || decision.Err == nil || o.ReferenceFailover || failedPlugin(decision.Err) || !eviction.AnyWaiting(bound.Spec) {
+		decision.Err = staying(bound, decision.Err)
+		return decision, open
+	}
+	kept := makeLegible(&decision).Error()
+	spec := *request.Spec
+	spec.GracefulEvictionTasks = eviction.WithoutWaiting(request.Spec)
+	request.Spec = &spec
+	if decision, open = o.try(bound, profile, request, seen); open == nil && decision.Err == nil {
+		decision.Kept = kept
+	}
+	decision.Err = staying(bound, decision.Err)
+	return decision, open
+}
+
+// try stops at the first attempt that succeeds, that lacks answers, or that failed for another reason than the clusters.
+func (o Options) try(bound binding.Binding, profile *framework.Profile, request placement.Request, seen basis) (decision placement.Decision, open *question) {
 	for _, attempt := range request.Attempts() {
 		if decision, open = o.attempt(bound, profile, attempt, seen); open != nil {
 			return placement.Decision{}, open
 		}
-		var failed *framework.PluginError
-		if decision.Err == nil || errors.As(decision.Err, &failed) {
+		if decision.Err == nil || failedPlugin(decision.Err) {
 			break
 		}
 	}
-	decision.Err = staying(bound, decision.Err)
 	return decision, nil
+}
+
+// failedPlugin tells an error that is not about the clusters.
+func failedPlugin(err error) bool {
+	var failed *framework.PluginError
+	return errors.As(err, &failed)
 }
 
 // staying keeps a workload where it is when only plugins and extenders reject the clusters. What no cluster fits is taken away

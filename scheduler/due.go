@@ -10,6 +10,7 @@ import (
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/policy"
 	"github.com/seatrial/seatrial/scheduler/placement"
 	"github.com/seatrial/seatrial/workload"
@@ -21,7 +22,7 @@ func due(bound binding.Binding, fleet *placement.Snapshot) bool {
 	if waits(bound) || rescheduleAsked(bound) || replicasChanged(bound.Spec) || followsFleet(bound.Spec) || lostCluster(bound.Spec.Clusters, fleet) {
 		return true
 	}
-	if bound.GetAnnotations()[names.AnnotationAppliedPlacement] != appliedPlacement(bound) ||
+	if placementChanged(bound) ||
 		bound.GetAnnotations()[names.AnnotationAppliedPreferences] != appliedPreferences(bound, fleet.PriceList()) {
 		return true
 	}
@@ -42,8 +43,14 @@ func policyChanged(event control.Event) bool {
 		!workload.Equal(old.Spec.Placement, current.Spec.Placement)
 }
 
+// waits tells a binding that has no place, or is to leave one and cannot yet.
 func waits(bound binding.Binding) bool {
-	return !meta.IsStatusConditionTrue(bound.Status.Conditions, names.ConditionScheduled)
+	return !meta.IsStatusConditionTrue(bound.Status.Conditions, names.ConditionScheduled) || eviction.AnyWaiting(bound.Spec)
+}
+
+// placementChanged tells whether a binding was placed under other rules, or never.
+func placementChanged(bound binding.Binding) bool {
+	return bound.GetAnnotations()[names.AnnotationAppliedPlacement] != appliedPlacement(bound)
 }
 
 // rescheduleAsked tells a trigger that no decision has answered yet.

@@ -64,6 +64,12 @@ type Options struct {
 	// Overcommit gives room away that earlier decisions took but clusters do not report yet (gate
 	// SchedulingOvercommitProtection off).
 	Overcommit bool
+	// ReferenceFailover lets workloads leave clusters whether others can take them or not, and grow at the cost of clusters that
+	// cannot be reached, as in the reference.
+	ReferenceFailover bool
+	// DropMoved gives replicas up at once that move to other clusters, as the reference does. Otherwise they are held until their
+	// successors are ready, for which a controller manager must run that ends eviction tasks.
+	DropMoved bool
 	// Recorder is told what the scheduler does; nil for nobody.
 	Recorder Recorder
 	Workers  int
@@ -80,7 +86,7 @@ func New(options Options) control.Controller {
 		watches = append(watches, control.Watch{Object: kind, Keys: onBinding})
 	}
 	return control.Controller{
-		Name: "scheduler", Watches: watches, Workers: options.Workers, Queue: scheduler.options.queue, Reconcile: scheduler.reconcile,
+		Name: "scheduler", Watches: watches, Indexes: indexes(), Workers: options.Workers, Queue: scheduler.options.queue, Reconcile: scheduler.reconcile,
 	}
 }
 
@@ -125,6 +131,8 @@ type scheduler struct {
 	batch    *placement.Batch
 	// written are the versions that the scheduler's own complete writes gave to bindings, until it reads a later one.
 	written map[types.NamespacedName]version
+	// owed says that bindings have not been woken yet for a change of traits that was taken over.
+	owed bool
 }
 
 type version struct {
@@ -185,6 +193,8 @@ func (s *scheduler) schedule(ctx context.Context, deps control.Deps, bound bindi
 	var fit *placement.FitError
 	var failed *framework.PluginError
 	switch {
+	case err == nil && decision.Kept != "":
+		return control.Result{RequeueAfter: s.patience(deps.Clock.Now())}, nil
 	case err == nil:
 		return control.Result{}, nil
 	case outcome == nil, quotaExceeded(outcome), errors.As(outcome, &failed):

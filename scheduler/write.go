@@ -14,6 +14,7 @@ import (
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/fieldpatch"
 	"github.com/seatrial/seatrial/scheduler/placement"
 	"github.com/seatrial/seatrial/workload"
@@ -61,6 +62,10 @@ func (s *scheduler) writeTargets(ctx context.Context, deps control.Deps, bound, 
 		return nil
 	}
 	fields := fieldpatch.Fields{Annotations: applied, Spec: map[string]any{"clusters": decision.Clusters}}
+	if tasks := s.hold(deps, bound, decision); !workload.Equal(tasks, bound.Spec.GracefulEvictionTasks) {
+		fields.Spec["gracefulEvictionTasks"] = tasks
+		changed.Spec.GracefulEvictionTasks = tasks
+	}
 	began := deps.Clock.Now()
 	err := fieldpatch.Object(ctx, deps.Client, changed.Object, fields)
 	s.options.Recorder.Write(WriteTargets, err, deps.Clock.Since(began))
@@ -69,6 +74,21 @@ func (s *scheduler) writeTargets(ctx context.Context, deps control.Deps, bound, 
 	}
 	changed.Spec.Clusters = decision.Clusters
 	return nil
+}
+
+// hold keeps the replicas that a decision moves until their successors are ready.
+func (s *scheduler) hold(deps control.Deps, bound binding.Binding, decision placement.Decision) []workv1alpha2.GracefulEvictionTask {
+	if s.options.DropMoved {
+		return bound.Spec.GracefulEvictionTasks
+	}
+	s.mu.Lock()
+	fleet := s.fleet.Current()
+	s.mu.Unlock()
+	stays := func(name string) bool {
+		cluster := fleet.Cluster(name)
+		return cluster != nil && cluster.DeletionTimestamp.IsZero()
+	}
+	return eviction.Hold(bound.Spec, decision.Clusters, bound.Status.AggregatedStatus, stays, metav1.NewTime(deps.Clock.Now()))
 }
 
 // sameTargets compares targets as sets, in which a cluster stands once.
@@ -121,16 +141,13 @@ func (s *scheduler) observe(ctx context.Context, deps control.Deps, bound bindin
 }
 
 func (s *scheduler) patchStatus(ctx context.Context, deps control.Deps, before, changed binding.Binding) error {
-	fields, err := fieldpatch.Between(before.Status, changed.Status)
-	if err != nil {
-		return fmt.Errorf("comparing the status of binding %s: %w", before.NamespacedName(), err)
-	}
+	fields := fieldpatch.Between(before.Status, changed.Status)
 	if len(fields) == 0 {
 		return nil
 	}
 	// Status aggregation writes conditions as well, and the patch replaces the list whole: it must not be older than the rest.
 	began := deps.Clock.Now()
-	err = fieldpatch.Status(ctx, deps.Client, changed.Object, fieldpatch.Fields{Status: fields})
+	err := fieldpatch.Status(ctx, deps.Client, changed.Object, fieldpatch.Fields{Status: fields})
 	s.options.Recorder.Write(WriteStatus, err, deps.Clock.Since(began))
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status of binding %s: %w", before.NamespacedName(), err)

@@ -31,6 +31,7 @@ type cluster struct {
 	// touch has the fleet tend to it after the present event; touched, that it will.
 	touch   func()
 	touched bool
+	beside  func(func())
 	// columns hold the nodes and pods of a member that was added with them; otherwise they are objects in the store.
 	columns *columns
 
@@ -86,6 +87,10 @@ func (f *Fleet) newCluster(spec fleet.Spec) *cluster {
 		spec: spec, loop: f.loop, clock: &skewed{Loop: f.loop}, began: f.loop.Now(), state: fleet.Running, past: newTrail(), server: newServer(f.faults),
 	}
 	c.touch = func() { f.touch(c) }
+	c.beside = f.options.Beside
+	if c.beside == nil {
+		c.beside = func(work func()) { work() }
+	}
 	c.inside.blocked, c.outside.blocked = c.down, c.unreachable
 	return c
 }

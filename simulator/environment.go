@@ -18,6 +18,8 @@ import (
 	"github.com/seatrial/seatrial/api/admission"
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/crds"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+	"github.com/seatrial/seatrial/controllers/quota"
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/simulator/store"
 )
@@ -85,7 +87,7 @@ func (f *Fleet) newMember(spec fleet.Spec) (*cluster, error) {
 	added := f.newCluster(spec)
 	var err error
 	added.store, err = store.New(store.Options{
-		Scheme: f.scheme, Clock: added.clock, IDs: f.ids, Resources: store.Builtins(), Checked: f.options.Checked, Wrote: added.touch, Shared: f.shared,
+		Scheme: f.scheme, Clock: added.clock, IDs: f.ids, Resources: store.Builtins(), Checked: f.options.Checked, Wrote: added.touch, Shared: f.shared, Beside: f.options.Beside,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("adding cluster %s: %w", spec.Name, err)
@@ -225,7 +227,7 @@ func (f *Fleet) planeStore(plane *cluster) (*store.Store, error) {
 		GVK: clusterv1alpha1.GroupVersion.WithKind(clusterv1alpha1.ResourceKindCluster), Plural: "clusters", Status: true,
 	}
 	return store.New(store.Options{
-		Scheme: f.scheme, Clock: f.loop, IDs: f.ids, Checked: f.options.Checked, Trusting: f.options.Trusting, Wrote: plane.touch, Shared: f.shared,
+		Scheme: f.scheme, Clock: f.loop, IDs: f.ids, Checked: f.options.Checked, Trusting: f.options.Trusting, Wrote: plane.touch, Shared: f.shared, Beside: f.options.Beside,
 		Resources: append(append(store.Builtins(), custom...), clusters),
 		Admission: f.admission(append(kindsOf(definitions), clusters.GVK)),
 	})
@@ -255,12 +257,16 @@ func (f *Fleet) admission(kinds []schema.GroupVersionKind) []store.Admission {
 			Default: func(_ context.Context, object, old client.Object) error {
 				return admission.Default(object, orNil(old), options())
 			},
-			Validate: func(_ context.Context, object, old client.Object) error {
+			Validate: func(ctx context.Context, object, old client.Object) error {
 				if object == nil {
 					return nil
 				}
 				if faults := admission.Validate(object, orNil(old), options()); len(faults) > 0 {
 					return apierrors.NewInvalid(kind.GroupKind(), object.GetName(), faults)
+				}
+				if after, ok := object.(*workv1alpha2.ResourceBinding); ok && f.options.QuotaEnforcement {
+					before, _ := old.(*workv1alpha2.ResourceBinding)
+					return quota.Admit(ctx, f.plane.store.Client(), before, after, false)
 				}
 				return nil
 			},

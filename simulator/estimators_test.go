@@ -25,6 +25,7 @@ import (
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/policy"
 	"github.com/seatrial/seatrial/scheduler"
+	"github.com/seatrial/seatrial/simulator/kube"
 )
 
 func cores(count string) corev1.ResourceList {
@@ -301,5 +302,41 @@ func TestEstimatorsFollow(t *testing.T) {
 	}
 	if len(seen) < 10 {
 		t.Errorf("the answers were %v only", seen)
+	}
+}
+
+// TestEstimatorsReadRows asks a member whose nodes and pods are rows: what rows alone tell is what an index of them tells, the
+// namespace of the requirements goes before that of the question, and a blind estimator stays where it was.
+func TestEstimatorsReadRows(t *testing.T) {
+	f, err := New(t.Context(), Options{Start: start, Seed: 1, Checked: true})
+	ok(t, err)
+	pool := kube.NodePool{Name: "m1", Count: 3, Allocatable: corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse("4"), corev1.ResourceMemory: resource.MustParse("16Gi"), corev1.ResourcePods: resource.MustParse("20"),
+	}}
+	rows, err := f.AddColumnar(t.Context(), fleet.Spec{Name: "m1"}, Columns{Pools: []kube.NodePool{pool}})
+	ok(t, err)
+	estimators, blind := f.Estimators(packing.Options{}), f.Estimators(packing.Options{})
+	run(t, f, time.Second)
+	ok(t, blind.Blind(t.Context(), "m1"))
+	question := askCores("1")
+	indexed := question
+	indexed.Pod = &estimator.PodDemand{}
+	for i, happens := range []func() error{
+		func() error { return nil },
+		func() error { return rows.Cordon("m1-1", true) },
+		func() error { return rows.RemoveNode("m1-0") },
+		func() error { return rows.Cordon("m1-1", false) },
+	} {
+		ok(t, happens())
+		run(t, f, time.Duration(i+1)*time.Minute)
+		want := counts(estimators.Estimate(t.Context(), indexed, []string{"m1"}))
+		expectCounts(t, estimators, question, want, "m1")
+	}
+	expectCounts(t, estimators, question, "8", "m1")
+	expectCounts(t, blind, question, "stale 12", "m1")
+
+	question.Namespace, question.Requirements.Namespace = "shop", "bank"
+	if got := demandOf(&question).Requirements.Namespace; got != "bank" {
+		t.Errorf("quotas are looked for in namespace %q, want that of the requirements", got)
 	}
 }

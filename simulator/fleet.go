@@ -35,6 +35,9 @@ type Options struct {
 	// Forget drops what every watcher has seen from the histories, and keeps only its digest, so that memory does not grow
 	// with time. Writes then tells no more than what is left.
 	Forget bool
+	// Beside does work that changes nothing but the time it takes: it calls what it is given in that order, one after the other,
+	// at any time. Nil calls it at once.
+	Beside func(func())
 	// Turn is told of every turn that a controller had; nil for nobody.
 	Turn func(controller string)
 	// Trusting leaves out the validation of custom resources by their schemas, which makes writes several times cheaper.
@@ -42,6 +45,8 @@ type Options struct {
 	Trusting bool
 	// Checked makes reads panic that find an object which a controller has written to.
 	Checked bool
+	// QuotaEnforcement refuses bindings beyond the FederatedResourceQuotas of their namespace.
+	QuotaEnforcement bool
 }
 
 // Fleet is a simulated control plane with its members and controllers. It implements fleet.Environment and
@@ -357,6 +362,7 @@ func (f *Fleet) Digest() (string, error) {
 	for _, name := range f.names() {
 		c := f.clusters[name]
 		c.remember(c.store.Revision())
+		c.past.summing.Wait()
 		fmt.Fprintf(sum, "%s %x\n", name, c.past.sum.Sum(nil))
 		if c.columns != nil {
 			fmt.Fprintf(sum, "%s\n", c.columns.kube.Digest())

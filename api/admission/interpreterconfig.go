@@ -3,15 +3,13 @@ package admission
 import (
 	"fmt"
 	"slices"
-	"strings"
 
-	lua "github.com/yuin/gopher-lua"
-	"github.com/yuin/gopher-lua/parse"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	configv1alpha1 "github.com/seatrial/seatrial/api/config/v1alpha1"
+	"github.com/seatrial/seatrial/interpreter/sandbox"
 )
 
 const (
@@ -87,13 +85,9 @@ func ValidateInterpreterCustomization(
 	return faults
 }
 
-// loads compiles a script without running it.
+// loads compiles a script as the interpreter does, without running it.
 func loads(text, name string) error {
-	chunk, err := parse.Parse(strings.NewReader(text), name)
-	if err != nil {
-		return err
-	}
-	_, err = lua.Compile(chunk, name)
+	_, err := sandbox.Compile(name, text)
 	return err
 }
 

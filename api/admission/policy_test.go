@@ -97,6 +97,45 @@ func TestDefaultPropagation(t *testing.T) {
 	}
 }
 
+// TestDefaultGracePeriodIsMarked: what admission fills in can be told from what a user wrote.
+func TestDefaultGracePeriodIsMarked(t *testing.T) {
+	const filledIn = "600"
+	for _, c := range []struct {
+		name      string
+		purge     policyv1alpha1.PurgeMode
+		grace     *int32
+		marked    string
+		want      string
+		wantGrace int32
+	}{
+		{"filled in", policyv1alpha1.PurgeModeGracefully, nil, "", filledIn, 600},
+		{"of the user", policyv1alpha1.PurgeModeGracefully, pointerTo(int32(30)), "", "", 30},
+		{"of the user, by chance the same", policyv1alpha1.PurgeModeGracefully, pointerTo(int32(600)), "", "", 600},
+		{"filled in before", policyv1alpha1.PurgeModeGracefully, pointerTo(int32(600)), filledIn, filledIn, 600},
+		{"changed by the user since", policyv1alpha1.PurgeModeGracefully, pointerTo(int32(601)), filledIn, "", 601},
+		{"another mode since", policyv1alpha1.PurgeModeNever, nil, filledIn, "", 0},
+	} {
+		spec := propagationSpec()
+		spec.Failover = &policyv1alpha1.FailoverBehavior{Application: &policyv1alpha1.ApplicationFailoverBehavior{PurgeMode: c.purge, GracePeriodSeconds: c.grace}}
+		for scope, object := range bothScopes(spec) {
+			view := viewOf(object)
+			if c.marked != "" {
+				view.Meta.Annotations = map[string]string{names.AnnotationDefaultGracePeriod: c.marked}
+			}
+			if err := Default(object, nil, Options{IDs: counting()}); err != nil {
+				t.Fatal(err)
+			}
+			grace := int32(0)
+			if given := view.Spec.Failover.Application.GracePeriodSeconds; given != nil {
+				grace = *given
+			}
+			if mark := view.Meta.Annotations[names.AnnotationDefaultGracePeriod]; mark != c.want || grace != c.wantGrace {
+				t.Errorf("%s (%s): mark %q, %d seconds; want %q, %d", c.name, scope, mark, grace, c.want, c.wantGrace)
+			}
+		}
+	}
+}
+
 func TestValidatePropagation(t *testing.T) {
 	placement := func(change func(*policyv1alpha1.Placement)) func(*policyv1alpha1.PropagationSpec) {
 		return func(spec *policyv1alpha1.PropagationSpec) { change(&spec.Placement) }

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -58,7 +59,7 @@ func (p Propagation) Default(create bool, ids func() string) {
 		scheduling.ReplicaDivisionPreference == "" {
 		scheduling.ReplicaDivisionPreference = policyv1alpha1.ReplicaDivisionPreferenceWeighted
 	}
-	defaultFailover(p.Spec.Failover)
+	p.defaultFailover()
 	if create {
 		metav1.SetMetaDataLabel(p.Meta, p.idLabel, ids())
 		p.addFinalizer()
@@ -95,14 +96,20 @@ func defaultSpread(constraints []policyv1alpha1.SpreadConstraint) {
 	}
 }
 
-func defaultFailover(failover *policyv1alpha1.FailoverBehavior) {
-	if failover == nil || failover.Application == nil {
-		return
+// defaultFailover gives an application that leaves gracefully its time, and leaves a mark that the user did not.
+func (p Propagation) defaultFailover() {
+	var application *policyv1alpha1.ApplicationFailoverBehavior
+	if p.Spec.Failover != nil {
+		application = p.Spec.Failover.Application
 	}
-	application := failover.Application
-	if application.PurgeMode == policyv1alpha1.PurgeModeGracefully && application.GracePeriodSeconds == nil {
+	graceful := application != nil && application.PurgeMode == policyv1alpha1.PurgeModeGracefully
+	switch mark := strconv.Itoa(int(defaultGracePeriodSeconds)); {
+	case graceful && application.GracePeriodSeconds == nil:
 		seconds := defaultGracePeriodSeconds
 		application.GracePeriodSeconds = &seconds
+		metav1.SetMetaDataAnnotation(p.Meta, names.AnnotationDefaultGracePeriod, mark)
+	case !graceful || strconv.Itoa(int(*application.GracePeriodSeconds)) != p.Meta.Annotations[names.AnnotationDefaultGracePeriod]:
+		delete(p.Meta.Annotations, names.AnnotationDefaultGracePeriod)
 	}
 }
 

@@ -51,7 +51,9 @@ const ReasonRebalanceBindingGone = "ReferencedBindingNotFound"
 const (
 	EvictionReasonTaint         = "TaintUntolerated"
 	EvictionReasonApplication   = "ApplicationFailure"
+	EvictionReasonMoved         = "ReplicasMoved"
 	EvictionProducerTaint       = "TaintManager"
+	EvictionProducerScheduler   = "scheduler"
 	EvictionProducerBinding     = "resource-binding-application-failover-controller"
 	EvictionProducerClusterWide = "cluster-resource-binding-application-failover-controller"
 )

@@ -21,10 +21,22 @@ const (
 // negative, in any unit that is the same for all clusters. The annotation comes before the label.
 const ClusterPrice = "seatrial.io/price"
 
-// PlacementAnnotations lists the annotations that travel from a policy to the bindings it makes.
+// PlacementAnnotations lists the annotations that change where a binding goes. They travel from a policy to the bindings it makes.
 func PlacementAnnotations() []string {
 	return []string{AnnotationSpread, AnnotationSpreadConstraints, AnnotationStaticWeights, AnnotationPrefer}
 }
+
+// PolicyAnnotations lists all annotations that travel from a policy to the bindings it makes.
+func PolicyAnnotations() []string {
+	return append(PlacementAnnotations(), AnnotationDefaultGracePeriod)
+}
+
+// AnnotationDefaultGracePeriod on a policy tells the grace period that admission filled in because the user gave none, in seconds.
+// It goes when the policy says otherwise.
+const AnnotationDefaultGracePeriod = "seatrial.io/default-grace-period"
+
+// AnnotationUnhealthySince on a binding is JSON: since when a workload with application failover is unhealthy in each cluster.
+const AnnotationUnhealthySince = "seatrial.io/unhealthy-since"
 
 // AnnotationPodDemand on a binding is JSON: what a replica asks of the nodes and pods around it beyond its requirements, so
 // that estimates can heed it. The pod template is its source, and the annotation goes when the template asks no more.

@@ -6,12 +6,22 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/component-base/featuregate"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/seatrial/seatrial/component"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/controllers/truth"
 	"github.com/seatrial/seatrial/controlplane"
+	"github.com/seatrial/seatrial/policy"
+)
+
+// Feature gates of the controller manager alone, by the names of the reference.
+const (
+	gatePreemption   featuregate.Feature = "PropagationPolicyPreemption"
+	gateDependencies featuregate.Feature = "PropagateDeps"
+	gateQuota        featuregate.Feature = "FederatedQuotaEnforcement"
 )
 
 // managerOptions are the flags of the controller manager.
@@ -19,6 +29,8 @@ type managerOptions struct {
 	process           *component.Process
 	controllers       []string
 	skippedNamespaces []string
+	skippedAPIs       string
+	gates             featuregate.MutableVersionedFeatureGate
 	settings          controlplane.Options
 }
 
@@ -26,7 +38,7 @@ func newControllerManagerCommand() *cobra.Command {
 	options := &managerOptions{
 		process:     component.NewProcess("karmada-controller-manager", ":10357"),
 		controllers: []string{"*"}, skippedNamespaces: []string{"kube-.*"},
-		settings: controlplane.Defaults(),
+		gates: featuregate.NewFeatureGate(), settings: controlplane.Defaults(),
 	}
 	command := &cobra.Command{
 		Use:   "controller-manager",
@@ -47,12 +59,26 @@ their status back.`,
 func (o *managerOptions) addFlags(flags *pflag.FlagSet) {
 	o.process.AddFlags(flags)
 	o.process.AddMemberFlags(flags)
-	flags.StringSliceVar(&o.controllers, "controllers", o.controllers, "Controllers to run: * is all, NAME adds one, -NAME leaves one out")
+	flags.StringSliceVar(&o.controllers, "controllers", o.controllers, "Controllers to run: * is all but hpaScaleTargetMarker and deploymentReplicasSyncer, NAME adds one, -NAME leaves one out")
 	flags.StringSliceVar(&o.skippedNamespaces, "skipped-propagating-namespaces", o.skippedNamespaces, "Regular expressions of namespaces whose resources are never propagated")
+	flags.StringVar(&o.skippedAPIs, "skipped-propagating-apis", o.skippedAPIs, "Kinds that are never propagated: groups, group/version or group/version/Kind,Kind, separated by semicolons")
+	utilruntime.Must(o.gates.Add(map[featuregate.Feature]featuregate.FeatureSpec{
+		gatePreemption:                     {Default: false, PreRelease: featuregate.Alpha},
+		gateDependencies:                   {Default: true, PreRelease: featuregate.Beta},
+		gateQuota:                          {Default: false, PreRelease: featuregate.Alpha},
+		component.GateMultiplePodTemplates: {Default: false, PreRelease: featuregate.Alpha},
+	}))
+	addFailoverGates(o.gates)
+	o.gates.AddFlag(flags)
+	addFailoverFlags(flags, &o.settings.Eviction)
 	flags.DurationVar(&o.settings.ClusterStatus.UpdateFrequency, "cluster-status-update-frequency", o.settings.ClusterStatus.UpdateFrequency, "Interval of looking at each member")
 	flags.DurationVar(&o.settings.ClusterStatus.FailureThreshold, "cluster-failure-threshold", o.settings.ClusterStatus.FailureThreshold, "How long a member must fail before it counts as not ready")
 	flags.DurationVar(&o.settings.ClusterStatus.SuccessThreshold, "cluster-success-threshold", o.settings.ClusterStatus.SuccessThreshold, "How long a failed member must answer before it counts as ready again")
+	flags.DurationVar(&o.settings.ClusterMonitor.Period, "cluster-monitor-period", o.settings.ClusterMonitor.Period, "Interval of looking whether members in Pull mode are silent")
+	flags.DurationVar(&o.settings.ClusterMonitor.Grace, "cluster-monitor-grace-period", o.settings.ClusterMonitor.Grace, "Silence tolerated from a member in Pull mode")
+	flags.DurationVar(&o.settings.ClusterMonitor.Startup, "cluster-startup-grace-period", o.settings.ClusterMonitor.Startup, "Silence tolerated from a member in Pull mode that has not reported yet")
 	flags.BoolVar(&o.settings.ClusterStatus.ResourceModeling, "enable-cluster-resource-modeling", o.settings.ClusterStatus.ResourceModeling, "Count the nodes of each member by resource-model grade")
+	flags.DurationVar(&o.settings.Quota.Period, "federated-resource-quota-sync-period", o.settings.Quota.Period, "Interval of counting anew what is used of enforced quotas")
 	flags.IntVar(&o.settings.Workers.Clusters, "concurrent-cluster-syncs", o.settings.Workers.Clusters, "Clusters handled at once")
 	flags.IntVar(&o.settings.Workers.Works, "concurrent-work-syncs", o.settings.Workers.Works, "Works handled at once")
 	flags.IntVar(&o.settings.Workers.Bindings, "concurrent-resourcebinding-syncs", o.settings.Workers.Bindings, "Bindings handled at once")
@@ -66,6 +92,14 @@ func (o *managerOptions) run(command *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	evictions, err := newEvictionMetrics(metrics.Registry)
+	if err != nil {
+		return err
+	}
+	if err := finishFailover(command.Flags(), o.gates, &o.settings.Eviction); err != nil {
+		return err
+	}
+	o.settings.Evictions = evictions
 	all, err := o.all(estimates)
 	if err != nil {
 		return err
@@ -93,7 +127,14 @@ func (o *managerOptions) all(estimates truth.Recorder) ([]control.Controller, er
 		return nil, err
 	}
 	o.settings.SkippedNamespaces, o.settings.Truth = skipped, estimates
-	return controlplane.Controllers(o.settings), nil
+	if o.settings.SkippedAPIs, err = policy.ParseAPIs(o.skippedAPIs); err != nil {
+		return nil, fmt.Errorf("--skipped-propagating-apis: %w", err)
+	}
+	o.settings.Preemption = o.gates.Enabled(gatePreemption)
+	o.settings.Components = o.gates.Enabled(component.GateMultiplePodTemplates)
+	o.settings.Dependencies = o.gates.Enabled(gateDependencies)
+	o.settings.Quota.Enforced = o.gates.Enabled(gateQuota)
+	return append(controlplane.Controllers(o.settings), controlplane.Optional(o.settings)...), nil
 }
 
 // patterns compiles expressions that must match a whole name.

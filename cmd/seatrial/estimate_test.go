@@ -203,7 +203,7 @@ func TestSurvey(t *testing.T) {
 		clusters: []string{"member1", "member2", "never"}, workloads: workloads, counter: newCounter(&bytes.Buffer{}),
 		done: func() { finished = true }, answers: map[string]clusterAnswers{},
 	}
-	if err := env.Run(cluster.New(1)); err != nil {
+	if err := env.Run(cluster.New(cluster.DefaultMonitor(), 1)); err != nil {
 		t.Fatal(err)
 	}
 	for _, spec := range embedded.DefaultSpecs() {

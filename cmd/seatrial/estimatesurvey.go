@@ -149,7 +149,7 @@ func (o *estimateOptions) driver() (*live.Driver, error) {
 	return live.NewDriver(config, ctrl.Options{
 		Scheme: kinds, Logger: logr.Discard(), Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
 		GracefulShutdownTimeout: ptr.To[time.Duration](0),
-	}, o.process.MemberLimits(), interpreter.Chain{})
+	}, o.process.MemberLimits(), func() interpreter.Interpreter { return interpreter.Chain{} })
 }
 
 // counter tells a person at a terminal how far it is, and nobody else.

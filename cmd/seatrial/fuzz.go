@@ -7,8 +7,9 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,9 @@ import (
 
 	"github.com/seatrial/seatrial/simulator/fuzz"
 )
+
+// fuzzGarbagePercent lets the heap grow to several times what is in use before it is collected.
+const fuzzGarbagePercent = 400
 
 // fuzzing are the flags of "seatrial fuzz".
 type fuzzing struct {
@@ -27,6 +31,8 @@ type fuzzing struct {
 	keep     string
 	shrink   int
 	parallel int
+	covered  bool
+	twice    bool
 	output   output
 }
 
@@ -39,8 +45,8 @@ func newFuzzCommand() *cobra.Command {
 policies change for half an hour of virtual time while clusters fail, networks break, API servers refuse and processes crash.
 Invariants are judged after every write, and in the end all must be where it should be.
 
-A seed stands for a scenario, and the same seed always gives the same history. A seed that fails is shrunk to a small scenario,
-which is printed with the command that replays it; the exit code is then 1.`,
+A seed stands for a scenario, and the same seed always gives the same history, however many run at once. A seed that fails is
+shrunk to a small scenario, which is printed with the command that replays it; the exit code is then 1.`,
 		Example: `  # 100 scenarios, on all cores
   seatrial fuzz --seeds 100
 
@@ -63,6 +69,8 @@ which is printed with the command that replays it; the exit code is then 1.`,
 	flags.StringVar(&options.keep, "keep", ".", "the folder for the scenarios of seeds that fail")
 	flags.IntVar(&options.shrink, "shrink", 300, "how many runs a seed that fails may take to become a small scenario; 0 to leave it")
 	flags.IntVar(&options.parallel, "parallel", runtime.GOMAXPROCS(0), "how many seeds run at once")
+	flags.BoolVar(&options.twice, "twice", false, "run each seed twice, and fail when the two have other histories")
+	flags.BoolVar(&options.covered, "covered", false, "fail when a fault has not reached a controller that it can reach")
 	options.output.addTo(command)
 	command.PreRun = func(command *cobra.Command, _ []string) {
 		if options.duration > 0 && !flags.Changed("seeds") {
@@ -72,29 +80,13 @@ which is printed with the command that replays it; the exit code is then 1.`,
 	return command
 }
 
-// campaign is what came of all seeds.
-type campaign struct {
-	Seeds    uint64        `json:"seeds"`
-	Faults   int           `json:"faults"`
-	Writes   uint64        `json:"writes"`
-	Virtual  time.Duration `json:"virtual"`
-	Coverage fuzz.Coverage `json:"coverage"`
-	Uncover  []string      `json:"uncovered,omitempty"`
-	Failure  *fuzzFailure  `json:"failure,omitempty"`
-}
-
-// fuzzFailure is one seed that failed.
-type fuzzFailure struct {
-	fuzz.Result
-	Scenario fuzz.Scenario `json:"scenario"`
-	Replay   string        `json:"replay"`
-}
-
 func (o *fuzzing) run(ctx context.Context, out, progress io.Writer) error {
 	if o.replay == "" && o.seeds == 0 && o.duration == 0 {
 		return errors.New("--seeds is 0: give a number of seeds, or --duration")
 	}
-	found := &campaign{Coverage: fuzz.Coverage{}}
+	// Runs make much garbage and keep little.
+	defer debug.SetGCPercent(debug.SetGCPercent(fuzzGarbagePercent))
+	found := newCampaign()
 	var err error
 	if o.replay != "" {
 		err = o.runOne(ctx, found)
@@ -104,16 +96,21 @@ func (o *fuzzing) run(ctx context.Context, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	found.Uncover = found.Coverage.Empty(fuzz.ControllerNames())
+	found.Uncovered = found.Coverage.Empty(fuzz.ControllerNames())
 	if o.output == outputJSON {
 		err = printJSON(out, found)
 	} else {
 		err = found.print(out)
 	}
-	if err == nil && found.Failure != nil {
-		err = fmt.Errorf("seed %d: %w", found.Failure.Seed, found.Failure.Violation)
+	switch {
+	case err != nil:
+		return err
+	case found.Failure != nil:
+		return fmt.Errorf("seed %d at commit %s: %w", found.Failure.Seed, found.Commit, found.Failure.Violation)
+	case o.covered && len(found.Uncovered) > 0:
+		return fmt.Errorf("faults that never met a controller they can meet: %s", strings.Join(found.Uncovered, ", "))
 	}
-	return err
+	return nil
 }
 
 func (o *fuzzing) runOne(ctx context.Context, found *campaign) error {
@@ -144,47 +141,51 @@ func (o *fuzzing) scenario() (fuzz.Scenario, error) {
 	return fuzz.Parse(text)
 }
 
-// runAll runs seeds side by side until they are through, the time is up, or one fails. The failure told is that of the smallest
-// seed that failed by then.
+// runAll runs seeds side by side until they are through, the time is up, or one fails. What is told is that of the seeds up to the
+// smallest that failed: what larger ones came to that ran beside it depends on how many run at once, and does not count.
 func (o *fuzzing) runAll(ctx context.Context, found *campaign, progress io.Writer) error {
-	var mu sync.Mutex
-	var failed *fuzz.Result
 	began := time.Now()
 	shown := newFuzzProgress(progress, o.seeds)
 	defer shown.end()
+	tally := newTally(o.from, found)
 	group, running := errgroup.WithContext(ctx)
 	group.SetLimit(max(o.parallel, 1))
-	stop := func() bool {
-		mu.Lock()
-		defer mu.Unlock()
-		return failed != nil || running.Err() != nil || o.duration > 0 && time.Since(began) >= o.duration
-	}
-	for seed := o.from; (o.seeds == 0 || seed < o.from+o.seeds) && !stop(); seed++ {
+	for seed := o.from; o.seeds == 0 || seed < o.from+o.seeds; seed++ {
+		if tally.failedBefore(seed) || running.Err() != nil || o.duration > 0 && time.Since(began) >= o.duration {
+			break
+		}
 		group.Go(func() error {
-			if stop() {
+			if tally.failedBefore(seed) {
 				return nil
 			}
-			result, err := fuzz.Run(running, fuzz.Generate(seed, fuzz.ControllerNames()), fuzz.Options{})
+			result, err := o.runSeed(running, seed)
 			if err != nil {
 				return err
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			found.add(result)
-			shown.tell(found, time.Since(began))
-			if result.Violation != nil && (failed == nil || result.Seed < failed.Seed) {
-				failed = &result
-			}
+			tally.enter(seed, result, func() { shown.tell(found, time.Since(began)) })
 			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if failed == nil {
+	if tally.failed == nil {
 		return nil
 	}
-	return o.shrinkTo(ctx, found, *failed)
+	return o.shrinkTo(ctx, found, *tally.failed)
+}
+
+// runSeed runs a seed, once or twice.
+func (o *fuzzing) runSeed(ctx context.Context, seed uint64) (fuzz.Result, error) {
+	result, err := fuzz.Run(ctx, fuzz.Generate(seed, fuzz.ControllerNames()), fuzz.Options{})
+	if err != nil || !o.twice {
+		return result, err
+	}
+	again, err := fuzz.Run(ctx, fuzz.Generate(seed, fuzz.ControllerNames()), fuzz.Options{})
+	if err == nil && again.Digest != result.Digest {
+		err = fmt.Errorf("seed %d has the digest %s, and run again %s", seed, result.Digest, again.Digest)
+	}
+	return result, err
 }
 
 // shrinkTo makes a small scenario of a seed that failed and keeps it in a file.
@@ -206,35 +207,6 @@ func (o *fuzzing) shrinkTo(ctx context.Context, found *campaign, failed fuzz.Res
 		return fmt.Errorf("keeping the scenario of seed %d: %w", failed.Seed, err)
 	}
 	found.Failure = &fuzzFailure{Result: result, Scenario: scenario, Replay: "seatrial fuzz --replay " + file}
-	return nil
-}
-
-func (c *campaign) add(result fuzz.Result) {
-	c.Seeds++
-	c.Faults += result.Faults
-	c.Writes += result.Writes
-	c.Virtual += result.Virtual
-	c.Coverage.Merge(result.Coverage)
-}
-
-func (c *campaign) print(out io.Writer) error {
-	if c.Failure != nil {
-		text, err := c.Failure.Scenario.YAML()
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "%s\nSeed %d breaks it, in %d steps:\n\n  %s\n\n", text, c.Failure.Seed, c.Failure.Steps, c.Failure.Replay)
-		return nil
-	}
-	fmt.Fprintf(out, "%d seeds held: %s of virtual time, %d faults that took effect, %d writes of the control planes.\n\n",
-		c.Seeds, c.Virtual.Round(time.Minute), c.Faults, c.Writes)
-	fmt.Fprintln(out, "Turns of controllers that each fault reached:")
-	if err := c.Coverage.Print(out, fuzz.ControllerNames()); err != nil {
-		return err
-	}
-	for _, cell := range c.Uncover {
-		fmt.Fprintf(out, "never met: %s\n", cell)
-	}
 	return nil
 }
 

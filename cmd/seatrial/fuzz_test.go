@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/seatrial/seatrial/simulator/fuzz"
+	"github.com/seatrial/seatrial/simulator/invariant"
 )
 
 // TestFuzzReplays plays a small scenario from a file and tells what it met.
@@ -19,7 +23,8 @@ func TestFuzzReplays(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"--replay", file}, "1 seeds held"},
+		{[]string{"--replay", file}, "1 seeds held, 0 of which count"},
+		{[]string{"--replay", file}, "never met: crash x binding"},
 		{[]string{"--replay", file, "-o", "json"}, `"faults": 1`},
 	} {
 		var out bytes.Buffer
@@ -45,6 +50,47 @@ func TestFuzzRefuses(t *testing.T) {
 		command.SilenceUsage, command.SilenceErrors = true, true
 		if err := command.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: error %v, want one with %q", c.args, err, c.want)
+		}
+	}
+}
+
+// TestFuzzTally enters the same results in several orders, as they come when several seeds run at once: what is told is the same,
+// ends with the smallest seed that failed, and names the commit, the command that replays it and what was not covered.
+func TestFuzzTally(t *testing.T) {
+	result := func(seed uint64, fails bool) fuzz.Result {
+		r := fuzz.Result{
+			Seed: seed, Digest: strconv.FormatUint(seed, 16), Writes: seed, Faults: 1, Coverage: fuzz.Coverage{fuzz.Crash: {"binding": int(seed)}},
+		}
+		if fails {
+			r.Violation = &invariant.Violation{Invariant: "totals", Message: "one too many"}
+		}
+		return r
+	}
+	told := map[string]bool{}
+	for _, order := range [][]uint64{{5, 6, 7, 8, 9}, {6, 5, 8, 7}, {8, 7, 6, 5}, {7, 9, 8, 6, 5}} {
+		found := newCampaign()
+		tally := newTally(5, found)
+		for _, seed := range order {
+			tally.enter(seed, result(seed, seed >= 7), func() {})
+		}
+		if tally.failed == nil || tally.failed.Seed != 7 || !tally.failedBefore(8) || tally.failedBefore(7) {
+			t.Fatalf("in order %v the smallest failure is %+v", order, tally.failed)
+		}
+		found.Failure = &fuzzFailure{Result: *tally.failed, Replay: "seatrial fuzz --replay seed-7.yaml"}
+		found.Uncovered = []string{"kill x binding"}
+		var out bytes.Buffer
+		if err := found.print(&out); err != nil {
+			t.Fatal(err)
+		}
+		told[out.String()] = true
+	}
+	for text := range told {
+		for _, want := range []string{
+			"Seed 7 breaks it at commit " + newCampaign().Commit, "3 seeds ran", "18 writes", "one too many", "--replay seed-7.yaml", "never met: kill x binding",
+		} {
+			if len(told) != 1 || !strings.Contains(text, want) {
+				t.Errorf("%d different texts; this one should have %q:\n%s", len(told), want, text)
+			}
 		}
 	}
 }

@@ -61,7 +61,7 @@ Start a fleet of real clusters on this machine with "seatrial up".`,
 	add(fleetGroup, newUpCommand(), newStatusCommand(), newDownCommand())
 	add(memberGroup, newJoinCommand(), newUnjoinCommand())
 	add(componentGroup, newAPIServerCommand(), newControllerManagerCommand(), component.NewScheduler(nil), newEstimatorCommand())
-	add(decisionGroup, newSimulateCommand(), newExplainCommand(), newEstimateCommand(), newFuzzCommand())
+	add(decisionGroup, newSimulateCommand(), newExplainCommand(), newEstimateCommand(), newInterpretCommand(), newFuzzCommand())
 	root.AddCommand(newVersionCommand())
 	return root
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/seatrial/seatrial/simulator/report"
 	"github.com/seatrial/seatrial/simulator/run"
 	"github.com/seatrial/seatrial/simulator/scenario"
 )
@@ -98,7 +96,7 @@ func newSimulateCommand() *cobra.Command {
 scenario says, and report what the users of its workloads would have felt. The same scenario and seed give the same report.
 
 The scenario is a file, or the name of one that comes with the program. Nothing is installed and no cluster is touched.
-Interrupted, it reports what has happened so far, marked as partial.
+Interrupted, it reports what has happened so far, marked as partial; interrupted again, it ends at once.
 
 It ends with code 1 when an objective is not kept, and with 2 when the scenario or a flag is wrong.`,
 		Example: `  # What there is to play
@@ -111,8 +109,9 @@ It ends with code 1 when an objective is not kept, and with 2 when the scenario 
   # Side by side: how long silent nodes count as ready
   seatrial simulate zone-loss --vary settings.members.nodeGracePeriod=20s,50s,2m
 
-  # Means with confidence intervals over 20 seeds
+  # Means with confidence intervals over 20 seeds, of one setting and of two
   seatrial simulate my-scenario.yaml --replications 20
+  seatrial simulate my-scenario.yaml --replications 20 --vary settings.eviction.rate=0.5,50
 
   # Objectives as tests of a CI job
   seatrial simulate my-scenario.yaml -o junit --output-file report.xml`,
@@ -158,8 +157,6 @@ func (o *simulateOptions) checkArgs(args []string) error {
 		return fmt.Errorf("--replications: play at least once, not %d times", o.replications)
 	case o.duration < 0:
 		return fmt.Errorf("--duration: %s is below 0", o.duration)
-	case o.replications > 1 && (len(o.vary) > 0 || len(o.compare) > 0):
-		return fmt.Errorf("--replications goes neither with --vary nor with --compare: play each by itself")
 	}
 	return nil
 }
@@ -214,13 +211,18 @@ func (o *simulateOptions) run(command *cobra.Command, name string) error {
 	}
 	if o.validate {
 		for _, p := range plays {
-			fmt.Fprintf(command.OutOrStdout(), "%s is valid: %d clusters, %d objects, %d actions in %s\n",
-				p.name, len(p.plan.Clusters), len(p.plan.Objects), len(p.plan.Actions), p.plan.Duration)
+			if p.plan != nil {
+				fmt.Fprintf(command.OutOrStdout(), "%s is valid: %d clusters, %d objects, %d actions in %s\n",
+					p.name, len(p.plan.Clusters), len(p.plan.Objects), len(p.plan.Actions), p.plan.Duration)
+			}
 		}
 		return nil
 	}
 	if !o.force {
 		for _, p := range plays {
+			if p.plan == nil {
+				continue
+			}
 			if missing := run.Missing(p.plan); len(missing) > 0 {
 				fmt.Fprintf(command.OutOrStdout(), "%s is skipped: it needs %s, which there is not yet. --force plays it all the same.\n",
 					p.name, strings.Join(missing, ", "))
@@ -228,181 +230,31 @@ func (o *simulateOptions) run(command *cobra.Command, name string) error {
 			}
 		}
 	}
-	runs, err := playAll(command.Context(), plays, o.progress)
+	tended, done := context.WithCancel(command.Context())
+	defer done()
+	go tendHeap(tended)
+	played, err := o.playAll(command.Context(), plays)
 	if err != nil {
 		return err
 	}
-	if err := o.report(command.OutOrStdout(), runs); err != nil {
+	if err := o.report(command.OutOrStdout(), played); err != nil {
 		return err
 	}
-	return verdict(runs)
+	return verdict(plays, played)
 }
 
 // verdict is an error unless every run has kept its objectives to its end.
-func verdict(runs []report.Run) error {
-	for _, r := range runs {
-		switch {
+func verdict(plays []*play, played []*play) error {
+	for _, p := range played {
+		switch r := p.report; {
 		case !r.Passed:
-			return fmt.Errorf("%s: %s", r.Name, r.Verdict())
+			return fmt.Errorf("%s: %s", p.name, r.Verdict())
 		case r.Partial:
-			return fmt.Errorf("%s: ended before its time", r.Name)
+			return fmt.Errorf("%s: ended before its time", p.name)
 		}
+	}
+	if len(played) < len(plays) {
+		return fmt.Errorf("ended before its time, with %d of %d runs", len(played), len(plays))
 	}
 	return nil
-}
-
-// report writes the runs in the chosen form.
-func (o *simulateOptions) report(out io.Writer, runs []report.Run) error {
-	var content bytes.Buffer
-	if err := o.render(&content, runs); err != nil {
-		return err
-	}
-	if o.file == "" {
-		_, err := out.Write(content.Bytes())
-		return err
-	}
-	if err := os.WriteFile(o.file, content.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
-	return nil
-}
-
-func (o *simulateOptions) render(out io.Writer, runs []report.Run) error {
-	reports := make([]*report.Report, len(runs))
-	for i, r := range runs {
-		reports[i] = r.Report
-	}
-	var replications *report.Replications
-	if o.replications > 1 {
-		var err error
-		if replications, err = report.Replicate(reports, 0.95); err != nil {
-			return err
-		}
-	}
-	switch o.form {
-	case formJUnit:
-		return report.JUnit(out, reports...)
-	case formOpenMetrics:
-		return report.OpenMetrics(out, reports...)
-	case formCSV:
-		return report.CSV(out, reports...)
-	case formHTML:
-		return report.HTML(out, runs, replications)
-	case formJSON:
-		switch {
-		case replications != nil:
-			return printJSON(out, replications)
-		case len(runs) > 1:
-			return printJSON(out, reports)
-		}
-		return reports[0].JSON(out)
-	}
-	switch {
-	case replications != nil:
-		return replications.Text(out)
-	case len(runs) > 1:
-		return report.Compare(out, runs)
-	}
-	return reports[0].Text(out)
-}
-
-// play is one run that is to be.
-type play struct {
-	name string
-	plan *scenario.Plan
-}
-
-// plays are the runs that the flags ask for.
-func (o *simulateOptions) plays(command *cobra.Command, name string) ([]play, error) {
-	var plays []play
-	add := func(name string, read *scenario.Scenario, seed uint64) error {
-		plan, err := o.plan(read, seed)
-		if err == nil {
-			plays = append(plays, play{name, plan})
-		}
-		return err
-	}
-	for _, name := range append([]string{name}, o.compare...) {
-		read, err := readScenario(name)
-		if err != nil {
-			return nil, err
-		}
-		varied, err := o.variations(read)
-		if err != nil {
-			return nil, err
-		}
-		for _, v := range varied {
-			title := strings.TrimSpace(read.Metadata.Name + " " + v.title)
-			if len(o.vary) > 0 && len(o.compare) == 0 {
-				title = v.title
-			}
-			for n := range o.replications {
-				seed := v.read.Seed
-				if command.Flags().Changed("seed") {
-					seed = o.seed
-				}
-				if err := add(title, v.read, seed+uint64(n)); err != nil {
-					return nil, err
-				}
-			}
-		}
-	}
-	return plays, nil
-}
-
-func (o *simulateOptions) plan(read *scenario.Scenario, seed uint64) (*scenario.Plan, error) {
-	if o.duration > read.Duration.Duration {
-		longer, err := read.Set("duration", o.duration.String())
-		if err != nil {
-			return nil, fmt.Errorf("--duration: %w", err)
-		}
-		read = longer
-	}
-	plan, err := read.Plan(seed)
-	if err == nil && o.duration > 0 {
-		plan.Duration = min(plan.Duration, o.duration)
-	}
-	return plan, err
-}
-
-// variation is a scenario with some fields changed.
-type variation struct {
-	title string
-	read  *scenario.Scenario
-}
-
-// variations are all combinations of what --vary gives.
-func (o *simulateOptions) variations(read *scenario.Scenario) ([]variation, error) {
-	all := []variation{{read: read}}
-	for _, text := range o.vary {
-		by, err := scenario.ParseVariation(text)
-		if err != nil {
-			return nil, fmt.Errorf("--vary: %w", err)
-		}
-		var next []variation
-		for _, v := range all {
-			for _, value := range by.Values {
-				changed, err := v.read.Set(by.Path, value)
-				if err != nil {
-					return nil, fmt.Errorf("--vary: %w", err)
-				}
-				next = append(next, variation{strings.TrimSpace(v.title + " " + by.Path + "=" + value), changed})
-			}
-		}
-		all = next
-	}
-	return all, nil
-}
-
-// playAll plays as many at once as there are processors.
-func playAll(ctx context.Context, plays []play, progress io.Writer) ([]report.Run, error) {
-	teller := newTeller(progress, plays)
-	defer teller.end()
-	return concurrently(ctx, plays, func(ctx context.Context, i int) (report.Run, error) {
-		result, err := run.Run(ctx, plays[i].plan, run.Options{Progress: func(passed time.Duration) { teller.tell(i, passed) }})
-		if err != nil {
-			return report.Run{}, err
-		}
-		return report.Run{Name: plays[i].name, Report: result.Report}, nil
-	})
 }

@@ -7,7 +7,9 @@ import (
 	"encoding/xml"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,7 +27,7 @@ fleet:
   clusters: [{name: "m{n}", count: 2}]
 workloads:
   - name: web
-    replicas: {mean: 4}
+    replicas: 4
     policy: {placement: {replicaScheduling: {replicaSchedulingType: Divided}}}
 timeline:
   - {at: 1m, scale: {by: 2}}
@@ -78,8 +80,11 @@ func TestSimulate(t *testing.T) {
 		{"bad field to vary", []string{file, "--vary", "settings.nothing=1"}, 2, []string{"--vary"}},
 		{"validate", []string{file, "--validate"}, 0, []string{"little is valid: 2 clusters"}},
 		{"list", []string{"--list"}, 0, []string{"zone-loss", "1h0m0s", "ready"}},
-		{"vary", []string{file, "--vary", "workloads[0].replicas.mean=2,3"}, 0, []string{"workloads[0].replicas.mean=2", "workloads[0].replicas.mean=3"}},
+		{"vary", []string{file, "--vary", "workloads[0].replicas=2,3"}, 0, []string{"workloads[0].replicas=2", "workloads[0].replicas=3"}},
 		{"compare", []string{file, "--compare", file}, 0, []string{"MEASURE"}},
+		{"vary in json", []string{file, "--vary", "seed=2,3", "-o", "json"}, 0, []string{`"name": "seed=2"`, `"report": {`}},
+		{"vary in metrics", []string{file, "--vary", "seed=2,3", "-o", "openmetrics"}, 0, []string{`{run="seed=3",scenario="little",seed="3"}`}},
+		{"vary with replications", []string{file, "--replications", "3", "--vary", "workloads[0].replicas=2,3"}, 0, []string{"workloads[0].replicas=3  3 runs", "MEASURE"}},
 		{"replications", []string{file, "--replications", "3"}, 0, []string{"3 runs, 3 kept every objective", "95% CONFIDENCE"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -136,13 +141,46 @@ func TestSimulateMissing(t *testing.T) {
 	}
 }
 
-// TestSimulateInterrupted gives the report so far.
+// lapsing ends after it has been asked so many times whether it has: at the same place of a run each time.
+type lapsing struct {
+	context.Context
+	left atomic.Int64
+}
+
+func (l *lapsing) Err() error {
+	if l.left.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestSimulateInterrupted gives the report so far in every form, marked as partial.
 func TestSimulateInterrupted(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	out, code := simulate(ctx, scenarioFile(t, little))
-	if code != 1 || !strings.Contains(out, "ended before its time") || !strings.Contains(out, "workloads") {
-		t.Errorf("it ended with %d: %s", code, out)
+	file := scenarioFile(t, little)
+	for _, c := range []struct {
+		left int64
+		args []string
+		want string
+	}{
+		{1, nil, "there is nothing to report"},
+		{300, nil, "partial: ended before its time"},
+		{300, []string{"-o", "json"}, `"partial": true`},
+		{300, []string{"-o", "junit"}, "partial: ended before its time"},
+		{300, []string{"-o", "openmetrics"}, `_partial{run="little",scenario="little",seed="0"} 1`},
+		{300, []string{"-o", "csv"}, "fleet,,partial,1"},
+		{300, []string{"-o", "html"}, `"partial":true`},
+		{300, []string{"--compare", file}, "partial: ended before"},
+		{300, []string{"--vary", "seed=1,2", "-o", "json"}, `"name": "seed=`},
+		{300, []string{"--replications", "3"}, "partial"},
+		{300, []string{"--replications", "3", "-o", "json"}, `"partial"`},
+		{4000, []string{"--replications", "50"}, "partial: "},
+	} {
+		ctx := &lapsing{Context: t.Context()}
+		ctx.left.Store(c.left)
+		out, code := simulate(ctx, append([]string{file}, c.args...)...)
+		if code != 1 || !strings.Contains(out, c.want) {
+			t.Errorf("%v: it ended with %d, %q is missing in\n%s", c.args, code, c.want, out)
+		}
 	}
 }
 
@@ -165,5 +203,34 @@ func TestExampleScenarios(t *testing.T) {
 	}
 	if names, _ := scenarioNames(nil, nil, ""); len(names) != len(scenario.Library()) {
 		t.Errorf("completion offers %v", names)
+	}
+}
+
+// TestScaleExamples holds the sizes of the scale example to be alike but for their numbers.
+func TestScaleExamples(t *testing.T) {
+	shape := func(name string, clusters, nodes, workloads int) string {
+		content, err := os.ReadFile("../../examples/simulate/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := scenario.Load(name, content, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		foundClusters, foundNodes := 0, 0
+		for _, group := range read.Fleet.Clusters {
+			foundClusters += group.Count
+			foundNodes += group.Count * group.Pools[0].Count
+		}
+		failing := read.Timeline[0].Times
+		if foundClusters != clusters || foundNodes != nodes || read.Workloads[0].Count != workloads || failing*1000 != nodes {
+			t.Errorf("%s: %d clusters, %d nodes of which %d fail, %d workloads", name, foundClusters, foundNodes, failing, read.Workloads[0].Count)
+		}
+		_, rest, _ := strings.Cut(string(content), "fleet:")
+		return regexp.MustCompile(`(?m)^ *#.*$|count: \d+|mean: \d+|by: -?\d+|times: \d+|every: 1?\d*\.?\d*s|max: [\d.]+s`).ReplaceAllString(rest, "")
+	}
+	small := shape("scale-10.yaml", 10, 50_000, 1_000)
+	if small != shape("scale.yaml", 100, 500_000, 10_000) || small != shape("scale-1000.yaml", 1000, 500_000, 20_000) {
+		t.Error("the sizes of the scale example differ in more than their numbers")
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -13,19 +12,14 @@ import (
 	"golang.org/x/term"
 )
 
-// concurrently does something for each of a list, as many at once as there are processors, and keeps the order.
-func concurrently[T, R any](ctx context.Context, list []T, do func(context.Context, int) (R, error)) ([]R, error) {
-	results := make([]R, len(list))
+// concurrently does something for each of a list, as many at once as there are processors.
+func concurrently[T any](list []T, do func(int) error) error {
 	group := errgroup.Group{}
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range list {
-		group.Go(func() error {
-			result, err := do(ctx, i)
-			results[i] = result
-			return err
-		})
+		group.Go(func() error { return do(i) })
 	}
-	return results, group.Wait()
+	return group.Wait()
 }
 
 // teller tells on a terminal how far simulations have come; elsewhere it is silent.
@@ -40,15 +34,16 @@ type teller struct {
 }
 
 // newTeller has nothing to say to what is no terminal.
-func newTeller(out io.Writer, plays []play) *teller {
+func newTeller(out io.Writer, plays []*play) *teller {
 	file, ok := out.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return &teller{}
 	}
 	t := &teller{out: out, began: time.Now(), passed: make([]time.Duration, len(plays))}
 	for _, p := range plays {
-		t.all += p.plan.Duration
+		t.all += p.duration
 	}
+	fmt.Fprint(out, "preparing")
 	return t
 }
 

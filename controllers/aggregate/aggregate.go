@@ -4,6 +4,7 @@ package aggregate
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -103,10 +104,12 @@ func (a *aggregator) reconcile(ctx context.Context, deps control.Deps, key contr
 		return control.Result{}, err
 	}
 	templates := sources(deps, bound)
-	if len(templates) == 0 {
-		return control.Result{}, nil
+	var failure error
+	if len(templates) > 0 {
+		failure = writeTemplate(ctx, deps, bound.Spec.Resource, items)
 	}
-	return control.Result{Sources: templates}, writeTemplate(ctx, deps, bound.Spec.Resource, items)
+	told := binding.Report(ctx, deps, bound, names.ConditionStatusAggregated, names.EventAggregateStatusFailed, failure)
+	return control.Result{Sources: templates}, errors.Join(failure, told)
 }
 
 // sources are the templates of the kind of a binding, if their status can be summed up.

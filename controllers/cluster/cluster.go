@@ -1,5 +1,5 @@
 // Package cluster keeps what every Cluster needs in the control plane: its execution space, and the taints that follow its
-// Ready condition. It takes both away when the Cluster goes.
+// Ready condition. It takes both away when the Cluster goes. It notices when a cluster in Pull mode falls silent.
 package cluster
 
 import (
@@ -26,7 +26,8 @@ import (
 const removalCheck = 5 * time.Second
 
 // New is the controller named "cluster". Its keys are Cluster names.
-func New(workers int) control.Controller {
+func New(settings Monitor, workers int) control.Controller {
+	k := &keeper{watcher{settings: settings, signs: map[types.UID]sign{}}}
 	return control.Controller{
 		Name: "cluster",
 		Watches: []control.Watch{
@@ -35,7 +36,7 @@ func New(workers int) control.Controller {
 			{Object: &workv1alpha1.Work{}, Keys: ofRemovedWork},
 		},
 		Workers:   workers,
-		Reconcile: reconcile,
+		Reconcile: k.reconcile,
 	}
 }
 
@@ -56,12 +57,15 @@ func ofRemovedWork(_ context.Context, _ client.Reader, event control.Event) []co
 	return []control.Key{{Name: cluster}}
 }
 
-func reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
+type keeper struct{ watcher }
+
+func (k *keeper) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
 	cluster := &clusterv1alpha1.Cluster{}
 	if err := deps.Client.Get(ctx, key.NamespacedName(), cluster); err != nil {
 		return control.Result{}, client.IgnoreNotFound(err)
 	}
 	if !cluster.DeletionTimestamp.IsZero() {
+		k.forget(cluster)
 		return remove(ctx, deps, cluster)
 	}
 	if err := ensureFinalizer(ctx, deps, cluster); err != nil {
@@ -70,7 +74,10 @@ func reconcile(ctx context.Context, deps control.Deps, key control.Key) (control
 	if err := ensureExecutionSpace(ctx, deps, cluster); err != nil {
 		return control.Result{}, err
 	}
-	return control.Result{}, syncTaints(ctx, deps, cluster)
+	if err := syncTaints(ctx, deps, cluster); err != nil {
+		return control.Result{}, err
+	}
+	return k.monitor(ctx, deps, cluster)
 }
 
 func ensureFinalizer(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster) error {

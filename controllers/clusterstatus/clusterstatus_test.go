@@ -1,6 +1,7 @@
 package clusterstatus
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
@@ -205,4 +207,39 @@ func TestWriteKeepsConditionsOfOthers(t *testing.T) {
 	if err := write(t.Context(), deps, stale, status); !control.Stale(err) {
 		t.Errorf("error %v, want a stale read", err)
 	}
+}
+
+// TestReturnAfterPartition loses sight of a member in which nothing changes meanwhile: that its answers are the old ones must not
+// keep its readiness from being written again.
+func TestReturnAfterPartition(t *testing.T) {
+	env, err := simulator.New(t.Context(), simulator.Options{Start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Checked: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := env.AddColumnar(t.Context(), fleet.Spec{Name: "m1", Role: fleet.Member}, simulator.Columns{}); err != nil {
+		t.Fatal(err)
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(env.Run(New(Defaults())))
+	must(env.Join(t.Context(), "m1"))
+	plane, err := env.Client(t.Context(), fleet.ControlPlaneName)
+	must(err)
+	await := func(wanted metav1.ConditionStatus) {
+		t.Helper()
+		must(env.Await(t.Context(), 3*time.Minute, "Ready "+string(wanted), func(ctx context.Context) (bool, error) {
+			cluster := &clusterv1alpha1.Cluster{}
+			err := plane.Get(ctx, client.ObjectKey{Name: "m1"}, cluster)
+			return meta.IsStatusConditionPresentAndEqual(cluster.Status.Conditions, names.ConditionClusterReady, wanted), err
+		}))
+	}
+	await(metav1.ConditionTrue)
+	must(env.Partition(t.Context(), "m1"))
+	await(metav1.ConditionFalse)
+	must(env.Heal(t.Context(), "m1"))
+	await(metav1.ConditionTrue)
 }

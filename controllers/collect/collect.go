@@ -31,6 +31,8 @@ import (
 const (
 	firstRest   = 2 * time.Second
 	longestRest = 10 * time.Second
+	// firstStatus is how long a first status is waited for.
+	firstStatus = time.Second
 )
 
 type collector struct {
@@ -48,6 +50,8 @@ type content struct {
 	// manifests have nothing but their identities.
 	manifests []*unstructured.Unstructured
 	sources   []control.Source
+	// since is when it was first read.
+	since time.Time
 	// told is what the Work and the member objects were when the Work said all there is to say, empty before.
 	told string
 }
@@ -98,7 +102,7 @@ func (c *collector) reconcile(ctx context.Context, deps control.Deps, key contro
 	if reachable, err := reachable(ctx, deps, name); err != nil || !reachable {
 		return control.Result{}, err
 	}
-	held, err := c.content(key, name, work)
+	held, err := c.content(key, name, work, deps.Clock.Now())
 	if err != nil {
 		// The execution controller reports it on the Work.
 		return control.Result{}, nil
@@ -130,6 +134,10 @@ func (c *collector) reconcile(ctx context.Context, deps control.Deps, key contro
 		deps.Events.Eventf(work, corev1.EventTypeWarning, names.EventReflectStatusFailed, "%v", failure)
 	}
 	now := deps.Clock.Now()
+	if wait := firstStatus - now.Sub(held.since); wait > 0 && len(failures) == 0 && len(work.Status.ManifestStatuses) == 0 && expected(objects, statuses) {
+		result.RequeueAfter = wait
+		return result, nil
+	}
 	switch wait := c.pace.Wait(key, now); {
 	case slices.EqualFunc(work.Status.ManifestStatuses, statuses, workload.EqualManifests):
 		c.tell(key, held, work.ResourceVersion+versions, failures)
@@ -158,7 +166,7 @@ func (c *collector) tell(key control.Key, held content, versions string, failure
 }
 
 // content reads what a Work holds, once for each generation.
-func (c *collector) content(key control.Key, cluster string, work *workv1alpha1.Work) (content, error) {
+func (c *collector) content(key control.Key, cluster string, work *workv1alpha1.Work, now time.Time) (content, error) {
 	c.mu.Lock()
 	known := c.contents[key]
 	c.mu.Unlock()
@@ -169,7 +177,7 @@ func (c *collector) content(key control.Key, cluster string, work *workv1alpha1.
 	if err != nil {
 		return content{}, err
 	}
-	read := content{uid: work.UID, generation: work.Generation, manifests: manifests, sources: workload.Sources(cluster, manifests)}
+	read := content{uid: work.UID, generation: work.Generation, manifests: manifests, sources: workload.Sources(cluster, manifests), since: now}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.contents[key] = read
@@ -187,6 +195,19 @@ func (c *collector) forget(key control.Key) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.contents, key)
+}
+
+// expected tells whether member objects have no status yet that are about to get one. Their controllers write it within moments,
+// and what could be said until then is no news.
+func expected(objects []sight, statuses []workv1alpha1.ManifestStatus) bool {
+	return slices.ContainsFunc(statuses, func(status workv1alpha1.ManifestStatus) bool {
+		seen := objects[status.Identifier.Ordinal].object
+		if seen == nil || seen.GetGeneration() == 0 || status.Health != workv1alpha1.ResourceUnhealthy {
+			return false
+		}
+		reported, _ := seen.Object["status"].(map[string]any)
+		return len(reported) == 0
+	})
 }
 
 // progress tells whether two different statuses of a Work are of the same objects in the same health.

@@ -31,7 +31,7 @@ func bindingName(object *unstructured.Unstructured) types.NamespacedName {
 // attach makes the binding of an object say that the parent needs it, and where. It tells whether it wrote.
 func attach(ctx context.Context, deps control.Deps, parent binding.Binding, object *unstructured.Unstructured) (written bool, err error) {
 	name := bindingName(object)
-	current, err := binding.Get(ctx, deps.Client, name)
+	current, err := binding.Get(ctx, deps.Client, name, client.UnsafeDisableDeepCopy)
 	if client.IgnoreNotFound(err) != nil {
 		return false, fmt.Errorf("reading the binding of %s: %w", workload.Describe(object), err)
 	}
@@ -112,7 +112,7 @@ func reconcileParents(ctx context.Context, deps control.Deps, attached, present 
 		parent := present
 		if name := (types.NamespacedName{Namespace: snapshot.Namespace, Name: snapshot.Name}); present.Object == nil || name != present.NamespacedName() {
 			var err error
-			if parent, err = binding.Get(ctx, deps.Client, name); err != nil {
+			if parent, err = binding.Get(ctx, deps.Client, name, client.UnsafeDisableDeepCopy); err != nil {
 				if err := client.IgnoreNotFound(err); err != nil {
 					return fmt.Errorf("reading binding %s, which needs %s: %w", name, attached.NamespacedName(), err)
 				}
@@ -149,15 +149,18 @@ func count(holds bool, yes, no *int) {
 	}
 }
 
-// detach takes the parent off all bindings that say it needs them, except the wanted ones. Those made for it alone go.
-func detach(ctx context.Context, deps control.Deps, parent types.NamespacedName, wanted map[types.NamespacedName]bool) error {
-	attached, err := binding.List(ctx, deps.Client, client.HasLabels{names.DependedByLabel(parent.Namespace, parent.Name)})
+// none keeps nothing attached.
+func none(binding.Binding) bool { return false }
+
+// detach takes the parent off all bindings that say it needs them, except those to keep. Those made for it alone go.
+func detach(ctx context.Context, deps control.Deps, parent types.NamespacedName, keep func(binding.Binding) bool) error {
+	attached, err := binding.List(ctx, deps.Client, client.HasLabels{names.DependedByLabel(parent.Namespace, parent.Name)}, client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return err
 	}
 	var failures []error
 	for _, current := range attached {
-		if wanted[current.NamespacedName()] || !current.GetDeletionTimestamp().IsZero() {
+		if keep(current) || !current.GetDeletionTimestamp().IsZero() {
 			continue
 		}
 		failures = append(failures, free(ctx, deps, current, parent))

@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -105,7 +106,7 @@ func (d *distributor) reconcile(ctx context.Context, deps control.Deps, key cont
 	parent, err := binding.Get(ctx, deps.Client, key.NamespacedName())
 	if apierrors.IsNotFound(err) {
 		// Its finalizer may have been taken off by force.
-		return control.Result{}, detach(ctx, deps, key.NamespacedName(), nil)
+		return control.Result{}, detach(ctx, deps, key.NamespacedName(), none)
 	}
 	if err != nil {
 		return control.Result{}, fmt.Errorf("reading binding %s: %w", key, err)
@@ -126,7 +127,7 @@ func (d *distributor) reconcile(ctx context.Context, deps control.Deps, key cont
 	if err := note(ctx, deps, parent, references); err != nil {
 		return control.Result{}, err
 	}
-	return d.distribute(ctx, deps, parent, references)
+	return distribute(ctx, deps, parent, references)
 }
 
 func report(ctx context.Context, deps control.Deps, parent binding.Binding, reason string, failure error) error {
@@ -146,19 +147,21 @@ func templateOf(ctx context.Context, reader client.Reader, resource workv1alpha2
 
 // distribute attaches all that is there of the references, and lets go of what was attached and is referred to no more. One
 // reference that fails does not hold back the others.
-func (d *distributor) distribute(ctx context.Context, deps control.Deps, parent binding.Binding, references []reference) (control.Result, error) {
-	result, wanted := control.Result{}, map[types.NamespacedName]bool{}
+func distribute(ctx context.Context, deps control.Deps, parent binding.Binding, references []reference) (control.Result, error) {
+	result, wanted, unknown := control.Result{}, map[types.NamespacedName]bool{}, map[schema.GroupVersionKind]bool{}
 	var failures, unserved []error
 	wrote := 0
 	for _, needed := range references {
 		if _, err := deps.Client.RESTMapper().RESTMapping(needed.kind().GroupKind(), needed.kind().Version); err != nil {
 			unserved = append(unserved, fmt.Errorf("binding %s depends on %s: %w", parent.NamespacedName(), needed, err))
+			unknown[needed.kind()] = true
 			continue
 		}
 		result.Sources = append(result.Sources, control.Source{GVK: needed.kind()})
 		objects, err := find(ctx, deps.Client, needed)
 		if err != nil {
-			return control.Result{}, err
+			failures = append(failures, err)
+			unknown[needed.kind()] = true
 		}
 		for i := range objects {
 			wanted[bindingName(&objects[i])] = true
@@ -171,13 +174,17 @@ func (d *distributor) distribute(ctx context.Context, deps control.Deps, parent 
 			}
 		}
 	}
-	failures = append(failures, detach(ctx, deps, parent.NamespacedName(), wanted))
-	return d.conclude(ctx, deps, parent, result, wrote, errors.Join(failures...), errors.Join(unserved...))
+	// What cannot be looked up now must not lose what it brought along before.
+	failures = append(failures, detach(ctx, deps, parent.NamespacedName(), func(attached binding.Binding) bool {
+		resource := attached.Spec.Resource
+		return wanted[attached.NamespacedName()] || unknown[schema.FromAPIVersionAndKind(resource.APIVersion, resource.Kind)]
+	}))
+	return conclude(ctx, deps, parent, result, wrote, errors.Join(failures...), errors.Join(unserved...))
 }
 
 // conclude tells users how it went. What is not served yet is no failure of the turn: its sources shall open, and it is looked
 // for again.
-func (d *distributor) conclude(ctx context.Context, deps control.Deps, parent binding.Binding, result control.Result, wrote int, failure, unserved error) (control.Result, error) {
+func conclude(ctx context.Context, deps control.Deps, parent binding.Binding, result control.Result, wrote int, failure, unserved error) (control.Result, error) {
 	trouble := errors.Join(failure, unserved)
 	switch {
 	case trouble != nil && !control.Stale(failure):
@@ -197,7 +204,7 @@ func release(ctx context.Context, deps control.Deps, parent binding.Binding) err
 	if !controllerutil.ContainsFinalizer(parent.Object, names.FinalizerDependenciesDistributor) {
 		return nil
 	}
-	if err := detach(ctx, deps, parent.NamespacedName(), nil); err != nil {
+	if err := detach(ctx, deps, parent.NamespacedName(), none); err != nil {
 		return err
 	}
 	before := parent.Clone()

@@ -231,6 +231,37 @@ func TestTroubleIsTold(t *testing.T) {
 	condition("")
 }
 
+// TestWhatCannotBeLookedUpStays: labels that cannot be read hold back nothing else, and cost nothing that they brought along.
+func TestWhatCannotBeLookedUpStays(t *testing.T) {
+	plane := byhand.New(t, New(Options{}))
+	byLabels := func(operator metav1.LabelSelectorOperator) configv1alpha1.DependentObjectReference {
+		return configv1alpha1.DependentObjectReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: "default", LabelSelector: &metav1.LabelSelector{
+			MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "part-of", Operator: operator, Values: []string{"web"}}},
+		}}
+	}
+	stub := &needs{found: []configv1alpha1.DependentObjectReference{byLabels(metav1.LabelSelectorOpIn)}}
+	plane.Interpreter = stub
+	labelled := configMap("labelled")
+	labelled.Labels = map[string]string{"part-of": "web"}
+	key := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "key"}}
+	plane.Create(labelled, key)
+	made := parent(plane, "web", "m1")
+	plane.Turn(control.KeyOf(made))
+	plane.Read(attachedTo("labelled"))
+	stub.found = []configv1alpha1.DependentObjectReference{byLabels("Near"), needed("Secret", "key")}
+	if _, err := plane.Try(control.KeyOf(made)); err == nil || !strings.Contains(err.Error(), "the labels of dependency ConfigMap default by labels") {
+		t.Errorf("error %v", err)
+	}
+	attached := attachedTo("labelled")
+	plane.Read(attached)
+	if !attached.DeletionTimestamp.IsZero() || len(attached.Spec.RequiredBy) != 1 {
+		t.Errorf("what the labels brought along is let go: %+v", attached)
+	}
+	if _, err := binding.Get(t.Context(), plane.Store, types.NamespacedName{Namespace: "default", Name: "key-secret"}); err != nil {
+		t.Errorf("the other dependency: %v", err)
+	}
+}
+
 // TestExplicitDependencies: users name objects of the template's own namespace, and no others.
 func TestExplicitDependencies(t *testing.T) {
 	for _, c := range []struct{ text, want, says string }{

@@ -180,7 +180,7 @@ func find(ctx context.Context, reader client.Reader, needed reference) ([]unstru
 	if needed.Name != "" {
 		object := unstructured.Unstructured{}
 		object.SetGroupVersionKind(needed.kind())
-		if err := reader.Get(ctx, types.NamespacedName{Namespace: needed.Namespace, Name: needed.Name}, &object); err != nil {
+		if err := reader.Get(ctx, types.NamespacedName{Namespace: needed.Namespace, Name: needed.Name}, &object, client.UnsafeDisableDeepCopy); err != nil {
 			if err := client.IgnoreNotFound(err); err != nil {
 				return nil, fmt.Errorf("reading %s: %w", needed, err)
 			}
@@ -194,7 +194,7 @@ func find(ctx context.Context, reader client.Reader, needed reference) ([]unstru
 	}
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(needed.kind().GroupVersion().WithKind(needed.Kind + "List"))
-	if err := reader.List(ctx, list, client.InNamespace(needed.Namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
+	if err := reader.List(ctx, list, client.InNamespace(needed.Namespace), client.MatchingLabelsSelector{Selector: selector}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing %s: %w", needed, err)
 	}
 	return living(list.Items), nil

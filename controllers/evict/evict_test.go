@@ -262,7 +262,9 @@ func TestBrake(t *testing.T) {
 		t.Errorf("%d more left while all clusters looked lost", got-before)
 	}
 	for _, name := range []string{"m1", "m2", "m3", "m4"} {
-		s.set(t, name, func(c *clusterv1alpha1.Cluster) { c.Status.Conditions[0].Status, c.Spec.Taints = metav1.ConditionTrue, nil })
+		s.set(t, name, func(c *clusterv1alpha1.Cluster) {
+			c.Status.Conditions[0].Status, c.Spec.Taints = metav1.ConditionTrue, nil
+		})
 	}
 	s.pass(t, time.Minute)
 	if got := s.leaving(t); len(got) > 0 {

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -77,7 +78,7 @@ func (a *assessor) reconcile(ctx context.Context, deps control.Deps, key control
 	}
 	changed := bound.Clone()
 	dated := a.date(deps, changed)
-	ended, next := a.assess(deps, changed, clusters)
+	ended, next := a.assess(ctx, deps, changed, clusters)
 	if !dated && len(ended) == 0 {
 		return control.Result{RequeueAfter: next}, nil
 	}
@@ -128,12 +129,13 @@ func (a *assessor) date(deps control.Deps, changed binding.Binding) bool {
 
 // assess takes out the tasks that end, and a target that was to be left and whose time is over with it. Next is how long it is until
 // time alone may end another, 0 for never.
-func (a *assessor) assess(deps control.Deps, changed binding.Binding, clusters map[string]*clusterv1alpha1.Cluster) (ended []string, next time.Duration) {
+func (a *assessor) assess(ctx context.Context, deps control.Deps, changed binding.Binding, clusters map[string]*clusterv1alpha1.Cluster) (ended []string, next time.Duration) {
 	spec := changed.Spec.DeepCopy()
 	view := &eviction.View{
 		Spec: spec, Decided: changed.Status.SchedulerObservedGeneration == changed.GetGeneration(), Copies: changed.Status.AggregatedStatus,
-		Seen: func(cluster string) bool { return clusters[cluster] != nil && workload.Ready(clusters[cluster]) },
-		Gone: func(cluster string) bool { return clusters[cluster] == nil }, Now: deps.Clock.Now(),
+		Seen:  func(cluster string) bool { return clusters[cluster] != nil && workload.Ready(clusters[cluster]) },
+		Gone:  func(cluster string) bool { return clusters[cluster] == nil },
+		Least: func() int64 { return a.floor(ctx, deps, changed) }, Now: deps.Clock.Now(),
 	}
 	var kept []workv1alpha2.GracefulEvictionTask
 	for i := range spec.GracefulEvictionTasks {
@@ -153,6 +155,17 @@ func (a *assessor) assess(deps control.Deps, changed binding.Binding, clusters m
 	}
 	changed.Spec.GracefulEvictionTasks = kept
 	return ended, next
+}
+
+// floor is that of the template of a binding; all of its replicas when it cannot be read.
+func (a *assessor) floor(ctx context.Context, deps control.Deps, bound binding.Binding) int64 {
+	template := &unstructured.Unstructured{}
+	template.SetAPIVersion(bound.Spec.Resource.APIVersion)
+	template.SetKind(bound.Spec.Resource.Kind)
+	if err := deps.Client.Get(ctx, types.NamespacedName{Namespace: bound.Spec.Resource.Namespace, Name: bound.Spec.Resource.Name}, template); err != nil {
+		return int64(bound.Spec.Replicas)
+	}
+	return a.options.Least(template, bound.Spec.Replicas)
 }
 
 func write(ctx context.Context, deps control.Deps, bound, changed binding.Binding) error {

@@ -29,21 +29,29 @@ const defaultScheduler = "default-scheduler"
 // syncBinding makes the binding of a template say what the template and its policy say now. What others write on the
 // binding, above all where it is scheduled, stays.
 func (d *detector) syncBinding(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, claimer policy.Policy, current binding.Binding, lazily activation) error {
-	if current.Object != nil && !current.GetDeletionTimestamp().IsZero() || lazily.waits && !lazily.first {
-		// A binding on its way out belongs to an earlier template of this name; its end wakes this one again.
+	switch {
+	case current.Object != nil && !current.GetDeletionTimestamp().IsZero():
+		// It belongs to an earlier template of this name; its end wakes this one again.
 		return nil
+	case lazily.waits && current.Object == nil:
+		return nil
+	case lazily.waits && !lazily.first:
+		return upToDate(ctx, deps, current)
 	}
 	desired, err := d.describe(ctx, deps, template, claimer)
 	if err != nil {
 		return err
 	}
-	setAnnotation(desired.Object, names.AnnotationLazySince, lazily.fingerprint)
+	setAnnotation(desired.Object, names.AnnotationTemplateFingerprint, lazily.stamp(template))
 	if current.Object == nil {
 		return createBinding(ctx, deps, template, desired)
 	}
+	if sameTemplate(current, desired) {
+		desired.Spec.Resource.ResourceVersion = current.Spec.Resource.ResourceVersion
+	}
 	changed := current.Clone()
 	if lazily.waits && sameDemand(current, desired) {
-		setAnnotation(changed.Object, names.AnnotationLazySince, lazily.fingerprint)
+		setAnnotation(changed.Object, names.AnnotationTemplateFingerprint, lazily.stamp(template))
 	} else {
 		adopt(changed, desired, claimer)
 	}
@@ -52,7 +60,12 @@ func (d *detector) syncBinding(ctx context.Context, deps control.Deps, template 
 			return fmt.Errorf("updating the binding of %s: %w", workload.Describe(template), err)
 		}
 	}
-	return binding.Report(ctx, deps, changed, names.ConditionUpToDate, names.EventApplyPolicyFailed, nil)
+	return upToDate(ctx, deps, changed)
+}
+
+// upToDate takes back what was complained of before.
+func upToDate(ctx context.Context, deps control.Deps, bound binding.Binding) error {
+	return binding.Report(ctx, deps, bound, names.ConditionUpToDate, names.EventApplyPolicyFailed, nil)
 }
 
 func createBinding(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, desired binding.Binding) error {
@@ -62,6 +75,16 @@ func createBinding(ctx context.Context, deps control.Deps, template *unstructure
 		return fmt.Errorf("creating the binding of %s: %w", workload.Describe(template), err)
 	}
 	return nil
+}
+
+// sameTemplate tells whether a binding need not be made anew for the version of its template alone: nothing of it that reaches
+// members has changed. The claim of its policy is among that.
+func sameTemplate(current, desired binding.Binding) bool {
+	seen := current.GetAnnotations()[names.AnnotationTemplateFingerprint]
+	before, _ := policy.ClaimOf(current)
+	now, _ := policy.ClaimOf(desired)
+	return seen != "" && seen == desired.GetAnnotations()[names.AnnotationTemplateFingerprint] &&
+		current.Spec.Resource.UID == desired.Spec.Resource.UID && before == now
 }
 
 // sameDemand tells whether a binding still says of its template what can be read from it: one that does not has missed a change
@@ -89,7 +112,7 @@ func (d *detector) describe(ctx context.Context, deps control.Deps, template *un
 		Placement:                   spec.Placement.DeepCopy(),
 		Failover:                    spec.Failover.DeepCopy(),
 		ConflictResolution:          spec.ConflictResolution,
-		PreserveResourcesOnDeletion: spec.PreserveResourcesOnDeletion,
+		PreserveResourcesOnDeletion: copied(spec.PreserveResourcesOnDeletion),
 		WorkloadAffinityGroups:      groupsOf(template.GetLabels(), spec.Placement),
 	}
 	if desired.Spec.SchedulerName == "" {
@@ -134,7 +157,7 @@ func (d *detector) interpret(ctx context.Context, deps control.Deps, template *u
 func adopt(changed, desired binding.Binding, claimer policy.Policy) {
 	policy.SetClaim(changed.Object, claimer.Claim())
 	setWishes(changed.Object, claimer)
-	for _, key := range []string{names.AnnotationPodDemand, names.AnnotationLazySince} {
+	for _, key := range []string{names.AnnotationPodDemand, names.AnnotationTemplateFingerprint} {
 		setAnnotation(changed.Object, key, desired.GetAnnotations()[key])
 	}
 	changed.SetOwnerReferences(desired.GetOwnerReferences())
@@ -213,4 +236,12 @@ func merged(base, more map[string]string) map[string]string {
 	all := maps.Clone(base)
 	maps.Copy(all, more)
 	return all
+}
+
+// copied keeps what a policy says apart from the binding that takes it over.
+func copied(value *bool) *bool {
+	if value == nil {
+		return nil
+	}
+	return ptr.To(*value)
 }

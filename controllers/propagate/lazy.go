@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"strconv"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -15,12 +17,12 @@ import (
 	"github.com/seatrial/seatrial/workload"
 )
 
-// activation is what a policy with lazy activation makes of a turn; the zero value is that of any other policy. Whether users
-// have changed a template shows from what it was when the policy last took effect, so that a restart activates nothing.
+// activation is what a turn makes of a template and its policy. Whether users have changed a template shows from what it was when
+// its binding was last made, so that a restart activates nothing.
 type activation struct {
-	// fingerprint is the template as it is now; empty for policies that are not lazy.
+	// fingerprint is the content of the template as it is now.
 	fingerprint string
-	// waits holds the policy back until the template changes.
+	// waits holds a policy with lazy activation back until the template changes.
 	waits bool
 	// bound tells whether there is a binding; first, that it does not know the template's fingerprint yet.
 	bound, first bool
@@ -28,21 +30,20 @@ type activation struct {
 
 // activationOf judges by the claim that stood on the template before this turn.
 func activationOf(template *unstructured.Unstructured, claimer policy.Policy, current binding.Binding) activation {
-	made := activation{bound: current.Object != nil}
+	made := activation{bound: current.Object != nil, fingerprint: fingerprintOf(template, current)}
 	if claimer.Spec.ActivationPreference != policyv1alpha1.LazyActivation {
 		return made
 	}
-	made.fingerprint = fingerprint(template)
-	seen := template.GetAnnotations()[names.AnnotationLazySince]
+	seen := template.GetAnnotations()[names.AnnotationTemplateFingerprint]
 	if made.bound {
-		seen = current.GetAnnotations()[names.AnnotationLazySince]
+		seen = current.GetAnnotations()[names.AnnotationTemplateFingerprint]
 	}
 	claim, _ := policy.ClaimOf(template)
 	switch {
 	case seen != "":
-		made.waits = seen == made.fingerprint
+		made.waits = contentOf(seen) == made.fingerprint
 	case made.bound:
-		// The policy has just become lazy, or just got the template.
+		// The binding is from before there were fingerprints.
 		made.waits, made.first = true, true
 	case claim == claimer.Claim():
 		// Its binding was lost.
@@ -59,11 +60,32 @@ func (a activation) noteOnTemplate(template metav1.Object) bool {
 	if a.waits && !a.bound {
 		wanted = a.fingerprint
 	}
-	if template.GetAnnotations()[names.AnnotationLazySince] == wanted {
+	if template.GetAnnotations()[names.AnnotationTemplateFingerprint] == wanted {
 		return false
 	}
-	setAnnotation(template, names.AnnotationLazySince, wanted)
+	setAnnotation(template, names.AnnotationTemplateFingerprint, wanted)
 	return true
+}
+
+// fingerprintOf spares the work where the binding was made from this very version of the template.
+func fingerprintOf(template *unstructured.Unstructured, current binding.Binding) string {
+	if current.Object != nil && current.Spec.Resource.UID == template.GetUID() && current.Spec.Resource.ResourceVersion == template.GetResourceVersion() {
+		if known := current.GetAnnotations()[names.AnnotationTemplateFingerprint]; known != "" {
+			return contentOf(known)
+		}
+	}
+	return fingerprint(template)
+}
+
+// stamp is what a binding knows of its template: "content/generation". The generation of some kinds counts claims as well.
+func (a activation) stamp(template *unstructured.Unstructured) string {
+	return a.fingerprint + "/" + strconv.FormatInt(template.GetGeneration(), 10)
+}
+
+// contentOf leaves the generation aside, which counts changes of the status too for kinds without a subresource for it.
+func contentOf(stamp string) string {
+	content, _, _ := strings.Cut(stamp, "/")
+	return content
 }
 
 // fingerprint sums up what users say in a template.
@@ -71,7 +93,7 @@ func fingerprint(template *unstructured.Unstructured) string {
 	said := workload.Specification(template)
 	marks := &metav1.ObjectMeta{Labels: template.GetLabels(), Annotations: template.GetAnnotations()}
 	policy.Unclaim(marks)
-	setAnnotation(marks, names.AnnotationLazySince, "")
+	setAnnotation(marks, names.AnnotationTemplateFingerprint, "")
 	said["labels"], said["annotations"] = orNone(marks.Labels), orNone(marks.Annotations)
 	// What came as JSON can be written as JSON.
 	encoded, _ := json.Marshal(said)

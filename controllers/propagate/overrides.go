@@ -19,7 +19,7 @@ func onOverride(ctx context.Context, reader client.Reader, event control.Event) 
 	if event.Old != nil || event.New == nil {
 		return nil
 	}
-	policies, err := policy.ListFor(ctx, reader, event.New.GetNamespace())
+	policies, err := policy.ListFor(ctx, reader, event.New.GetNamespace(), client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return nil
 	}

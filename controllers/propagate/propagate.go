@@ -218,7 +218,7 @@ func selectedKinds(current policy.Policy) []schema.GroupVersionKind {
 
 // concerns are the templates of a kind that the policy selects or claims.
 func concerns(ctx context.Context, deps control.Deps, current policy.Policy, kind schema.GroupVersionKind) ([]control.Key, error) {
-	templates, err := listTemplates(ctx, deps, kind, client.InNamespace(current.GetNamespace()))
+	templates, err := listTemplates(ctx, deps, kind, client.InNamespace(current.GetNamespace()), client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return nil, fmt.Errorf("listing what %s selects: %w", current, err)
 	}
@@ -291,7 +291,7 @@ func unclaim(ctx context.Context, deps control.Deps, object client.Object, what 
 	if !policy.Unclaim(object) {
 		return nil
 	}
-	setAnnotation(object, names.AnnotationLazySince, "")
+	setAnnotation(object, names.AnnotationTemplateFingerprint, "")
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := deps.Client.Patch(ctx, object, patch); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("taking the claim off %s: %w", what, err)

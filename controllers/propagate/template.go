@@ -87,7 +87,8 @@ func complain(ctx context.Context, deps control.Deps, template *unstructured.Uns
 
 // choose finds the policy the template belongs to. ok is false when no policy selects it, or none that can claim it yet.
 func (d *detector) choose(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, current binding.Binding) (claimer policy.Policy, ok bool, err error) {
-	policies, err := policy.ListFor(ctx, deps.Client, template.GetNamespace())
+	// They are read only: what a binding takes over from them is copied.
+	policies, err := policy.ListFor(ctx, deps.Client, template.GetNamespace(), client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return policy.Policy{}, false, err
 	}

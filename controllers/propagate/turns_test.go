@@ -167,6 +167,45 @@ func TestNothingIsWrittenTwice(t *testing.T) {
 	}
 }
 
+// TestStatusMakesNoNewBinding: only what users say in a template, and the claim that goes along with it, makes its binding anew.
+func TestStatusMakesNoNewBinding(t *testing.T) {
+	plane := byhand.New(t, New(Options{}))
+	_, claimer, bound := settings(plane)
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}}
+	claimer.Spec.ResourceSelectors = []policyv1alpha1.ResourceSelector{{APIVersion: "v1", Kind: "Service"}}
+	plane.Must(plane.Store.Update(t.Context(), claimer))
+	plane.Create(service)
+	key := control.Key{GVK: corev1.SchemeGroupVersion.WithKind("Service"), Namespace: "default", Name: "web"}
+	bound.Name = "web-service"
+	generation := int64(0)
+	step := func(what string, anew bool) {
+		t.Helper()
+		plane.Turn(key)
+		plane.Read(bound)
+		plane.Read(service)
+		if (bound.Generation != generation) != anew {
+			t.Errorf("%s: generation %d after %d, want a new one: %t", what, bound.Generation, generation, anew)
+		}
+		generation = bound.Generation
+	}
+	step("a new template", true)
+	service.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "192.0.2.1"}}
+	plane.Must(plane.Store.Status().Update(t.Context(), service))
+	step("its status", false)
+	service.Labels["own"] = "1"
+	plane.Must(plane.Store.Update(t.Context(), service))
+	step("a label", true)
+	plane.Read(service)
+	if bound.Spec.Resource.ResourceVersion != service.ResourceVersion {
+		t.Errorf("made from version %s, want %s", bound.Spec.Resource.ResourceVersion, service.ResourceVersion)
+	}
+	other := claimer.DeepCopy()
+	other.ObjectMeta = metav1.ObjectMeta{Namespace: "default", Name: "another"}
+	plane.Create(other)
+	plane.Must(plane.Store.Delete(t.Context(), claimer))
+	step("another policy", true)
+}
+
 // TestPreemptionIsTold: the event names both policies.
 func TestPreemptionIsTold(t *testing.T) {
 	plane := byhand.New(t, New(Options{Preemption: true}))
@@ -199,7 +238,7 @@ func TestActivation(t *testing.T) {
 	claimed := made(1, nil)
 	policy.SetClaim(claimed, view.Claim())
 	now := fingerprint(made(1, nil))
-	if fingerprint(claimed) != now || fingerprint(made(1, map[string]string{names.AnnotationLazySince: "x"})) != now {
+	if fingerprint(claimed) != now || fingerprint(made(1, map[string]string{names.AnnotationTemplateFingerprint: "x"})) != now {
 		t.Fatal("the marks of the control plane count as changes")
 	}
 	if fingerprint(made(1, map[string]string{"own": "1"})) == now {
@@ -207,7 +246,8 @@ func TestActivation(t *testing.T) {
 	}
 	bound := func(seen string) binding.Binding {
 		made := binding.New("default", "x-configmap")
-		setAnnotation(made.Object, names.AnnotationLazySince, seen)
+		setAnnotation(made.Object, names.AnnotationTemplateFingerprint, seen)
+		made.Spec.Resource.ResourceVersion = "1"
 		return made
 	}
 	for _, c := range []struct {
@@ -221,8 +261,8 @@ func TestActivation(t *testing.T) {
 		{name: "a template from before the policy", template: made(1, nil), waits: true},
 		{name: "a template of the same second", template: made(100, nil)},
 		{name: "a template from after the policy", template: made(101, nil)},
-		{name: "unchanged since it was claimed", template: made(1, map[string]string{names.AnnotationLazySince: now}), waits: true},
-		{name: "changed since it was claimed", template: made(1, map[string]string{names.AnnotationLazySince: "before"})},
+		{name: "unchanged since it was claimed", template: made(1, map[string]string{names.AnnotationTemplateFingerprint: now}), waits: true},
+		{name: "changed since it was claimed", template: made(1, map[string]string{names.AnnotationTemplateFingerprint: "before"})},
 		{name: "a lost binding", template: claimed},
 		{name: "a binding from before the policy was lazy", template: claimed, current: bound(""), waits: true},
 		{name: "a binding of the template as it is", template: claimed, current: bound(now), waits: true},
@@ -233,7 +273,7 @@ func TestActivation(t *testing.T) {
 			claimer.Spec.ActivationPreference = ""
 		}
 		got := activationOf(c.template, view, c.current)
-		if got.waits != c.waits || (got.fingerprint == "") != c.eager {
+		if got.waits != c.waits || got.fingerprint != now {
 			t.Errorf("%s: %+v, want it to wait: %t", c.name, got, c.waits)
 		}
 	}

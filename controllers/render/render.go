@@ -238,20 +238,6 @@ func remove(ctx context.Context, deps control.Deps, bound binding.Binding, works
 	return nil
 }
 
-// sweep deletes Works that are left of a binding which is gone: the view of Works may not have shown, when the binding was let
-// go, what had been written for it just before. That the binding is gone for good is asked of the API server itself, since the
-// view of bindings may be older than that of Works.
-func sweep(ctx context.Context, deps control.Deps, name types.NamespacedName) error {
-	works, err := workload.WorksOf(ctx, deps.Client, name)
-	if err != nil || len(works) == 0 {
-		return err
-	}
-	if _, err := binding.Get(ctx, deps.Live, name); !apierrors.IsNotFound(err) {
-		return err
-	}
-	return deleteWorks(ctx, deps, works)
-}
-
 func deleteWorks(ctx context.Context, deps control.Deps, works []workv1alpha1.Work) error {
 	var failures []error
 	for i := range works {
@@ -276,7 +262,7 @@ func render(ctx context.Context, deps control.Deps, bound binding.Binding, targe
 		}
 		return fmt.Errorf("reading the template %s %s: %w", bound.Spec.Resource.Kind, name, err)
 	}
-	overrides, err := override.ListFor(ctx, deps.Client, template.GetNamespace())
+	overrides, err := override.ListFor(ctx, deps.Client, template.GetNamespace(), client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return err
 	}
@@ -292,7 +278,8 @@ func render(ctx context.Context, deps control.Deps, bound binding.Binding, targe
 			share.completions = &completions[i]
 		}
 		written, err := renderFor(ctx, deps, bound, template, share, overrides)
-		if err != nil {
+		// What is on its way out is waited for: its end wakes the binding.
+		if err != nil && !errors.Is(err, workload.ErrBeingRemoved) {
 			failures = append(failures, err)
 		}
 		if written {

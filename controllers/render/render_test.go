@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -27,6 +28,7 @@ import (
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/internal/byhand"
+	"github.com/seatrial/seatrial/policy"
 )
 
 // bound makes a ConfigMap and its binding to clusters, which it makes as well.
@@ -69,6 +71,11 @@ func TestWorkUnseenAtTheEndOfItsBindingIsSwept(t *testing.T) {
 		t.Fatalf("Works for %v, want m1", got)
 	}
 	plane.Must(plane.Store.Delete(t.Context(), made))
+	template := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}}
+	plane.Read(template)
+	claim := policy.Claim{Policy: types.NamespacedName{Namespace: "default", Name: "web"}, ID: "id"}
+	policy.SetClaim(template, claim)
+	plane.Must(plane.Store.Update(t.Context(), template))
 	plane.Client = interceptor.NewClient(plane.Store, interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 			if _, ofWorks := list.(*workv1alpha1.WorkList); ofWorks {
@@ -85,6 +92,12 @@ func TestWorkUnseenAtTheEndOfItsBindingIsSwept(t *testing.T) {
 		t.Fatalf("Works for %v, want the one that was not seen", got)
 	}
 	plane.Client = plane.Store
+	plane.Turn(key)
+	if got := works(t, plane); !slices.Equal(got, []string{"m1"}) {
+		t.Errorf("Works for %v: the next binding of a claimed template would have taken it over", got)
+	}
+	policy.Unclaim(template)
+	plane.Must(plane.Store.Update(t.Context(), template))
 	plane.Turn(key)
 	if got := works(t, plane); len(got) > 0 {
 		t.Errorf("Works for %v are left of a binding that is gone", got)
@@ -258,5 +271,31 @@ func TestOverrideWakesWhatItMaySelect(t *testing.T) {
 		if !slices.Equal(got, step.want) {
 			t.Errorf("%s wakes %v, want %v", step.name, got, step.want)
 		}
+	}
+}
+
+// TestWorkOnItsWayOutIsAwaited: that is no trouble to tell of, and its end wakes the binding.
+func TestWorkOnItsWayOutIsAwaited(t *testing.T) {
+	plane := byhand.New(t, New(1))
+	made := bound(plane, "m1")
+	plane.Turn(control.KeyOf(made))
+	list := &workv1alpha1.WorkList{}
+	plane.Must(plane.Store.List(t.Context(), list))
+	leaving := &list.Items[0]
+	plane.Must(plane.Store.Delete(t.Context(), leaving))
+	plane.Turn(control.KeyOf(made))
+	plane.Read(made)
+	if len(made.Status.Conditions) > 0 || plane.Told.Has(names.EventSyncWorkFailed, "") {
+		t.Errorf("conditions %v; events:\n%s", made.Status.Conditions, plane.Told)
+	}
+	if keys := onWork(t.Context(), plane.Store, control.Event{Old: leaving}); !slices.Equal(keys, []control.Key{control.KeyOf(made)}) {
+		t.Errorf("the end of the Work wakes %v", keys)
+	}
+	plane.Read(leaving)
+	leaving.Finalizers = nil
+	plane.Must(plane.Store.Update(t.Context(), leaving))
+	plane.Turn(control.KeyOf(made))
+	if got := works(t, plane); !slices.Equal(got, []string{"m1"}) {
+		t.Errorf("Works for %v, want m1", got)
 	}
 }

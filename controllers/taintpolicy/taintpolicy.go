@@ -119,6 +119,15 @@ func Apply(policies []policyv1alpha1.ClusterTaintPolicy, cluster *clusterv1alpha
 			taints = slices.DeleteFunc(taints, func(taint corev1.Taint) bool { return listed(spec.Taints, taint) })
 		}
 	}
+	// Where policies contradict each other the last one wins; that alone adds no taint anew.
+	for i := range taints {
+		same := func(before corev1.Taint) bool {
+			return before.MatchTaint(&taints[i]) && before.Value == taints[i].Value
+		}
+		if at := slices.IndexFunc(cluster.Spec.Taints, same); at >= 0 {
+			taints[i] = cluster.Spec.Taints[at]
+		}
+	}
 	return taints
 }
 

@@ -106,6 +106,9 @@ func (c *CandidateSet) estimated(capacity []int32) []candidate {
 		if at, ok := find(estimated, row); ok {
 			sum := int64(estimated[at].held) + int64(c.request.Spec.Clusters[i].Replicas)
 			estimated[at].held = int32(min(sum, math.MaxInt32))
+			if c.request.Options.KeepTainted && demand != DemandNone && c.filter.untolerated[c.snapshot.taints.rows[row]] != nil {
+				estimated[at].kept, estimated[at].capacity = true, 0
+			}
 		}
 	}
 	return estimated

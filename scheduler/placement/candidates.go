@@ -41,6 +41,8 @@ type candidate struct {
 	// capacity is what the cluster can take in addition, in replicas or sets; held what it has of the last decision.
 	capacity int32
 	held     int32
+	// kept says that the cluster would not be chosen anew, and gets nothing more.
+	kept bool
 }
 
 // room is what the cluster could run in total.

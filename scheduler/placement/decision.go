@@ -20,6 +20,9 @@ type Decision struct {
 	Err error
 	// Concessions say in words which spread constraints gave way, and how far.
 	Concessions []string
+	// Kept is empty, or why clusters that are to be evicted are still among the targets. The caller sets it: that others cannot
+	// take their place comes out of another attempt.
+	Kept string
 	// Doubts are about capacities that are less certain than the caller asked for, in ascending order of cluster name. The
 	// caller adds them: Assign knows numbers only.
 	Doubts []Doubt

@@ -120,6 +120,48 @@ func (a *assignment) byStaticWeight(members []candidate, replicas int64) ([]work
 	for i := range rules {
 		matching[i] = a.snapshot.rowsMatching(&rules[i].TargetCluster)
 	}
+	members, kept := a.setAside(members, replicas)
+	for i := range kept {
+		replicas -= int64(kept[i].Replicas)
+	}
+	targets, err := a.byWeights(members, replicas, rules, matching)
+	if err != nil || len(kept) == 0 {
+		return targets, err
+	}
+	targets = append(targets, kept...)
+	slices.SortFunc(targets, func(x, y workv1alpha2.TargetCluster) int { return strings.Compare(x.Name, y.Name) })
+	return targets, nil
+}
+
+// setAside takes the clusters that keep what they have out of a division, unless the workload shrinks: then there is nothing to
+// take from them.
+func (a *assignment) setAside(members []candidate, replicas int64) (others []candidate, kept []workv1alpha2.TargetCluster) {
+	var held int64
+	found := false
+	for i := range members {
+		held += int64(members[i].held)
+		found = found || members[i].kept
+	}
+	if !found || held > replicas || a.request.fresh() {
+		return members, nil
+	}
+	for i := range members {
+		if !members[i].kept {
+			others = append(others, members[i])
+		} else if members[i].held > 0 {
+			kept = append(kept, workv1alpha2.TargetCluster{Name: a.name(&members[i]), Replicas: members[i].held})
+		}
+	}
+	if len(others) == 0 {
+		return members, nil
+	}
+	return others, kept
+}
+
+// byWeights divides by the largest weight of the rules that match each cluster.
+func (a *assignment) byWeights(
+	members []candidate, replicas int64, rules []policyv1alpha1.StaticClusterWeight, matching []rowSet,
+) ([]workv1alpha2.TargetCluster, error) {
 	votes := make([]vote, 0, len(members))
 	for i := range members {
 		var weight int64

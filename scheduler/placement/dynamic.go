@@ -20,7 +20,7 @@ func (a *assignment) byRoom(members []candidate, replicas int64) ([]workv1alpha2
 		offers := offersOf(members, func(c *candidate) int64 { return c.room() })
 		return a.divideOffers(offers, replicas, "failed to do fresh scale")
 	case held > replicas:
-		return a.divideOffers(a.heldOffers(members), replicas, "failed to scale down")
+		return a.shrink(members, replicas)
 	case held < replicas:
 		offers := offersOf(members, func(c *candidate) int64 { return int64(c.capacity) })
 		for i := range members {
@@ -66,14 +66,28 @@ func (a *assignment) inLastOrder(members []candidate) []*candidate {
 	return ordered
 }
 
-// heldOffers offers what the clusters hold, in the order of the last decision.
-func (a *assignment) heldOffers(members []candidate) []vote {
+// shrink divides by what the clusters hold, in the order of the last decision. Replicas that are ready stay as far as possible: while
+// there are others, only those are given up.
+func (a *assignment) shrink(members []candidate, replicas int64) ([]workv1alpha2.TargetCluster, error) {
 	ordered := a.inLastOrder(members)
 	offers := make([]vote, len(ordered))
+	var sum int64
 	for i, member := range ordered {
-		offers[i] = vote{row: member.row, weight: int64(member.held)}
+		ready := int64(member.held)
+		if reported, ok := a.request.Ready[a.name(member)]; ok {
+			ready = min(ready, int64(reported))
+		}
+		offers[i] = vote{row: member.row, weight: ready}
+		sum += ready
 	}
-	return offers
+	if sum < replicas {
+		for i, member := range ordered {
+			offers[i].seats = offers[i].weight
+			offers[i].weight = int64(member.held) - offers[i].seats
+		}
+		replicas -= sum
+	}
+	return a.divideOffers(offers, replicas, "failed to scale down")
 }
 
 func offersOf(members []candidate, takes func(*candidate) int64) []vote {

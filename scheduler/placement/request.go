@@ -19,6 +19,9 @@ type Request struct {
 	// Term names the affinity term in force: the status of the binding holds the last one tried. A name that no term has
 	// puts no affinity in force. It counts only for placements with clusterAffinities.
 	Term string
+	// Ready are the ready replicas of the clusters that report any: a workload that shrinks where its replicas are divided by room
+	// gives up those that are not ready first. A cluster that is not listed counts as if all of its replicas were.
+	Ready map[string]int32
 	// LastScheduled is when the workload was last scheduled with success, nil when never.
 	LastScheduled *metav1.Time
 	Options       Options
@@ -42,6 +45,9 @@ type Options struct {
 	// StaticWeightsWithinCapacity divides by static weight only as far as each cluster has room; the rest goes to the
 	// others by weight.
 	StaticWeightsWithinCapacity bool
+	// KeepTainted leaves what clusters have that would not be chosen anew for their taints: a workload that grows takes nothing
+	// from them and gives them nothing more.
+	KeepTainted bool
 	// Enabled are plugins that take part though they are off by default.
 	Enabled PluginSet
 	// Disabled are plugins that do not take part.

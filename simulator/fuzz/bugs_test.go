@@ -1,6 +1,7 @@
 package fuzz
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -20,10 +21,13 @@ import (
 	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/estimator"
 	"github.com/seatrial/seatrial/policy"
+	"github.com/seatrial/seatrial/simulator/invariant"
+	"github.com/seatrial/seatrial/workload"
 )
 
 // bug is a defect in one controller, made by bending its calls.
@@ -34,8 +38,12 @@ type bug struct {
 	plane, member interceptor.Funcs
 	// only limits it to turns that it tells of; nil for all.
 	only func(ctx context.Context, deps control.Deps, key control.Key) bool
+	// then is done after a turn.
+	then func(ctx context.Context, deps control.Deps, key control.Key) error
 	// found are the invariants that may tell of it first.
 	found []string
+	// until is how much of a scenario it takes; 0 for 6 minutes.
+	until time.Duration
 }
 
 var bugs = []bug{
@@ -91,8 +99,10 @@ var bugs = []bug{
 	{
 		name: "exclusions are ignored", controller: "scheduler", found: []string{"affinity"},
 		plane: interceptor.Funcs{Patch: bendTargets(func(targets []any) []any {
-			targets[0].(map[string]any)["name"] = "member1"
-			return targets[:1]
+			if !slices.ContainsFunc(targets, func(target any) bool { return target.(map[string]any)["name"] == "member1" }) {
+				targets[0].(map[string]any)["name"] = "member1"
+			}
+			return targets
 		})},
 	},
 	{
@@ -182,6 +192,36 @@ var bugs = []bug{
 		},
 	},
 	{
+		name: "replicas move without need", controller: "clusterStatus", found: []string{"floor"}, then: moveAll,
+	},
+	{
+		name: "evictions end before replacements are ready", controller: "gracefulEviction", found: []string{"floor"}, then: endEvictions, until: 20 * time.Minute,
+	},
+	{
+		name: "evictions do not end", controller: "gracefulEviction", found: []string{"placed", "evicted"},
+		plane: interceptor.Funcs{Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+			return nil
+		}},
+	},
+	{
+		name: "copies shrink by themselves", controller: "execution", found: []string{"floor", "applied"},
+		member: interceptor.Funcs{Update: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.UpdateOption) error {
+			if tree, ok := object.(*unstructured.Unstructured); ok && tree.GetKind() == "Deployment" {
+				if err := unstructured.SetNestedField(tree.Object, int64(0), "spec", "replicas"); err != nil {
+					return err
+				}
+			}
+			return c.Update(ctx, object, options...)
+		}},
+	},
+	{
+		name: "what pods read does not follow them", controller: "dependencies", found: []string{"followed"},
+		plane: interceptor.Funcs{
+			Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return nil },
+			Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error { return nil },
+		},
+	},
+	{
 		name: "taints do not follow readiness", controller: "cluster", found: []string{"clusters"},
 		plane: interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
 			cluster := object.(*clusterv1alpha1.Cluster)
@@ -193,6 +233,57 @@ var bugs = []bug{
 	},
 }
 
+// moved marks bindings that were moved without need, so that it happens once.
+const moved = "moved"
+
+// moveAll moves all replicas of bindings that are in one cluster and have been for a while to another.
+func moveAll(ctx context.Context, deps control.Deps, key control.Key) error {
+	all, err := binding.List(ctx, deps.Client)
+	if err != nil {
+		return err
+	}
+	clusters := &clusterv1alpha1.ClusterList{}
+	if err := deps.Client.List(ctx, clusters); err != nil {
+		return err
+	}
+	for _, bound := range all {
+		targets := bound.Spec.Clusters
+		if bound.Spec.Replicas == 0 || len(targets) != 1 || targets[0].Name != key.Name || bound.GetAnnotations()[moved] != "" ||
+			deps.Clock.Since(bound.GetCreationTimestamp().Time) < 5*time.Minute {
+			continue
+		}
+		at := slices.IndexFunc(clusters.Items, func(cluster clusterv1alpha1.Cluster) bool {
+			return cluster.Name != key.Name && workload.Ready(&cluster) && invariant.Admits(bound.Spec.Placement, &cluster)
+		})
+		if at < 0 {
+			continue
+		}
+		changed := bound.Clone()
+		annotations := maps.Clone(bound.GetAnnotations())
+		annotations[moved] = "true"
+		changed.SetAnnotations(annotations)
+		changed.Spec.Clusters = []workv1alpha2.TargetCluster{{Name: clusters.Items[at].Name, Replicas: targets[0].Replicas}}
+		return client.IgnoreNotFound(deps.Client.Update(ctx, changed.Object))
+	}
+	return nil
+}
+
+// endEvictions ends the evictions of a binding soon.
+func endEvictions(ctx context.Context, deps control.Deps, key control.Key) error {
+	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName())
+	if err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	changed := bound.Clone()
+	changed.Spec.GracefulEvictionTasks = slices.DeleteFunc(changed.Spec.GracefulEvictionTasks, func(task workv1alpha2.GracefulEvictionTask) bool {
+		return task.CreationTimestamp != nil && deps.Clock.Since(task.CreationTimestamp.Time) > time.Second
+	})
+	if len(changed.Spec.GracefulEvictionTasks) == len(bound.Spec.GracefulEvictionTasks) {
+		return nil
+	}
+	return client.IgnoreNotFound(deps.Client.Update(ctx, changed.Object))
+}
+
 // TestBugs makes sure that the fuzzer finds each bug within a few seeds, by the invariant that is meant to find it.
 func TestBugs(t *testing.T) {
 	for i, b := range bugs {
@@ -201,8 +292,8 @@ func TestBugs(t *testing.T) {
 				t.Skip("takes long")
 			}
 			t.Parallel()
-			for seed := uint64(1); seed <= 10; seed++ {
-				scenario := brief(Generate(seed, ControllerNames()), 6*time.Minute)
+			for seed := uint64(1); seed <= 20; seed++ {
+				scenario := brief(Generate(seed, ControllerNames()), cmp.Or(b.until, 6*time.Minute))
 				result, err := Run(t.Context(), scenario, Options{Controllers: b.controllers, Settling: 3 * time.Minute})
 				if err != nil {
 					t.Fatal(err)
@@ -241,10 +332,15 @@ func (b bug) controllers(estimators estimator.Estimators) []control.Controller {
 func (b bug) bend(inner control.Reconcile) control.Reconcile {
 	return func(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
 		if b.only == nil || b.only(ctx, deps, key) {
+			deps.Live = interceptor.NewClient(unwatched{readOnly{deps.Client, deps.Live}}, b.plane)
 			deps.Client = interceptor.NewClient(unwatched{deps.Client}, b.plane)
 			deps.Members = bentMembers{deps.Members, b.member}
 		}
-		return inner(ctx, deps, key)
+		result, err := inner(ctx, deps, key)
+		if err == nil && b.then != nil {
+			err = b.then(ctx, deps, key)
+		}
+		return result, err
 	}
 }
 

@@ -6,8 +6,8 @@ import (
 	"text/tabwriter"
 )
 
-// Coverage counts the turns of each controller that each fault reached: those in which a call was tampered with, or, for faults
-// that are not in a call, those that were taken while the fault was in force and could be felt.
+// Coverage counts the turns of each controller that each fault reached: those in which a request was tampered with or met what is
+// broken, and those that a tampered delivery woke. A turn that calls no member counts when it is taken while one is out.
 type Coverage map[Action]map[string]int
 
 func (c Coverage) add(fault Action, controller string) {
@@ -29,13 +29,19 @@ func (c Coverage) Merge(other Coverage) {
 	}
 }
 
-// reaches tells whether a fault can reach a controller at all. truth writes nothing, and only the scheduler asks estimators.
+// reaches tells whether a fault can reach a controller at all. placementTruth reads what it watches and writes nothing; only the
+// scheduler asks estimators; some controllers neither read a clock nor what members have marked with their own.
 func reaches(fault Action, controller string) bool {
 	switch fault {
-	case Conflict, SlowAPI, Crash:
+	case PlaneDown, Conflict, Refuse, SlowAPI, Crash:
 		return controller != "placementTruth"
-	case BadEstimator:
+	case BadEstimator, StaleEstimator:
 		return controller == "scheduler"
+	case ClockSkew:
+		switch controller {
+		case "cluster", "namespace", "detector", "binding", "dependencies":
+			return false
+		}
 	}
 	return true
 }

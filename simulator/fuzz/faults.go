@@ -4,106 +4,162 @@ import (
 	"context"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/simulator"
+	"github.com/seatrial/seatrial/simulator/kube"
 )
 
-// begin breaks what a fault breaks outside of calls, and tells how to mend it. Faults in calls need no more than to be in
-// force.
-func (p *play) begin(f *fault) (mend func() error, err error) {
+// strike puts a fault in force, at once or when the turn that it is meant for comes; an outage of the control plane comes late
+// rather than never.
+func (p *play) strike(step Step) error {
+	if p.healed {
+		return nil
+	}
+	f := p.injector.start(step)
+	p.faults = append(p.faults, f)
+	if step.Do != PlaneDown || step.Controller == "" {
+		return p.begin(f)
+	}
+	f.waiting = true
+	p.fleet.After(patient, func() error {
+		if !f.waiting || p.healed {
+			return nil
+		}
+		f.waiting = false
+		return p.begin(f)
+	})
+	return nil
+}
+
+// fall lets the control plane fail once the present turn has ended.
+func (p *play) fall(f *fault) {
+	p.fleet.After(0, func() error {
+		p.injector.falling = nil
+		return p.begin(f)
+	})
+}
+
+// begin breaks what a fault breaks, and plans the moment when it is mended.
+func (p *play) begin(f *fault) error {
+	mend, err := p.breaks(f)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", f.step.Do, f.step.Cluster, err)
+	}
+	p.fleet.After(f.step.For.Duration, func() error {
+		p.injector.end(f)
+		return mend()
+	})
+	return nil
+}
+
+// breaks begins what goes wrong outside of the injector, and tells how to mend it.
+func (p *play) breaks(f *fault) (mend func() error, err error) {
 	step := f.step
-	during := func(begin, end func(context.Context, string) error, cluster string) (func() error, error) {
-		f.felt = true
-		return func() error { return end(p.ctx, cluster) }, begin(p.ctx, cluster)
+	during := func(begin, end func(context.Context, string) error) (func() error, error) {
+		return func() error { return end(p.ctx, place(step)) }, begin(p.ctx, place(step))
 	}
 	switch step.Do {
-	case Kill:
-		return during(p.fleet.Kill, p.fleet.Revive, step.Cluster)
+	case Kill, PlaneDown:
+		return during(p.fleet.Kill, p.fleet.Revive)
 	case Pause:
-		return during(p.fleet.Pause, p.fleet.Resume, step.Cluster)
+		return during(p.fleet.Pause, p.fleet.Resume)
 	case Partition:
-		return during(p.fleet.Partition, p.fleet.Heal, step.Cluster)
-	case PlaneDown:
-		return during(p.fleet.Kill, p.fleet.Revive, fleet.ControlPlaneName)
-	case SlowWatch, LostWatch, RepeatWatch:
-		return p.distort(f)
-	case LoseNode:
-		return p.loseNode(f)
+		return during(p.fleet.Partition, p.fleet.Heal)
 	case BadEstimator:
-		end := func() error { return p.estimators.Mend(p.ctx, step.Cluster) }
-		return end, p.estimators.Break(p.ctx, step.Cluster)
+		return during(p.estimators.Break, p.estimators.Mend)
+	case StaleEstimator:
+		return during(p.estimators.Blind, p.estimators.Mend)
+	case LoseNode:
+		return p.loseNode(step)
+	case SlowAPI:
+		slow := simulator.Service{Read: kube.Latency{Delay: step.Delay.Duration / 8}, Write: kube.Latency{Delay: step.Delay.Duration}, Concurrency: 2}
+		return func() error { return p.fleet.Serve(place(step), simulator.Service{}) }, p.fleet.Serve(place(step), slow)
+	}
+	if kind, of := disturbances[step.Do]; of && step.Controller == "" {
+		end := func() error { return p.fleet.Disturb(place(step), kind, simulator.Disturbance{}) }
+		return end, p.fleet.Disturb(place(step), kind, p.disturbance(f))
 	}
 	return func() error { return nil }, nil
 }
 
-func (p *play) distort(f *fault) (mend func() error, err error) {
-	cluster := f.step.Cluster
-	if cluster == "" {
-		cluster = fleet.ControlPlaneName
-	}
-	distortion := simulator.Distortion{
-		Delay: f.step.Delay.Duration, Relist: f.step.Do == LostWatch, Repeat: f.step.Do == RepeatWatch,
-		Told: func() { f.felt = true },
-	}
-	end := func() error { return p.fleet.Distort(p.ctx, cluster, simulator.Distortion{}) }
-	return end, p.fleet.Distort(p.ctx, cluster, distortion)
+// disturbances are the faults that API servers know themselves.
+var disturbances = map[Action]simulator.Fault{
+	SlowWatch: simulator.DelayWatch, LostWatch: simulator.DropWatch, RepeatWatch: simulator.RepeatWatch,
+	Refuse: simulator.Unavailable, ClockSkew: simulator.ClockSkew,
 }
 
-// loseNode takes a node out of a member and brings it back.
-func (p *play) loseNode(f *fault) (mend func() error, err error) {
-	nothing := func() error { return nil }
-	member, err := p.fleet.Client(p.ctx, f.step.Cluster)
-	if err != nil {
-		return nothing, err
+func (p *play) disturbance(f *fault) simulator.Disturbance {
+	how := simulator.Disturbance{Rate: 1, Delay: f.step.Delay.Duration, Told: func() { f.told = p.fleet.Now() }}
+	if f.step.Do == Refuse {
+		how.Rate, how.Told = f.rate(), func() { p.injector.meet(f) }
+	} else if f.step.Rate > 0 {
+		how.Rate = f.step.Rate
 	}
-	lost := &corev1.Node{}
-	name := fmt.Sprintf("%s-node-0", f.step.Cluster)
-	if err := member.Get(p.ctx, client.ObjectKey{Name: name}, lost); err != nil {
-		// The member is down or has lost the node already.
-		return nothing, nil
+	return how
+}
+
+// place is the cluster that a fault strikes.
+func place(step Step) string {
+	if step.Cluster == "" {
+		return fleet.ControlPlaneName
 	}
-	if err := member.Delete(p.ctx, lost.DeepCopy()); err != nil {
-		return nothing, fmt.Errorf("deleting node %s: %w", name, err)
+	return step.Cluster
+}
+
+// loseNode lets a node of a member fail and come back.
+func (p *play) loseNode(step Step) (mend func() error, err error) {
+	rows, name := p.members[step.Cluster], step.Node
+	if name == "" {
+		name = nodeName(step.Cluster, 0)
 	}
-	f.felt = true
-	var back func() error
-	back = func() error {
-		node := &corev1.Node{ObjectMeta: *lost.ObjectMeta.DeepCopy(), Status: *lost.Status.DeepCopy()}
-		node.ResourceVersion, node.UID = "", ""
-		status := node.DeepCopy().Status
-		if err := member.Create(p.ctx, node); err != nil {
-			p.fleet.After(retry, back)
-			return nil
-		}
-		node.Status = status
-		return member.Status().Update(p.ctx, node)
+	if rows == nil || rows.Node(name) == nil {
+		return func() error { return nil }, nil
 	}
-	return back, nil
+	return func() error { return rows.HealNode(name) }, rows.FailNode(name, true)
 }
 
 // heal ends all that is still broken.
 func (p *play) heal() error {
+	p.healed = true
 	p.injector.active = nil
 	clusters, err := p.fleet.Clusters(p.ctx)
 	if err != nil {
 		return err
 	}
 	for _, cluster := range clusters {
-		for _, mend := range []func(context.Context, string) error{p.fleet.Resume, p.fleet.Revive, p.fleet.Heal} {
-			if err := mend(p.ctx, cluster.Name); err != nil {
-				return err
-			}
-		}
-		if err := p.fleet.Distort(p.ctx, cluster.Name, simulator.Distortion{}); err != nil {
+		if err := p.healCluster(cluster.Name); err != nil {
 			return err
 		}
 		if cluster.Role != fleet.Member {
 			continue
 		}
 		if err := p.estimators.Mend(p.ctx, cluster.Name); err != nil {
+			return err
+		}
+		for _, node := range p.members[cluster.Name].Nodes() {
+			if err := p.members[cluster.Name].HealNode(node.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *play) healCluster(name string) error {
+	for _, mend := range []func(context.Context, string) error{p.fleet.Resume, p.fleet.Revive, p.fleet.Heal} {
+		if err := mend(p.ctx, name); err != nil {
+			return err
+		}
+	}
+	if err := p.fleet.Serve(name, simulator.Service{}); err != nil {
+		return err
+	}
+	for _, fault := range Faults() {
+		kind, of := disturbances[fault]
+		if !of {
+			continue
+		}
+		if err := p.fleet.Disturb(name, kind, simulator.Disturbance{}); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -17,9 +18,14 @@ import (
 const (
 	minClusters  = 5
 	minWorkloads = 20
-	minFaults    = 16
-	minDuration  = 31 * time.Minute
+	minFaults    = 21
+	// hitFaults is how many of them must take effect for its run to count.
+	hitFaults   = 10
+	minDuration = 31 * time.Minute
 )
+
+// patient is how long a fault that is meant for one controller waits for its turns.
+const patient = 20 * time.Minute
 
 // steps that follow each other closely are this far apart: less than a delivery, about one, and more.
 var paces = []time.Duration{0, time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond, 30 * time.Millisecond, 500 * time.Millisecond, 3 * time.Second}
@@ -31,17 +37,20 @@ type generator struct {
 	at       time.Duration
 	// workloads and policies are the last applied form of each, present or deleted.
 	workloads, policies, overrides []*unstructured.Unstructured
+	// controllers are aimed at in turn, each seed beginning with another.
+	controllers []string
+	aimed       int
 }
 
 // Generate draws the scenario of a seed: at least 5 clusters, 20 workloads under policies of all kinds, changes over more than
-// 30 minutes, and 16 faults of all kinds.
+// 30 minutes, and 21 faults of all kinds.
 func Generate(seed uint64, controllers []string) Scenario {
-	g := &generator{random: rand.New(rand.NewPCG(seed, 1))}
+	g := &generator{random: rand.New(rand.NewPCG(seed, 1)), controllers: controllers, aimed: int(seed % uint64(max(len(controllers), 1)))}
 	g.scenario.Seed = seed
 	g.fleet()
 	g.begin()
 	g.change()
-	g.faults(controllers)
+	g.faults()
 	slices.SortStableFunc(g.scenario.Steps, func(a, b Step) int { return cmp.Compare(a.At.Duration, b.At.Duration) })
 	return g.scenario
 }
@@ -52,7 +61,7 @@ func (g *generator) fleet() {
 		region := regions[i%len(regions)]
 		g.scenario.Clusters = append(g.scenario.Clusters, fleet.Spec{
 			Name: fmt.Sprintf("member%d", i+1), Role: fleet.Member, Provider: pick(g, providers), Region: region, Zones: []string{region + "-a"},
-			Nodes:   fleet.NodePool{Count: 2 + g.random.IntN(3), CPU: "32", Memory: "128Gi", Pods: "250"},
+			Nodes:   fleet.NodePool{Count: 2 + g.random.IntN(3), CPU: pick(g, []string{"4", "8", "16"}), Memory: "64Gi", Pods: "110"},
 			Startup: fleet.Startup{Delay: time.Duration(1+g.random.IntN(20)) * time.Second, Jitter: time.Second},
 		})
 	}
@@ -78,6 +87,7 @@ func (g *generator) begin() {
 	for i := range 4 {
 		g.overrides = append(g.overrides, g.override(i))
 	}
+	g.overrides = append(g.overrides, g.taintPolicy(0))
 	all := slices.Concat(g.workloads, g.policies, g.overrides)
 	g.random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	for _, made := range all {
@@ -121,7 +131,7 @@ func (g *generator) one() {
 	case 12:
 		g.step(Step{Do: Label, Cluster: cluster, Labels: map[string]string{"tier": pick(g, []string{"gold", "silver"})}})
 	case 13:
-		g.step(Step{Do: Taint, Cluster: cluster})
+		g.step(Step{Do: Taint, Cluster: cluster, Effect: pick(g, []corev1.TaintEffect{corev1.TaintEffectNoSchedule, corev1.TaintEffectNoExecute})})
 		g.later(Step{Do: Untaint, Cluster: cluster}, 3*time.Minute)
 	case 14:
 		g.step(Step{Do: Unjoin, Cluster: cluster})
@@ -158,44 +168,80 @@ func (g *generator) byHand(made *unstructured.Unstructured, cluster string) {
 	g.step(Step{Do: Delete, Object: target})
 }
 
-// faults strike between the first minute and the last.
-func (g *generator) faults(controllers []string) {
+// faults strike between the first minute and the last: one of each kind, another of those meant for one controller, and some more.
+func (g *generator) faults() {
 	span := int64(g.scenario.Duration.Duration - 4*time.Minute)
-	kinds := Faults()
-	for i := range minFaults + g.random.IntN(6) {
+	kinds := append(Faults(), Crash, PlaneDown, Conflict, Refuse, SlowAPI)
+	for i := range minFaults + g.random.IntN(5) {
 		kind := pick(g, kinds)
 		if i < len(kinds) {
 			kind = kinds[i]
-		} else if i == len(kinds) {
-			kind = Crash
 		}
 		step := Step{
 			Do: kind, At: metav1.Duration{Duration: 20*time.Second + time.Duration(g.random.Int64N(span))},
 			For: metav1.Duration{Duration: 5*time.Second + time.Duration(g.random.Int64N(int64(95*time.Second)))},
 		}
-		g.aim(&step, controllers)
+		g.aim(&step)
 		g.scenario.Steps = append(g.scenario.Steps, step)
 	}
 }
 
-// aim chooses what a fault hits.
-func (g *generator) aim(step *Step, controllers []string) {
-	member := pick(g, g.scenario.Clusters).Name
+// aim chooses what a fault hits, and how hard.
+func (g *generator) aim(step *Step) {
+	member := g.random.IntN(len(g.scenario.Clusters))
+	name := g.scenario.Clusters[member].Name
 	switch step.Do {
-	case Kill, Pause, Partition, LoseNode, BadEstimator:
-		step.Cluster = member
-	case SlowWatch, LostWatch, RepeatWatch, Conflict, Refuse, SlowAPI:
+	case BadEstimator, StaleEstimator:
+		step.Cluster = name
+	case Kill, Pause, Partition:
+		step.Cluster = name
 		if g.random.IntN(3) == 0 {
-			step.Cluster = member
+			step.For.Duration *= 4
 		}
-		if step.Do == SlowWatch || step.Do == LostWatch {
-			step.Delay = metav1.Duration{Duration: time.Duration(10+g.random.IntN(8000)) * time.Millisecond}
+	case LoseNode:
+		step.Cluster, step.Node = name, nodeName(name, g.random.IntN(g.scenario.Clusters[member].Nodes.Count))
+		step.For = metav1.Duration{Duration: time.Minute + 2*step.For.Duration}
+	case SlowWatch, LostWatch, RepeatWatch, Conflict, Refuse, SlowAPI, ClockSkew:
+		if g.random.IntN(3) == 0 {
+			step.Cluster = name
 		}
+		g.gauge(step)
+	case PlaneDown:
+		step.Controller, step.Writes = g.next(), 1+g.random.IntN(2)
 	case Crash:
-		step.For = metav1.Duration{Duration: 10 * time.Minute}
-		step.Controller, step.Writes = pick(g, controllers), 1+g.random.IntN(3)
+		step.For = metav1.Duration{Duration: patient}
+		step.Controller, step.Writes = g.next(), pick(g, []int{1, 1, 1, 2, 2, 3})
 		step.Delay = metav1.Duration{Duration: time.Duration(g.random.IntN(20000)) * time.Millisecond}
 	}
+}
+
+// gauge draws how hard a fault in calls, deliveries or clocks hits.
+func (g *generator) gauge(step *Step) {
+	delay := func(least, most int) {
+		step.Delay = metav1.Duration{Duration: time.Duration(least+g.random.IntN(most-least)) * time.Millisecond}
+	}
+	switch step.Do {
+	case SlowWatch, LostWatch:
+		delay(10, 8000)
+		step.Rate = pick(g, []float64{0.3, 1})
+	case RepeatWatch:
+		step.Rate = pick(g, []float64{0.3, 1})
+	case Conflict, SlowAPI, Refuse:
+		step.Rate = pick(g, []float64{0.2, 0.4, 0.8})
+		if step.Cluster == "" && g.random.IntN(4) > 0 {
+			step.Controller, step.For = g.next(), metav1.Duration{Duration: patient}
+		} else if step.Do == SlowAPI {
+			delay(1, 300)
+		}
+	case ClockSkew:
+		delay(-180000, 180000)
+	}
+}
+
+// next is the controller to aim at.
+func (g *generator) next() string {
+	g.aimed++
+	return g.controllers[g.aimed%len(g.controllers)]
 }
 
 func (g *generator) step(step Step) {

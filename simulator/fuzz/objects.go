@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/seatrial/seatrial/api/names"
 )
@@ -16,10 +17,15 @@ var namespaces = []string{"default", "shop", "bank"}
 var tiers = []string{"front", "back"}
 
 // kindsOfWorkloads are what is propagated: with replicas and a status, with replicas alone, without, and outside of namespaces.
-var kindsOfWorkloads = []struct{ apiVersion, kind string }{
+var kindsOfWorkloads = []workloadKind{
 	{"apps/v1", "Deployment"}, {"apps/v1", "Deployment"}, {"apps/v1", "StatefulSet"}, {"v1", "ConfigMap"},
 	{"apps/v1", "Deployment"}, {"v1", "ConfigMap"}, {"rbac.authorization.k8s.io/v1", "ClusterRole"},
 }
+
+type workloadKind struct{ apiVersion, kind string }
+
+// requests for CPU make clusters tight at times.
+var requests = []string{"100m", "250m", "500m", "1"}
 
 func object(apiVersion, kind, namespace, name string) *unstructured.Unstructured {
 	made := &unstructured.Unstructured{Object: map[string]any{"apiVersion": apiVersion, "kind": kind}}
@@ -46,13 +52,20 @@ func workOf(of *unstructured.Unstructured, cluster string) *unstructured.Unstruc
 	return object("work.karmada.io/v1alpha1", "Work", names.ExecutionSpace(cluster), names.Work(of.GetKind(), of.GetName(), of.GetNamespace()))
 }
 
+// identityOf is the kind and the name of the i-th workload.
+func identityOf(i int) (kind workloadKind, name types.NamespacedName) {
+	kind = kindsOfWorkloads[i%len(kindsOfWorkloads)]
+	name = types.NamespacedName{Namespace: namespaces[i/2%len(namespaces)], Name: fmt.Sprintf("w%d", i)}
+	if kind.kind == "ClusterRole" {
+		name.Namespace = ""
+	}
+	return kind, name
+}
+
 // workload draws the content of the i-th workload; its kind and name stay the same.
 func (g *generator) workload(i int) *unstructured.Unstructured {
-	kind := kindsOfWorkloads[i%len(kindsOfWorkloads)]
-	name, namespace := fmt.Sprintf("w%d", i), namespaces[i/2%len(namespaces)]
-	if kind.kind == "ClusterRole" {
-		namespace = ""
-	}
+	kind, of := identityOf(i)
+	namespace, name := of.Namespace, of.Name
 	made := object(kind.apiVersion, kind.kind, namespace, name)
 	made.SetLabels(map[string]string{"tier": pick(g, tiers)})
 	version := fmt.Sprint(g.random.IntN(1000))
@@ -64,12 +77,12 @@ func (g *generator) workload(i int) *unstructured.Unstructured {
 			"apiGroups": []any{""}, "resources": []any{"pods"}, "verbs": []any{"get"}, "resourceNames": []any{version},
 		}}
 	default:
-		made.Object["spec"] = g.podSet(kind.kind, name, version)
+		made.Object["spec"] = g.podSet(kind.kind, namespace, name, version)
 	}
 	return made
 }
 
-func (g *generator) podSet(kind, name, version string) map[string]any {
+func (g *generator) podSet(kind, namespace, name, version string) map[string]any {
 	spec := map[string]any{
 		"replicas": int64(1 + g.random.IntN(12)),
 		"selector": map[string]any{"matchLabels": map[string]any{"app": name}},
@@ -77,7 +90,8 @@ func (g *generator) podSet(kind, name, version string) map[string]any {
 			"metadata": map[string]any{"labels": map[string]any{"app": name}},
 			"spec": map[string]any{"containers": []any{map[string]any{
 				"name": "main", "image": "registry.example/app:" + version,
-				"resources": map[string]any{"requests": map[string]any{"cpu": "100m", "memory": "64Mi"}},
+				"resources": map[string]any{"requests": map[string]any{"cpu": pick(g, requests), "memory": "64Mi"}},
+				"envFrom":   g.environment(namespace),
 			}}},
 		},
 	}
@@ -85,6 +99,17 @@ func (g *generator) podSet(kind, name, version string) map[string]any {
 		spec["serviceName"] = name
 	}
 	return spec
+}
+
+// environment is what pods read beside their own template: at times a ConfigMap, which then has to follow them.
+func (g *generator) environment(namespace string) []any {
+	from := []any{}
+	for i := range minWorkloads {
+		if of, name := identityOf(i); of.kind == "ConfigMap" && name.Namespace == namespace && g.random.IntN(4) == 0 {
+			from = append(from, map[string]any{"configMapRef": map[string]any{"name": name.Name}})
+		}
+	}
+	return from
 }
 
 // placementKinds are the ways in which a policy divides replicas or chooses clusters.
@@ -108,7 +133,41 @@ func (g *generator) policyNamed(namespace, name string, kind int) *unstructured.
 	if g.random.IntN(4) == 0 {
 		spec["conflictResolution"] = "Overwrite"
 	}
+	g.failover(spec)
 	made.Object["spec"] = spec
+	return made
+}
+
+// failover draws how workloads leave clusters that fail them, and whether what they need follows them.
+func (g *generator) failover(spec map[string]any) {
+	purge := func() string { return pick(g, []string{"Gracefully", "Gracefully", "Gracefully", "Directly", "Never"}) }
+	behaviour := map[string]any{}
+	if g.random.IntN(3) == 0 {
+		behaviour["cluster"] = map[string]any{"purgeMode": pick(g, []string{"Gracefully", "Directly"})}
+	}
+	if g.random.IntN(3) == 0 {
+		behaviour["application"] = map[string]any{
+			"decisionConditions": map[string]any{"tolerationSeconds": int64(30 + g.random.IntN(150))}, "purgeMode": purge(),
+		}
+	}
+	if len(behaviour) > 0 {
+		spec["failover"] = behaviour
+	}
+	if behaviour["application"] != nil || g.random.IntN(3) == 0 {
+		spec["propagateDeps"] = true
+	}
+}
+
+// taintPolicy taints clusters that are not ready.
+func (g *generator) taintPolicy(i int) *unstructured.Unstructured {
+	made := object("policy.karmada.io/v1alpha1", "ClusterTaintPolicy", "", fmt.Sprintf("t%d", i))
+	ready := func(operator string) []any {
+		return []any{map[string]any{"conditionType": "Ready", "operator": operator, "statusValues": []any{"True"}}}
+	}
+	made.Object["spec"] = map[string]any{
+		"addOnConditions": ready("NotIn"), "removeOnConditions": ready("In"),
+		"taints": []any{map[string]any{"key": "failing", "effect": "NoSchedule"}},
+	}
 	return made
 }
 
@@ -139,7 +198,10 @@ func (g *generator) placement(kind int) map[string]any {
 		placement["clusterAffinity"] = affinity
 	}
 	if g.random.IntN(3) == 0 {
-		placement["clusterTolerations"] = []any{map[string]any{"key": "drain", "operator": "Exists"}}
+		placement["clusterTolerations"] = []any{
+			map[string]any{"key": "drain", "operator": "Exists"},
+			map[string]any{"key": "cluster.karmada.io/not-ready", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": int64(20 + g.random.IntN(100))},
+		}
 	}
 	divided := func(preference string) map[string]any {
 		return map[string]any{"replicaSchedulingType": "Divided", "replicaDivisionPreference": preference}

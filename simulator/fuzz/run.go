@@ -18,9 +18,14 @@ import (
 	"github.com/seatrial/seatrial/scheduler"
 	"github.com/seatrial/seatrial/simulator"
 	"github.com/seatrial/seatrial/simulator/invariant"
+	"github.com/seatrial/seatrial/simulator/kube"
 )
 
 const (
+	// thoroughEvery is how many seeds there are to one whose writes are validated by schema and whose controllers are watched
+	// for writing to what they have read, both of which take long.
+	thoroughEvery = 8
+
 	settling = 20 * time.Minute
 	// settled is for how long it must then stay as it is.
 	settled = 30 * time.Second
@@ -52,9 +57,15 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Production are the controllers of the controller manager and the scheduler.
+// patience is how long a workload that says nothing stays in a cluster that is not well: less than the longest outages.
+const patience = time.Minute
+
+// Production are the controllers of the controller manager, with failover on, and the scheduler.
 func Production(estimators estimator.Estimators) []control.Controller {
-	return append(controlplane.Controllers(controlplane.Defaults()),
+	options := controlplane.Defaults()
+	options.Eviction.Failover = true
+	options.Eviction.NotReady, options.Eviction.Unreachable = patience, patience
+	return append(controlplane.Controllers(options),
 		scheduler.New(scheduler.Options{Name: "default-scheduler", Estimators: estimators}))
 }
 
@@ -75,19 +86,27 @@ type Result struct {
 	// Virtual is how long it took in virtual time.
 	Virtual time.Duration `json:"virtual"`
 	// Writes are those of the control plane. Faults counts those that took effect.
-	Writes   uint64   `json:"writes"`
-	Clusters int      `json:"clusters"`
-	Steps    int      `json:"steps"`
-	Faults   int      `json:"faults"`
-	Coverage Coverage `json:"-"`
+	Writes    uint64   `json:"writes"`
+	Clusters  int      `json:"clusters"`
+	Workloads int      `json:"workloads"`
+	Steps     int      `json:"steps"`
+	Faults    int      `json:"faults"`
+	Coverage  Coverage `json:"-"`
 	// Violation is nil when every invariant held.
 	Violation *invariant.Violation `json:"violation,omitempty"`
+}
+
+// Counts tells whether a run was as large as one must be to count.
+func (r Result) Counts() bool {
+	return r.Clusters >= minClusters && r.Workloads >= minWorkloads && r.Faults >= hitFaults && r.Virtual >= 30*time.Minute
 }
 
 // Run plays a scenario. An error is one of the simulation or of the scenario; a broken invariant is part of the result.
 func Run(ctx context.Context, scenario Scenario, options Options) (Result, error) {
 	options = options.withDefaults()
-	result := Result{Seed: scenario.Seed, Clusters: len(scenario.Clusters), Steps: len(scenario.Steps), Coverage: Coverage{}}
+	result := Result{
+		Seed: scenario.Seed, Clusters: len(scenario.Clusters), Workloads: scenario.workloads(), Steps: len(scenario.Steps), Coverage: Coverage{},
+	}
 	p, err := prepare(ctx, scenario, options, result.Coverage)
 	if err != nil {
 		return result, fmt.Errorf("preparing seed %d: %w", scenario.Seed, err)
@@ -122,20 +141,29 @@ type play struct {
 	options  Options
 
 	fleet      *simulator.Fleet
+	members    map[string]*kube.Cluster
 	plane      client.Client
 	estimators *simulator.Estimators
 	checker    *invariant.Checker
 	injector   *injector
 	faults     []*fault
+	// healed: the time of faults is over.
+	healed bool
 }
 
 func prepare(ctx context.Context, scenario Scenario, options Options, coverage Coverage) (*play, error) {
-	f, err := simulator.New(ctx, simulator.Options{Start: start, Seed: scenario.Seed})
+	thorough := scenario.Seed%thoroughEvery == 0
+	f, err := simulator.New(ctx, simulator.Options{
+		Start: start, Seed: scenario.Seed, Forget: true, Trusting: !thorough, Checked: thorough,
+	})
 	if err != nil {
 		return nil, err
 	}
-	p := &play{ctx: ctx, scenario: scenario, options: options, fleet: f, estimators: f.Estimators(packing.Options{Assumed: true})}
-	p.injector = &injector{random: rand.New(rand.NewPCG(scenario.Seed, 2)), coverage: coverage, died: p.crash}
+	p := &play{
+		ctx: ctx, scenario: scenario, options: options, fleet: f, members: map[string]*kube.Cluster{},
+		estimators: f.Estimators(packing.Options{Assumed: true}),
+	}
+	p.injector = &injector{random: rand.New(rand.NewPCG(scenario.Seed, 2)), now: f.Now, coverage: coverage, died: p.crash, fell: p.fall}
 	if p.plane, err = f.Client(ctx, fleet.ControlPlaneName); err != nil {
 		return nil, err
 	}
@@ -144,10 +172,7 @@ func prepare(ctx context.Context, scenario Scenario, options Options, coverage C
 		return nil, err
 	}
 	for _, spec := range scenario.Clusters {
-		if err := f.Add(ctx, spec); err != nil {
-			return nil, err
-		}
-		if err := f.Join(ctx, spec.Name); err != nil {
+		if err := p.add(spec); err != nil {
 			return nil, err
 		}
 	}
@@ -155,6 +180,19 @@ func prepare(ctx context.Context, scenario Scenario, options Options, coverage C
 		f.After(step.At.Duration, func() error { return p.take(step) })
 	}
 	return p, nil
+}
+
+// add makes a member with nodes and pods, and joins it.
+func (p *play) add(spec fleet.Spec) error {
+	pool, err := poolOf(spec)
+	if err != nil {
+		return err
+	}
+	p.members[spec.Name], err = p.fleet.AddColumnar(p.ctx, spec, simulator.Columns{Timing: timingOf(spec), Pools: []kube.NodePool{pool}})
+	if err != nil {
+		return err
+	}
+	return p.fleet.Join(p.ctx, spec.Name)
 }
 
 // controllers are those of a process that starts, behind the injector.

@@ -4,7 +4,9 @@ package fuzz
 
 import (
 	"fmt"
+	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
@@ -30,25 +32,28 @@ const (
 
 // Faults last for a time.
 const (
-	Kill         Action = "kill"
-	Pause        Action = "pause"
-	Partition    Action = "partition"
-	PlaneDown    Action = "planeDown"
-	SlowWatch    Action = "slowWatch"
-	LostWatch    Action = "lostWatch"
-	RepeatWatch  Action = "repeatWatch"
-	Conflict     Action = "conflict"
-	Refuse       Action = "refuse"
-	SlowAPI      Action = "slowAPI"
-	Crash        Action = "crash"
-	LoseNode     Action = "loseNode"
-	BadEstimator Action = "badEstimator"
+	Kill           Action = "kill"
+	Pause          Action = "pause"
+	Partition      Action = "partition"
+	PlaneDown      Action = "planeDown"
+	SlowWatch      Action = "slowWatch"
+	LostWatch      Action = "lostWatch"
+	RepeatWatch    Action = "repeatWatch"
+	Conflict       Action = "conflict"
+	Refuse         Action = "refuse"
+	SlowAPI        Action = "slowAPI"
+	Crash          Action = "crash"
+	LoseNode       Action = "loseNode"
+	BadEstimator   Action = "badEstimator"
+	StaleEstimator Action = "staleEstimator"
+	ClockSkew      Action = "clockSkew"
 )
 
 // Faults are all of them, in the order of reports.
 func Faults() []Action {
 	return []Action{
-		Kill, Pause, Partition, PlaneDown, SlowWatch, LostWatch, RepeatWatch, Conflict, Refuse, SlowAPI, Crash, LoseNode, BadEstimator,
+		Kill, Pause, Partition, PlaneDown, SlowWatch, LostWatch, RepeatWatch, Conflict, Refuse, SlowAPI, Crash, LoseNode,
+		BadEstimator, StaleEstimator, ClockSkew,
 	}
 }
 
@@ -71,13 +76,21 @@ type Step struct {
 	Object   *unstructured.Unstructured `json:"object,omitempty"`
 	Replicas int64                      `json:"replicas,omitempty"`
 	Labels   map[string]string          `json:"labels,omitempty"`
+	// Effect is that of a taint; NoSchedule when empty.
+	Effect corev1.TaintEffect `json:"effect,omitempty"`
 	// For is how long a fault lasts.
 	For metav1.Duration `json:"for,omitzero"`
-	// Delay is that of a slow watch, and how long a crashed process stays away.
+	// Rate is which part of the calls or deliveries a fault in them hits; 0 for 0.3 of the calls and all deliveries.
+	Rate float64 `json:"rate,omitempty"`
+	// Delay is that of a watch, the time of a slow API server for a write, how long a crashed process stays away, and how far a
+	// skewed clock is ahead.
 	Delay metav1.Duration `json:"delay,omitzero"`
-	// Controller is the one that crashes, after as many writes in one turn.
+	// Controller is the one that crashes after as many writes in one turn, the one before whose write in a turn the control
+	// plane fails, and the only one whose writes a conflict, a refusal or a slow answer hits; empty for all.
 	Controller string `json:"controller,omitempty"`
 	Writes     int    `json:"writes,omitempty"`
+	// Node is the one that a member loses; empty for its first.
+	Node string `json:"node,omitempty"`
 }
 
 // Parse reads a scenario from YAML or JSON.
@@ -104,15 +117,29 @@ func (s Step) validate() error {
 			return fmt.Errorf("object: %s needs one with kind and name", s.Do)
 		}
 		return nil
-	case Label, Taint, Untaint, Join, Unjoin, Kill, Pause, Partition, LoseNode:
+	case Label, Taint, Untaint, Join, Unjoin, Kill, Pause, Partition, LoseNode, BadEstimator, StaleEstimator:
 		if s.Cluster == "" {
 			return fmt.Errorf("cluster: %s needs one", s.Do)
 		}
 		return nil
-	case PlaneDown, SlowWatch, LostWatch, RepeatWatch, Conflict, Refuse, SlowAPI, BadEstimator, Crash:
+	case PlaneDown, SlowWatch, LostWatch, RepeatWatch, Conflict, Refuse, SlowAPI, Crash, ClockSkew:
+		if s.Rate < 0 || s.Rate > 1 {
+			return fmt.Errorf("rate: %g is no part; give one from 0 to 1", s.Rate)
+		}
 		return nil
 	}
 	return fmt.Errorf("do: there is no action %q", s.Do)
+}
+
+// workloads counts the objects of users that are propagated.
+func (s Scenario) workloads() int {
+	names := map[string]bool{}
+	for _, step := range s.Steps {
+		if step.Do == Apply && slices.ContainsFunc(kindsOfWorkloads, func(k workloadKind) bool { return k.kind == step.Object.GetKind() }) {
+			names[step.Object.GetKind()+" "+step.Object.GetNamespace()+"/"+step.Object.GetName()] = true
+		}
+	}
+	return len(names)
 }
 
 // YAML is the scenario in the form that Parse reads.

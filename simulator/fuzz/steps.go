@@ -1,6 +1,7 @@
 package fuzz
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,25 +19,23 @@ import (
 )
 
 const (
-	// patience is how long a user goes on trying what the control plane refuses for now.
-	patience = 2 * time.Minute
-	retry    = time.Second
-	// aftermath is how long a fault is felt after its end: the first turns that catch up.
-	aftermath = 2 * time.Second
+	// insistence is how long a user goes on trying what the control plane refuses for now.
+	insistence = 2 * time.Minute
+	retry      = time.Second
 )
 
 // errNotYet says that a step has to wait for something to go.
 var errNotYet = errors.New("not yet")
 
-// drain is the taint that users set.
-var drain = corev1.Taint{Key: "drain", Value: "now", Effect: corev1.TaintEffectNoSchedule}
+// drain is the key of the taint that users set.
+const drain = "drain"
 
 // take does a step. Users try again for a while what does not work at once.
 func (p *play) take(step Step) error {
 	if slices.Contains(Faults(), step.Do) {
 		return p.strike(step)
 	}
-	return p.attempt(step, p.fleet.Now().Add(patience))
+	return p.attempt(step, p.fleet.Now().Add(insistence))
 }
 
 func (p *play) attempt(step Step, deadline time.Time) error {
@@ -151,9 +151,10 @@ func (p *play) changeCluster(step Step) error {
 		maps.Copy(labels, step.Labels)
 		cluster.Labels = labels
 	case Taint, Untaint:
-		kept := slices.DeleteFunc(slices.Clone(cluster.Spec.Taints), func(t corev1.Taint) bool { return t.Key == drain.Key })
+		kept := slices.DeleteFunc(slices.Clone(cluster.Spec.Taints), func(t corev1.Taint) bool { return t.Key == drain })
 		if step.Do == Taint {
-			kept = append(kept, drain)
+			added := metav1.NewTime(p.fleet.Now())
+			kept = append(kept, corev1.Taint{Key: drain, Value: "now", Effect: cmp.Or(step.Effect, corev1.TaintEffectNoSchedule), TimeAdded: &added})
 		}
 		cluster.Spec.Taints = kept
 	}
@@ -164,23 +165,4 @@ func clusterNamed(name string) *clusterv1alpha1.Cluster {
 	cluster := &clusterv1alpha1.Cluster{}
 	cluster.SetName(name)
 	return cluster
-}
-
-// strike puts a fault in force and plans its end.
-func (p *play) strike(step Step) error {
-	f := p.injector.start(step)
-	p.faults = append(p.faults, f)
-	end, err := p.begin(f)
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", step.Do, step.Cluster, err)
-	}
-	p.fleet.After(step.For.Duration, func() error {
-		f.over = true
-		p.fleet.After(aftermath, func() error {
-			p.injector.active = slices.DeleteFunc(p.injector.active, func(other *fault) bool { return other == f })
-			return nil
-		})
-		return end()
-	})
-	return nil
 }

@@ -77,7 +77,8 @@ func renderedFor(w *World, bound binding.Binding, template *unstructured.Unstruc
 	}
 	wanted := template.DeepCopy()
 	if bound.Spec.Replicas > 0 {
-		if err := unstructured.SetNestedField(wanted.Object, int64(target.Replicas), "spec", "replicas"); err != nil {
+		// Replicas that have moved away are held until they are replaced.
+		if err := unstructured.SetNestedField(wanted.Object, granted(bound.Spec, target.Name), "spec", "replicas"); err != nil {
 			return err
 		}
 	}
@@ -144,6 +145,44 @@ func missing(want, have any, path string) string {
 	return ""
 }
 
+// followed: the ConfigMaps that pods read are where the pods are, when the policy of the pods says so.
+func followed(w *World) error {
+	for _, bound := range w.bindings() {
+		template := w.template(bound)
+		if _, claimed := policy.ClaimOf(bound); !claimed || !bound.Spec.PropagateDeps || template == nil {
+			continue
+		}
+		for _, name := range configMapsOf(template) {
+			needed := types.NamespacedName{Namespace: template.GetNamespace(), Name: name}
+			if object := w.latest(configMapKind, needed); object == nil || !object.GetDeletionTimestamp().IsZero() {
+				continue
+			}
+			for _, target := range bound.Spec.Clusters {
+				key := types.NamespacedName{Namespace: names.ExecutionSpace(target.Name), Name: names.Work(configMapKind.Kind, name, needed.Namespace)}
+				if w.cluster(target.Name) != nil && w.work(key) == nil {
+					return fmt.Errorf("binding %s needs ConfigMap %s, and cluster %s has no Work for it", bound.NamespacedName(), needed, target.Name)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// configMapsOf are those that the containers of a pod template take their environment from.
+func configMapsOf(template *unstructured.Unstructured) []string {
+	var found []string
+	containers, _, _ := unstructured.NestedSlice(template.Object, "spec", "template", "spec", "containers")
+	for _, container := range containers {
+		sources, _, _ := unstructured.NestedSlice(container.(map[string]any), "envFrom")
+		for _, source := range sources {
+			if name, set, _ := unstructured.NestedString(source.(map[string]any), "configMapRef", "name"); set {
+				found = append(found, name)
+			}
+		}
+	}
+	return found
+}
+
 // applied: every member holds what its Works carry, and the Works say so.
 func applied(w *World) error {
 	for _, event := range w.all(workKind) {
@@ -200,10 +239,6 @@ func aggregated(w *World) error {
 		if !meta.IsStatusConditionTrue(bound.Status.Conditions, names.ConditionFullyApplied) {
 			return fmt.Errorf("binding %s is not fully applied", bound.NamespacedName())
 		}
-		var sum int64
-		for _, target := range bound.Spec.Clusters {
-			sum += int64(target.Replicas)
-		}
 		if told, works := len(bound.Status.AggregatedStatus), len(w.works[bound.NamespacedName()]); told != works {
 			return fmt.Errorf("binding %s tells of %d Works and has %d", bound.NamespacedName(), told, works)
 		}
@@ -214,8 +249,14 @@ func aggregated(w *World) error {
 		if template == nil {
 			continue
 		}
+		var sum int64
+		for key := range w.works[bound.NamespacedName()] {
+			if cluster, err := names.ClusterOfExecutionSpace(key.Namespace); err == nil {
+				sum += w.ready(cluster, copyOf(bound))
+			}
+		}
 		if ready, _, _ := unstructured.NestedInt64(template.Object, "status", "readyReplicas"); ready != sum {
-			return fmt.Errorf("%s tells of %d ready replicas, its clusters shall have %d", workload.Describe(template), ready, sum)
+			return fmt.Errorf("%s tells of %d ready replicas, its clusters have %d", workload.Describe(template), ready, sum)
 		}
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/estimator/nodes"
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/simulator"
 	"github.com/seatrial/seatrial/simulator/store"
@@ -80,6 +81,7 @@ type Checker struct {
 // not have been written to by controllers before.
 func Follow(f *simulator.Fleet, options Options) *Checker {
 	c := &Checker{options: options, fleet: f, world: newWorld(f.Now), revision: map[string]uint64{}}
+	c.world.estimators = f.Estimators(nodes.Options{})
 	f.Follow(c.tell)
 	return c
 }

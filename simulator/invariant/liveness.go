@@ -5,12 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
+	"time"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
@@ -19,6 +14,11 @@ import (
 	"github.com/seatrial/seatrial/policy"
 	"github.com/seatrial/seatrial/simulator/store"
 	"github.com/seatrial/seatrial/workload"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // LivenessInvariants are all that hold once a fleet has settled. They build on each other: the first that fails is the cause.
@@ -28,7 +28,9 @@ func LivenessInvariants() []Liveness {
 		{"clusters", clusters},
 		{"claims", claims},
 		{"placed", placed},
+		{"evicted", evicted},
 		{"rendered", rendered},
+		{"followed", followed},
 		{"applied", applied},
 		{"orphans", orphans},
 		{"namespaces", namespaces},
@@ -161,7 +163,7 @@ func placed(w *World) error {
 		}
 		eligible := w.eligible(bound.Spec.Placement)
 		if !meta.IsStatusConditionTrue(bound.Status.Conditions, names.ConditionScheduled) {
-			if len(eligible) > 0 && spreadable(bound.Spec.Placement, eligible) {
+			if len(eligible) > 0 && spreadable(bound.Spec.Placement, eligible) && w.fits(bound, eligible) {
 				return fmt.Errorf("binding %s is not scheduled, and could go to %d clusters: %s",
 					bound.NamespacedName(), len(eligible), reason(bound))
 			}
@@ -201,6 +203,48 @@ func placedBinding(w *World, bound binding.Binding, eligible []*clusterv1alpha1.
 	return nil
 }
 
+const (
+	// unheard is how long an eviction may outlast its time, until its end is written.
+	unheard = time.Minute
+	// patience is the time of an eviction that does not say.
+	patience = 10 * time.Minute
+)
+
+// evicted: no copy is held longer than its eviction says. Where that does not say, one that serves may be held until enough is
+// ready elsewhere; one that waits for a user may stay.
+func evicted(w *World) error {
+	for _, bound := range w.bindings() {
+		for _, task := range bound.Spec.GracefulEvictionTasks {
+			if task.SuppressDeletion != nil || task.CreationTimestamp == nil || w.cluster(task.FromCluster) == nil {
+				continue
+			}
+			grace := patience
+			if task.GracePeriodSeconds != nil {
+				grace = time.Duration(*task.GracePeriodSeconds) * time.Second
+			} else if w.mayHold(bound, task.FromCluster) {
+				continue
+			}
+			if held := w.now().Sub(task.CreationTimestamp.Time); held > grace+unheard {
+				return fmt.Errorf("binding %s is being evicted from cluster %s for %s, and has %s", bound.NamespacedName(), task.FromCluster, held, grace)
+			}
+		}
+	}
+	return nil
+}
+
+// mayHold tells whether a copy that is being evicted may be held: it serves, and four fifths of the replicas are not ready without
+// what is held.
+func (w *World) mayHold(bound binding.Binding, cluster string) bool {
+	var sum int64
+	for _, target := range bound.Spec.Clusters {
+		if target.Name == cluster && counted(copyOf(bound).gvk) {
+			return true // it stays in part, or waits for room elsewhere
+		}
+		sum += min(w.ready(target.Name, copyOf(bound)), int64(target.Replicas))
+	}
+	return w.ready(cluster, copyOf(bound)) > 0 && 5*sum < 4*int64(bound.Spec.Replicas)
+}
+
 // eligible are the clusters that a placement admits and that would take something new.
 func (w *World) eligible(placement *policyv1alpha1.Placement) []*clusterv1alpha1.Cluster {
 	return slices.DeleteFunc(w.clusters(), func(cluster *clusterv1alpha1.Cluster) bool {
@@ -227,6 +271,26 @@ func spreadable(placement *policyv1alpha1.Placement, clusters []*clusterv1alpha1
 		}
 	}
 	return true
+}
+
+// fits tells whether there is room for what a binding asks for in clusters; only some placements go by that. With spread
+// constraints it tells only of room in each of them, whichever of them they choose.
+func (w *World) fits(bound binding.Binding, clusters []*clusterv1alpha1.Cluster) bool {
+	scheduling := bound.Spec.Placement.ReplicaScheduling
+	if !divided(bound.Spec.Placement) || bound.Spec.Replicas == 0 ||
+		scheduling.ReplicaDivisionPreference != policyv1alpha1.ReplicaDivisionPreferenceAggregated &&
+			(scheduling.WeightPreference == nil || scheduling.WeightPreference.DynamicWeight == "") {
+		return true
+	}
+	var sum int64
+	for _, cluster := range clusters {
+		room := w.room(cluster.Name, bound)
+		if len(bound.Spec.Placement.SpreadConstraints) > 0 && room < int64(bound.Spec.Replicas) {
+			return false
+		}
+		sum += room
+	}
+	return sum >= int64(bound.Spec.Replicas)
 }
 
 func reason(bound binding.Binding) string {

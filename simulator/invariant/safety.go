@@ -32,6 +32,7 @@ func SafetyInvariants() []Safety {
 		{"release", release},
 		{"retract", retract},
 		{"copies", copies},
+		{"floor", floor},
 	}
 }
 
@@ -143,7 +144,9 @@ func holds(spec *workv1alpha2.ResourceBindingSpec, cluster string) bool {
 	}
 	return in(spec.Clusters) ||
 		slices.ContainsFunc(spec.RequiredBy, func(r workv1alpha2.BindingSnapshot) bool { return in(r.Clusters) }) ||
-		slices.ContainsFunc(spec.GracefulEvictionTasks, func(t workv1alpha2.GracefulEvictionTask) bool { return t.FromCluster == cluster })
+		slices.ContainsFunc(spec.GracefulEvictionTasks, func(t workv1alpha2.GracefulEvictionTask) bool {
+			return t.FromCluster == cluster && t.PurgeMode != policyv1alpha1.PurgeModeDirectly
+		})
 }
 
 // works: a Work of a binding is made only for a cluster that the binding names.
@@ -296,7 +299,7 @@ func releaseWork(w *World, c Change) error {
 }
 
 // retract: a Work is deleted only when its binding, its cluster or its namespace wants it no more, or by its user, and a
-// binding only when its template has gone.
+// binding only when its template has gone, unless it was made for those who need it alone.
 func retract(w *World, c Change) error {
 	if c.Cluster != "" || !c.began() || w.asked[place{"", identity{c.GVK, c.Key}}] {
 		return nil
@@ -336,6 +339,9 @@ func retractWork(w *World, work *workv1alpha1.Work) error {
 
 func retractBinding(w *World, bound binding.Binding) error {
 	resource := bound.Spec.Resource
+	if bound.Spec.Placement == nil {
+		return nil
+	}
 	gvk := schema.FromAPIVersionAndKind(resource.APIVersion, resource.Kind)
 	if !w.ever(gvk, types.NamespacedName{Namespace: resource.Namespace, Name: resource.Name}, func(object client.Object) bool {
 		return object == nil || object.GetUID() != resource.UID || !object.GetDeletionTimestamp().IsZero()

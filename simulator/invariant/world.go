@@ -19,6 +19,7 @@ import (
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/estimator"
 	"github.com/seatrial/seatrial/simulator/store"
 	"github.com/seatrial/seatrial/workload"
 )
@@ -33,6 +34,7 @@ var (
 	clusterPolicyKind  = policyv1alpha1.GroupVersion.WithKind(policyv1alpha1.ResourceKindClusterPropagationPolicy)
 	overrideKind       = policyv1alpha1.GroupVersion.WithKind(policyv1alpha1.ResourceKindOverridePolicy)
 	clusterOverride    = policyv1alpha1.GroupVersion.WithKind(policyv1alpha1.ResourceKindClusterOverridePolicy)
+	configMapKind      = corev1.SchemeGroupVersion.WithKind("ConfigMap")
 	namespaceKind      = corev1.SchemeGroupVersion.WithKind("Namespace")
 )
 
@@ -49,6 +51,10 @@ type World struct {
 	asked map[place]bool
 	// left are the managed objects of members at the time their cluster left: nobody may be there to remove them.
 	left map[place]bool
+	// readings are the ready replicas of managed workloads in members: the last, and earlier ones that ended not long ago.
+	readings map[place][]reading
+	// estimators tell how much room there is.
+	estimators estimator.Estimators
 }
 
 type identity struct {
@@ -75,7 +81,7 @@ func newWorld(now func() time.Time) *World {
 	return &World{
 		now: now, plane: map[schema.GroupVersionKind]map[types.NamespacedName]*record{},
 		members: map[string]map[identity]store.Event{}, works: map[types.NamespacedName]map[types.NamespacedName]bool{},
-		asked: map[place]bool{}, left: map[place]bool{},
+		asked: map[place]bool{}, left: map[place]bool{}, readings: map[place][]reading{},
 	}
 }
 
@@ -91,12 +97,15 @@ func (w *World) take(c Change) {
 		w.members[c.Cluster] = held
 	}
 	id := identity{c.GVK, c.Key}
+	w.read(place{c.Cluster, id}, c.After)
 	if c.After == nil || !workload.Managed(c.After) {
 		delete(held, id)
 		return
 	}
 	held[id] = c.Event
-	delete(w.left, place{c.Cluster, id})
+	if c.Before == nil || c.Before.GetGeneration() != c.After.GetGeneration() {
+		delete(w.left, place{c.Cluster, id})
+	}
 }
 
 func (w *World) takePlane(c Change) {

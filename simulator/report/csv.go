@@ -8,13 +8,14 @@ import (
 	"strings"
 )
 
-// CSV writes one line for each number of each run: scenario, seed, of what (fleet, workload or cluster), its name, measure, value.
-func CSV(w io.Writer, runs ...*Report) error {
+// CSV writes one line for each number of each run: run, scenario, seed, of what (fleet, controller, workload or cluster), its name,
+// measure, value.
+func CSV(w io.Writer, runs []Run) error {
 	var out strings.Builder
 	lines := csv.NewWriter(&out)
-	rows := [][]string{{"scenario", "seed", "of", "name", "measure", "value"}}
-	for _, r := range runs {
-		rows = append(rows, r.rows()...)
+	rows := [][]string{{"run", "scenario", "seed", "of", "name", "measure", "value"}}
+	for i := range runs {
+		rows = append(rows, runs[i].rows()...)
 	}
 	if err := lines.WriteAll(rows); err != nil {
 		return fmt.Errorf("writing a report: %w", err)
@@ -22,13 +23,16 @@ func CSV(w io.Writer, runs ...*Report) error {
 	return write(w, out.String())
 }
 
-func (r *Report) rows() [][]string {
+func (r *Run) rows() [][]string {
 	var rows [][]string
 	add := func(of, name, measure string, value float64) {
-		rows = append(rows, []string{r.Scenario, strconv.FormatUint(r.Seed, 10), of, name, measure, number(value)})
+		rows = append(rows, []string{r.Name, r.Scenario, strconv.FormatUint(r.Seed, 10), of, name, measure, number(value)})
 	}
 	for _, m := range metrics() {
-		add("fleet", "", m.name, m.value(r))
+		add("fleet", "", m.name, m.value(r.Report))
+	}
+	for _, of := range r.ControlPlane.Reconciles {
+		add("controller", of.Controller, "reconciles", float64(of.Count))
 	}
 	for i := range r.Workloads {
 		w := &r.Workloads[i]

@@ -91,7 +91,7 @@ func (r *Report) Verdict() string {
 		parts = append(parts, "invariants violated: "+strconv.Itoa(len(r.Violations)))
 	}
 	if r.Partial {
-		parts = append(parts, "ended before its time")
+		parts = append(parts, "partial: ended before its time")
 	}
 	return strings.Join(parts, ", ")
 }

@@ -34,11 +34,11 @@ type junitFailure struct {
 	Text    string `xml:",chardata"`
 }
 
-// JUnit writes runs as test suites: each objective and each violated invariant is a case.
-func JUnit(w io.Writer, runs ...*Report) error {
+// JUnit writes runs as test suites: each objective and each violated invariant is a case, and that a run was ended before its time.
+func JUnit(w io.Writer, runs []Run) error {
 	all := junitSuites{}
-	for _, r := range runs {
-		suite := r.junit()
+	for i := range runs {
+		suite := runs[i].junit()
 		all.Tests += suite.Tests
 		all.Failures += suite.Failures
 		all.Suites = append(all.Suites, suite)
@@ -50,9 +50,9 @@ func JUnit(w io.Writer, runs ...*Report) error {
 	return write(w, xml.Header+string(content)+"\n")
 }
 
-func (r *Report) junit() junitSuite {
+func (r *Run) junit() junitSuite {
 	suite := junitSuite{
-		Name: fmt.Sprintf("%s seed %d", r.Scenario, r.Seed), Time: fmt.Sprintf("%.3f", r.Duration), Timestamp: r.Start.Format("2006-01-02T15:04:05"),
+		Name: fmt.Sprintf("%s seed %d", r.Name, r.Seed), Time: fmt.Sprintf("%.3f", r.Duration), Timestamp: r.Start.Format("2006-01-02T15:04:05"),
 	}
 	for i := range r.Objectives {
 		o := &r.Objectives[i]
@@ -66,6 +66,11 @@ func (r *Report) junit() junitSuite {
 	for _, v := range r.Violations {
 		suite.Cases = append(suite.Cases, junitCase{Class: r.Scenario, Name: "invariant " + v.Invariant, Failure: &junitFailure{
 			Message: v.Text, Type: string(Invariant), Text: "violated at " + span(v.At),
+		}})
+	}
+	if r.Partial {
+		suite.Cases = append(suite.Cases, junitCase{Class: r.Scenario, Name: "played to its end", Failure: &junitFailure{
+			Message: "partial: ended before its time", Type: "Partial", Text: "ended at " + span(r.Duration),
 		}})
 	}
 	for _, test := range suite.Cases {

@@ -16,6 +16,8 @@ type metric struct {
 // metrics are the numbers that runs are compared by, in the order in which they are told.
 func metrics() []metric {
 	return []metric{
+		{"played_seconds", "Virtual time that was played.", Seconds, func(r *Report) float64 { return r.Duration }},
+		{"partial", "1 for a run that was ended before its time.", Count, func(r *Report) float64 { return truth(r.Partial) }},
 		{"availability_ratio", "Part of the promised replica-seconds that were ready.", Ratio, func(r *Report) float64 { return r.Total.Availability }},
 		{"lowest_availability_ratio", "Lowest part of its promised replicas that a workload had ready.", Ratio, func(r *Report) float64 { return r.Total.LowestAvailability }},
 		{"below_floor_seconds", "Time of workloads below their floor.", Seconds, func(r *Report) float64 { return r.Total.SecondsBelowFloor }},
@@ -38,6 +40,9 @@ func metrics() []metric {
 		{"decisions", "Decisions of the scheduler.", Count, func(r *Report) float64 { return float64(r.ControlPlane.Decisions) }},
 		{"failed_decisions", "Decisions without a result.", Count, func(r *Report) float64 { return float64(r.ControlPlane.FailedDecisions) }},
 		{"writes", "Writes to the control plane.", Count, func(r *Report) float64 { return float64(r.ControlPlane.Writes) }},
+		{"reconciles", "Turns of controllers.", Count, func(r *Report) float64 { return float64(r.ControlPlane.turns()) }},
+		{"pod_starts", "Pods that were started.", Count, func(r *Report) float64 { return float64(r.ControlPlane.PodStarts) }},
+		{"queue_p50_seconds", "Half of the workloads waited no longer for a decision.", Seconds, func(r *Report) float64 { return r.ControlPlane.QueueTime.P50 }},
 		{"queue_p99_seconds", "99% of workloads waited no longer for a decision.", Seconds, func(r *Report) float64 { return r.ControlPlane.QueueTime.P99 }},
 		{"broken_objectives", "Objectives that were broken.", Count, func(r *Report) float64 {
 			broken := 0.0
@@ -51,6 +56,22 @@ func metrics() []metric {
 	}
 }
 
+func truth(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// turns are those of all controllers.
+func (c *ControlPlaneState) turns() int64 {
+	var sum int64
+	for _, of := range c.Reconciles {
+		sum += of.Count
+	}
+	return sum
+}
+
 // openMetricsUnit is the unit of a metric where its name says it.
 func (m *metric) openMetricsUnit() string {
 	for _, unit := range []string{"seconds", "ratio"} {
@@ -61,8 +82,8 @@ func (m *metric) openMetricsUnit() string {
 	return ""
 }
 
-// OpenMetrics writes the numbers of runs in the OpenMetrics text format, with labels for scenario and seed.
-func OpenMetrics(w io.Writer, runs ...*Report) error {
+// OpenMetrics writes the numbers of runs in the OpenMetrics text format, with labels for the run, its scenario and its seed.
+func OpenMetrics(w io.Writer, runs []Run) error {
 	var out strings.Builder
 	for _, m := range metrics() {
 		name := "seatrial_simulation_" + m.name
@@ -72,7 +93,14 @@ func OpenMetrics(w io.Writer, runs ...*Report) error {
 		}
 		fmt.Fprintf(&out, "# HELP %s %s\n", name, m.help)
 		for _, r := range runs {
-			fmt.Fprintf(&out, "%s{scenario=\"%s\",seed=\"%d\"} %s\n", name, escapeLabel(r.Scenario), r.Seed, number(m.value(r)))
+			fmt.Fprintf(&out, "%s{%s} %s\n", name, r.labels(), number(m.value(r.Report)))
+		}
+	}
+	const turns = "seatrial_simulation_controller_reconciles"
+	fmt.Fprintf(&out, "# TYPE %s gauge\n# HELP %s Turns of a controller.\n", turns, turns)
+	for _, r := range runs {
+		for _, of := range r.ControlPlane.Reconciles {
+			fmt.Fprintf(&out, "%s{%s,controller=\"%s\"} %d\n", turns, r.labels(), escapeLabel(of.Controller), of.Count)
 		}
 	}
 	const passed = "seatrial_simulation_objective_passed"
@@ -80,15 +108,15 @@ func OpenMetrics(w io.Writer, runs ...*Report) error {
 	for _, r := range runs {
 		for i := range r.Objectives {
 			o := &r.Objectives[i]
-			value := 0
-			if o.Passed {
-				value = 1
-			}
-			fmt.Fprintf(&out, "%s{scenario=\"%s\",seed=\"%d\",objective=\"%s\",index=\"%d\"} %d\n", passed, escapeLabel(r.Scenario), r.Seed, escapeLabel(o.Name), i, value)
+			fmt.Fprintf(&out, "%s{%s,objective=\"%s\",index=\"%d\"} %s\n", passed, r.labels(), escapeLabel(o.Name), i, number(truth(o.Passed)))
 		}
 	}
 	out.WriteString("# EOF\n")
 	return write(w, out.String())
+}
+
+func (r *Run) labels() string {
+	return fmt.Sprintf(`run="%s",scenario="%s",seed="%d"`, escapeLabel(r.Name), escapeLabel(r.Scenario), r.Seed)
 }
 
 func escapeLabel(text string) string {

@@ -21,20 +21,22 @@ var update = flag.Bool("update", false, "write the golden outputs anew")
 // TestOutputs compares every format with what is recorded under testdata.
 func TestOutputs(t *testing.T) {
 	run, other := smallRun(0), smallRun(30)
-	replications, err := Replicate([]*Report{run, other, smallRun(45)}, 0.95)
+	both := []Run{{"now", run}, {"later", other}}
+	replications, err := Replicate([]Run{{"small", run}, {"small", other}, {"small", smallRun(45)}}, 0.95)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for file, output := range map[string]func(io.Writer) error{
 		"small.txt":         run.Text,
 		"small.json":        run.JSON,
-		"small.xml":         func(w io.Writer) error { return JUnit(w, run, other) },
-		"small.openmetrics": func(w io.Writer) error { return OpenMetrics(w, run, other) },
-		"small.csv":         func(w io.Writer) error { return CSV(w, run) },
-		"compare.txt": func(w io.Writer) error {
-			return Compare(w, []Run{{"now", run}, {"later", other}})
+		"small.xml":         func(w io.Writer) error { return JUnit(w, both) },
+		"small.openmetrics": func(w io.Writer) error { return OpenMetrics(w, both) },
+		"small.csv":         func(w io.Writer) error { return CSV(w, both[:1]) },
+		"compare.txt":       func(w io.Writer) error { return Compare(w, both) },
+		"replications.txt":  replications.Text,
+		"beside.txt": func(w io.Writer) error {
+			return CompareReplications(w, []*Replications{replications, replications})
 		},
-		"replications.txt": replications.Text,
 	} {
 		t.Run(file, func(t *testing.T) {
 			var got bytes.Buffer
@@ -61,7 +63,7 @@ func TestOutputs(t *testing.T) {
 // TestPage reads the data back out of the page, and holds that it loads nothing and is the same each time.
 func TestPage(t *testing.T) {
 	run, other := smallRun(0), smallRun(30)
-	replications, err := Replicate([]*Report{run, other}, 0.9)
+	replications, err := Replicate([]Run{{"small", run}, {"small", other}}, 0.9)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +111,7 @@ func TestPages(t *testing.T) {
 	if dir == "" {
 		t.Skip("PAGES_DIR is not set")
 	}
-	runs := []*Report{largeRun(1), largeRun(2), largeRun(3)}
+	runs := []Run{{"large", largeRun(1)}, {"large", largeRun(2)}, {"large", largeRun(3)}}
 	replications, err := Replicate(runs, 0.95)
 	if err != nil {
 		t.Fatal(err)
@@ -118,8 +120,8 @@ func TestPages(t *testing.T) {
 		runs         []Run
 		replications *Replications
 	}{
-		"single.html":  {[]Run{{"seed 1", runs[0]}}, nil},
-		"compare.html": {[]Run{{"rate 0.5", runs[0]}, {"rate 5", runs[1]}, {"rate 20", smallRun(3)}}, replications},
+		"single.html":  {[]Run{{"seed 1", runs[0].Report}}, nil},
+		"compare.html": {[]Run{{"rate 0.5", runs[0].Report}, {"rate 5", runs[1].Report}, {"rate 20", smallRun(3)}}, replications},
 	} {
 		var out bytes.Buffer
 		if err := HTML(&out, page.runs, page.replications); err != nil {
@@ -162,6 +164,31 @@ func TestPageStaysSmall(t *testing.T) {
 	}
 }
 
+// TestPartial holds that every format says of a run that it was ended before its time.
+func TestPartial(t *testing.T) {
+	r := New(Options{Scenario: "cut", Duration: time.Hour})
+	runs := []Run{{"cut", r.Finish(time.Minute, true)}}
+	replications, err := Replicate(runs, 0.95)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, output := range map[string]func(io.Writer) error{
+		"partial: ended before its time":                runs[0].Text,
+		`"partial": true`:                               runs[0].JSON,
+		`message="partial: ended before its time"`:      func(w io.Writer) error { return JUnit(w, runs) },
+		`_partial{run="cut",scenario="cut",seed="0"} 1`: func(w io.Writer) error { return OpenMetrics(w, runs) },
+		"cut,cut,0,fleet,,partial,1":                    func(w io.Writer) error { return CSV(w, runs) },
+		`"partial":true`:                                func(w io.Writer) error { return HTML(w, runs, nil) },
+		"partial: ended before their time: cut":         func(w io.Writer) error { return Compare(w, runs) },
+		"partial: 1 ended before their time":            replications.Text,
+	} {
+		var out strings.Builder
+		if err := output(&out); err != nil || !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing (%v) in\n%s", want, err, out.String())
+		}
+	}
+}
+
 // TestIntervals compares means and intervals with figures worked out by hand, and refuses what has none.
 func TestIntervals(t *testing.T) {
 	m := &metric{name: "x"}
@@ -174,7 +201,7 @@ func TestIntervals(t *testing.T) {
 		t.Errorf("the interval of one run is %+v", one)
 	}
 	for _, confidence := range []float64{0, 1, -1} {
-		if _, err := Replicate([]*Report{smallRun(0)}, confidence); err == nil {
+		if _, err := Replicate([]Run{{"small", smallRun(0)}}, confidence); err == nil {
 			t.Errorf("confidence %v is taken", confidence)
 		}
 	}

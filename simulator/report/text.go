@@ -1,8 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -59,11 +61,27 @@ func (r *Report) facts() []fact {
 		{"over-commit", fmt.Sprintf("%s pod-seconds, up to %d replicas pending", number(t.OverCommitPodSeconds), t.PeakPending)},
 		{"clusters", fmt.Sprintf("%d, utilisation %s, cost %s", len(r.Clusters), Ratio.Format(t.Utilisation), Money.Format(t.Cost))},
 		{"control plane", fmt.Sprintf("%d decisions (%d without result), %d writes, queue P50 %s P99 %s", plane.Decisions, plane.FailedDecisions, plane.Writes, span(plane.QueueTime.P50), span(plane.QueueTime.P99))},
+		{"work done", fmt.Sprintf("%d pod starts, %d reconciles%s", plane.PodStarts, plane.turns(), plane.byController())},
 	}
 	if t.Unrecovered > 0 {
 		facts[3].text += fmt.Sprintf(", %d not over", t.Unrecovered)
 	}
 	return facts
+}
+
+// byController tells the turns of each controller, the busiest first.
+func (c *ControlPlaneState) byController() string {
+	busiest := slices.SortedFunc(slices.Values(c.Reconciles), func(a, b Turns) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Controller, b.Controller))
+	})
+	texts := make([]string, len(busiest))
+	for i, of := range busiest {
+		texts[i] = fmt.Sprintf("%s %d", of.Controller, of.Count)
+	}
+	if len(texts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(texts, ", ")
 }
 
 func quantileText(q Quantiles) string {

@@ -3,6 +3,7 @@ package run
 import (
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/seatrial/seatrial/simulator/report"
@@ -126,7 +127,12 @@ func TestActions(t *testing.T) {
 
 // TestMissing tells what cannot be played.
 func TestMissing(t *testing.T) {
-	read, err := scenario.Load("inline.yaml", []byte(base+"  - {at: 1m, disturb: {controlPlane: true, fault: ClockSkew, delay: 1m}}\nrequires: [pull, estimator]\n"), nil)
+	read, err := scenario.Load("inline.yaml", []byte(base+`  - {at: 1m, addCluster: {name: late, syncMode: Pull}}
+requires: [pull, estimator, eviction]
+settings:
+  featureGates: {ResourceQuotaEstimate: true, MultiClusterService: false, Failover: true}
+  rebalance: {surge: 1}
+`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +140,90 @@ func TestMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(Missing(made), "; "); got != "pull; fault ClockSkew" {
+	if got := strings.Join(Missing(made), "; "); got != "pull; feature gate ResourceQuotaEstimate; settings.rebalance" {
 		t.Errorf("missing %q", got)
+	}
+}
+
+// TestSettingsOfEviction loses a cluster: without the gate nothing moves, with it as soon and as fast as the settings say.
+func TestSettingsOfEviction(t *testing.T) {
+	content := strings.Replace(base, "name: web\n", "name: \"web-{n}\"\n    count: 4\n", 1) + "  - {at: 10m, fail: {names: [m1]}}\n"
+	for _, c := range []struct {
+		name, settings     string
+		moves              bool
+		soonest, recovered float64
+	}{
+		{"off", "", false, 0, 0},
+		{"defaults", "settings: {featureGates: {Failover: true}}", true, 300, 400},
+		{"soon", "settings: {featureGates: {Failover: true}, eviction: {tolerationNotReady: 1m, tolerationUnreachable: 1m}}", true, 60, 160},
+		{"slowly", "settings: {featureGates: {Failover: true}, eviction: {tolerationNotReady: 1m, tolerationUnreachable: 1m, rate: 0.01}}", true, 300, 600},
+		{"without", "settings: {featureGates: {Failover: true}, controllers: ['*', -taintManager]}", false, 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			total := execute(t, inline(t, content+c.settings)).Report.Total
+			if moved := total.Moves > 0; moved != c.moves || total.PodsLost == 0 {
+				t.Fatalf("%d moves of %d lost pods", total.Moves, total.PodsLost)
+			}
+			if longest := total.Recovery.Max; c.moves && (longest < c.soonest || longest > c.recovered) {
+				t.Errorf("recovered after %v s, want %v to %v", longest, c.soonest, c.recovered)
+			}
+		})
+	}
+}
+
+// TestEstimatorThatHangs lets decisions wait for the timeout of an estimator.
+func TestEstimatorThatHangs(t *testing.T) {
+	wait := func(timeout string) float64 {
+		told := execute(t, inline(t, base+"  - {at: 5m, for: 20m, estimator: {clusters: {names: [m1]}, fault: Timeout}}\n  - {at: 10m, scale: {to: 24}}\n"+
+			"settings: {estimator: {source: Nodes, timeout: "+timeout+"}}\n")).Report
+		if told.Total.Ready != 24 {
+			t.Errorf("with %s, %d replicas are ready", timeout, told.Total.Ready)
+		}
+		return told.ControlPlane.QueueTime.Max
+	}
+	if short, long := wait("1s"), wait("20s"); short > 5 || long < 20 {
+		t.Errorf("decisions waited for %v and %v s", short, long)
+	}
+}
+
+// TestSchedulersOfMembers packs one cluster and spreads over another: their kube-schedulers are configured.
+func TestSchedulersOfMembers(t *testing.T) {
+	files := fstest.MapFS{"pack.yaml": {Data: []byte(`apiVersion: kubescheduler.config.k8s.io/v1
+kind: KubeSchedulerConfiguration
+profiles:
+- schedulerName: default-scheduler
+  plugins: {score: {disabled: [{name: "*"}], enabled: [{name: NodeResourcesFit}]}}
+  pluginConfig:
+  - {name: NodeResourcesFit, args: {scoringStrategy: {type: MostAllocated, resources: [{name: cpu, weight: 1}]}}}
+`)}}
+	content := strings.Replace(base, "clusters:\n", "clusters:\n    - {name: packed, scheduler: pack.yaml, zones: [a], pools: [{count: 4, cpu: 4, memory: 16Gi}]}\n", 1) +
+		"  - {at: 10m, failNodes: {clusters: {names: [packed]}, pick: 1}}\n"
+	read, err := scenario.Load("packed.yaml", []byte(content), files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := map[int64]bool{}
+	for seed := range uint64(6) {
+		made, err := read.Plan(seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lost[execute(t, made).Report.Total.PodsLost] = true
+	}
+	if !lost[0] || !lost[3] {
+		t.Errorf("pods lost with one node of four: %v; want all of a packed node, or none of an empty one", lost)
+	}
+}
+
+// TestClockSkew lets the clock of the controllers go ahead: when they look next, a toleration is over that would not be.
+func TestClockSkew(t *testing.T) {
+	lasted := func(timeline string) float64 {
+		content := strings.Replace(base, "name: web\n", "name: \"web-{n}\"\n    count: 2\n", 1) + "  - {at: 10m, fail: {names: [m1]}}\n  - {at: 13m, scale: {by: 1}}\n" + timeline +
+			"settings: {featureGates: {Failover: true}}\n"
+		return execute(t, inline(t, content)).Report.Total.Recovery.Max
+	}
+	straight, skewed := lasted(""), lasted("  - {at: 12m, disturb: {controlPlane: true, fault: ClockSkew, delay: 1h}}\n")
+	if skewed > straight-60 {
+		t.Errorf("recovery took %v s, with a clock an hour ahead %v s", straight, skewed)
 	}
 }

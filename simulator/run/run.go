@@ -19,13 +19,19 @@ import (
 	"github.com/seatrial/seatrial/simulator/scenario"
 )
 
-// sampling is the interval at which capacities are looked at, and at most passes between two calls of Progress.
-const sampling = 10 * time.Second
+const (
+	// sampling is the interval at which capacities are looked at.
+	sampling = 10 * time.Second
+	// pulse at most passes between two calls of Progress.
+	pulse = time.Second
+)
 
 // Options say how a plan is run. None of them changes what happens.
 type Options struct {
 	// Progress is told how far the run has come in virtual time; nil for nobody.
 	Progress func(passed time.Duration)
+	// Beside is that of simulator.Options.
+	Beside func(func())
 	// Checked makes reads panic that find an object which a controller has written to, and validates every write by its schema.
 	// It is for tests and takes several times as long.
 	Checked bool
@@ -39,7 +45,8 @@ type Result struct {
 }
 
 // Run executes a plan. When the context ends before it does, the report is that of the time until then, marked as partial, and
-// no error is returned; so it does when an invariant is violated, which ends a run at once. The same plan gives the same bytes.
+// no error is returned, unless no time has passed; so it does when an invariant is violated, which ends a run at once. The same plan
+// gives the same bytes.
 func Run(ctx context.Context, plan *scenario.Plan, options Options) (*Result, error) {
 	e, err := prepare(ctx, plan, options)
 	if err != nil {
@@ -96,7 +103,8 @@ func prepare(ctx context.Context, plan *scenario.Plan, options Options) (*engine
 	}
 	var err error
 	e.fleet, err = simulator.New(e.ctx, simulator.Options{
-		Start: plan.Start, Seed: plan.Seed, Checked: options.Checked, Trusting: !options.Checked, Forget: true, Turn: func(controller string) { e.turns[controller]++ },
+		Start: plan.Start, Seed: plan.Seed, Beside: options.Beside, Checked: options.Checked, Trusting: !options.Checked, Forget: true, Turn: func(controller string) { e.turns[controller]++ },
+		QuotaEnforcement: plan.Settings.FeatureGates[gateQuota],
 	})
 	if err != nil {
 		return nil, err
@@ -118,17 +126,28 @@ func prepare(ctx context.Context, plan *scenario.Plan, options Options) (*engine
 			return nil, err
 		}
 	}
-	for _, c := range plan.Clusters {
+	return e, e.populate(ctx)
+}
+
+// populate brings the clusters and objects of the beginning.
+func (e *engine) populate(ctx context.Context) error {
+	for _, c := range e.plan.Clusters {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := e.addCluster(c); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	for _, object := range plan.Objects {
+	for _, object := range e.plan.Objects {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := e.apply(object); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return e, nil
+	return nil
 }
 
 // play lets time pass, does what the plan says when it says so, and takes samples between.
@@ -144,9 +163,9 @@ func (e *engine) play(ctx context.Context) error {
 		if err := e.endLeaving(); err != nil {
 			return err
 		}
-		e.sample()
-		if e.options.Progress != nil {
-			e.options.Progress(at)
+		// Thousands of arrivals between two samples do not look at every cluster again.
+		if at%sampling == 0 || at >= e.plan.Duration {
+			e.sample()
 		}
 		if at >= e.plan.Duration {
 			return nil
@@ -155,10 +174,23 @@ func (e *engine) play(ctx context.Context) error {
 		if next < len(e.plan.Actions) {
 			at = min(at, max(e.plan.Actions[next].At, e.passed()))
 		}
-		if err := e.fleet.Advance(ctx, e.plan.Start.Add(at)); err != nil {
+		if err := e.advance(ctx, at); err != nil {
 			return err
 		}
 	}
+}
+
+// advance lets time pass until then, and tells of it.
+func (e *engine) advance(ctx context.Context, until time.Duration) error {
+	for e.passed() < until {
+		if err := e.fleet.Advance(ctx, e.plan.Start.Add(min(until, e.passed()+pulse))); err != nil {
+			return err
+		}
+		if e.options.Progress != nil {
+			e.options.Progress(e.passed())
+		}
+	}
+	return nil
 }
 
 func (e *engine) passed() time.Duration { return e.fleet.Now().Sub(e.plan.Start) }

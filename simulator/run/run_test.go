@@ -3,17 +3,27 @@ package run
 import (
 	"bytes"
 	"context"
+	"runtime"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/seatrial/seatrial/simulator/scenario"
 )
 
+// plan is that of a scenario of the library, of one with thousands of workloads with fewer.
 func plan(t *testing.T, name string, seed uint64, longest time.Duration) *scenario.Plan {
 	t.Helper()
+	const most = 500
 	read, _, err := scenario.FromLibrary(name)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(read.Workloads) > 0 && read.Workloads[0].Count > most {
+		if read, err = read.Set("workloads[0].count", strconv.Itoa(most)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	made, err := read.Plan(seed)
 	if err != nil {
@@ -25,7 +35,12 @@ func plan(t *testing.T, name string, seed uint64, longest time.Duration) *scenar
 
 func execute(t *testing.T, made *scenario.Plan) *Result {
 	t.Helper()
-	result, err := Run(t.Context(), made, Options{Checked: true})
+	return executed(t, made, Options{Checked: true})
+}
+
+func executed(t *testing.T, made *scenario.Plan, options Options) *Result {
+	t.Helper()
+	result, err := Run(t.Context(), made, options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +64,7 @@ func TestLibrary(t *testing.T) {
 		ran++
 		t.Run(name, func(t *testing.T) {
 			began := time.Now()
-			told := execute(t, made).Report
+			told := executed(t, made, Options{}).Report
 			t.Logf("%s: %d of %d ready, %d objectives, passed %t", time.Since(began), told.Total.Ready, told.Total.Desired, len(told.Objectives), told.Passed)
 			if told.Duration != made.Duration.Seconds() || told.Partial {
 				t.Errorf("it lasted %v s, partial %t; want %s", told.Duration, told.Partial, made.Duration)
@@ -67,10 +82,68 @@ func TestLibrary(t *testing.T) {
 	}
 }
 
+// helper calls what it is given in a goroutine of its own.
+func helper() (call func(func()), end func()) {
+	work, done := make(chan func(), 64), make(chan struct{})
+	go func() {
+		defer close(done)
+		for next := range work {
+			next()
+		}
+	}()
+	return func(next func()) { work <- next }, func() {
+		close(work)
+		<-done
+	}
+}
+
+// TestSameBytes runs the beginning and the first events of some scenarios again, on another number of processors, beside each other
+// and with help: none of it changes a byte.
+func TestSameBytes(t *testing.T) {
+	text := func(name string, helped bool) string {
+		made, options := plan(t, name, 1, 16*time.Minute), Options{}
+		if helped {
+			call, end := helper()
+			defer end()
+			options.Beside = call
+		}
+		result, err := Run(t.Context(), made, options)
+		if err != nil {
+			t.Error(err)
+			return ""
+		}
+		var out bytes.Buffer
+		if err := result.Report.JSON(&out); err != nil {
+			t.Error(err)
+		}
+		return result.Digest + out.String()
+	}
+	names := []string{"cluster-drain", "estimator-fails", "flapping-cluster", "slow-control-plane", "spot-reclaim", "zone-loss"}
+	all := func(processors int) []string {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
+		texts := make([]string, len(names))
+		var group sync.WaitGroup
+		for i, name := range names {
+			group.Go(func() { texts[i] = text(name, processors > 1) })
+			if processors == 1 {
+				group.Wait()
+			}
+		}
+		group.Wait()
+		return texts
+	}
+	alone, beside := all(1), all(4)
+	for i, name := range names {
+		if alone[i] != beside[i] {
+			t.Errorf("%s: its bytes differ", name)
+		}
+	}
+}
+
 // TestSameSeed runs a scenario twice with one seed and once with another.
 func TestSameSeed(t *testing.T) {
 	text := func(seed uint64) (string, string) {
-		result := execute(t, plan(t, "slow-control-plane", seed, 15*time.Minute))
+		result := execute(t, plan(t, "slow-control-plane", seed, 12*time.Minute))
 		var out bytes.Buffer
 		if err := result.Report.JSON(&out); err != nil {
 			t.Fatal(err)

@@ -61,6 +61,8 @@ func (p *problems) event(s *Scenario, field string, e *Event) {
 		p.scale(field+".scale", e.Scale)
 	case e.Disturb != nil:
 		p.disturbance(field+".disturb", e.Disturb)
+	case e.Estimator != nil && s.Settings.Estimator.Source != byNodes:
+		p.add(field+".estimator", "add settings.estimator.source: Nodes", "nobody is asked for estimates")
 	case e.Estimator != nil && (e.Estimator.Fault == EstimateWrong) != (e.Estimator.Factor != 0):
 		p.add(field+".estimator.factor", "write a factor with fault: Wrong, and only there", "factor and fault do not fit")
 	}

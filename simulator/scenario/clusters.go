@@ -34,7 +34,7 @@ func (p *planner) addClusters() {
 func (p *planner) grow(field string, g *ClusterGroup) []*Cluster {
 	var made []*Cluster
 	for n := range max(g.Count, 1) {
-		c := p.cluster(g, named(g.Name, n+1))
+		c := p.cluster(field, g, named(g.Name, n+1))
 		if !p.fleet.add(c) {
 			p.add(field+".name", "give each cluster a name of its own", "there is another cluster %s", c.Name)
 			continue
@@ -44,11 +44,11 @@ func (p *planner) grow(field string, g *ClusterGroup) []*Cluster {
 	return made
 }
 
-func (p *planner) cluster(g *ClusterGroup, name string) *Cluster {
+func (p *planner) cluster(field string, g *ClusterGroup, name string) *Cluster {
 	members := &p.scenario.Settings.Members
 	c := &Cluster{
 		Name: name, Provider: g.Provider, Region: g.Region, Zones: g.Zones, Labels: maps.Clone(g.Labels), Taints: taints(g.Taints),
-		SyncMode: cmp.Or(g.SyncMode, "Push"), Startup: g.Startup, API: members.API,
+		SyncMode: cmp.Or(g.SyncMode, "Push"), Startup: g.Startup, API: members.API, Scheduler: p.kubeScheduler(field, g.Scheduler),
 	}
 	if c.Startup == nil {
 		c.Startup = members.Startup
@@ -169,7 +169,7 @@ func (p *planner) snapshotCluster(object *clusterv1alpha1.Cluster) *Cluster {
 		Name: object.Name, Provider: object.Spec.Provider, Region: object.Spec.Region, Zones: object.Spec.Zones,
 		Labels: object.Labels, Taints: object.Spec.Taints, SyncMode: SyncMode(cmp.Or(object.Spec.SyncMode, clusterv1alpha1.Push)),
 		Price:   cmp.Or(object.Annotations[names.ClusterPrice], object.Labels[names.ClusterPrice]),
-		Startup: members.Startup, API: members.API,
+		Startup: members.Startup, API: members.API, Scheduler: p.kubeScheduler("", ""),
 	}
 }
 

@@ -1,15 +1,17 @@
 package scenario
 
 import (
+	"encoding/json"
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Distribution is what a duration or a number is drawn from.
+// Distribution is what a duration or a number is drawn from. A number or a duration in its place is the constant one.
 type Distribution struct {
 	Shape Shape `json:"shape,omitempty"`
 	// Mean of all shapes but Uniform and Pareto.
@@ -21,6 +23,19 @@ type Distribution struct {
 	Max Amount `json:"max,omitempty"`
 	// Tail is the exponent of Pareto: the smaller, the heavier its tail.
 	Tail float64 `json:"tail,omitempty" rule:"min=0"`
+
+	// plain says that it is written as its mean alone.
+	plain bool
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (d *Distribution) UnmarshalJSON(content []byte) error {
+	type fields Distribution
+	if len(content) > 0 && content[0] == '{' {
+		return json.Unmarshal(content, (*fields)(d))
+	}
+	*d = Distribution{plain: true}
+	return d.Mean.UnmarshalJSON(content)
 }
 
 // source of chance for one purpose: what is drawn for one part of a scenario does not depend on other parts.
@@ -70,12 +85,24 @@ func (d *Distribution) Duration(from rand.Source) time.Duration {
 // number draws a whole number.
 func (d *Distribution) number(from rand.Source) int { return int(math.Round(d.Draw(from))) }
 
-// check tells what is missing to draw from it. Unit is what it shall be drawn in.
+// parameters are what each shape needs, and what it can have.
+func (s Shape) parameters() (needs, may []string) {
+	switch s {
+	case uniformly:
+		return []string{"min", "max"}, nil
+	case exponential:
+		return []string{"mean"}, []string{"min", "max"}
+	case normal, logNormal:
+		return []string{"mean", "deviation"}, []string{"min", "max"}
+	case pareto:
+		return []string{"min", "tail"}, []string{"max"}
+	}
+	return []string{"mean"}, nil
+}
+
+// check tells what is missing to draw from it, and what would be passed over. Unit is what it shall be drawn in.
 func (d *Distribution) check(p *problems, field string, unit Unit) {
-	needs := map[Shape][]string{
-		"": {"mean"}, constant: {"mean"}, exponential: {"mean"}, normal: {"mean", "deviation"}, logNormal: {"mean", "deviation"},
-		uniformly: {"min", "max"}, pareto: {"min", "tail"},
-	}[d.Shape]
+	needs, may := d.Shape.parameters()
 	amounts := []struct {
 		name   string
 		amount *Amount
@@ -87,12 +114,16 @@ func (d *Distribution) check(p *problems, field string, unit Unit) {
 			continue
 		}
 		if part.amount.Unit != unit && !(part.amount.Value == 0 && part.amount.Unit == Plain) {
-			p.add(field+"."+part.name, "write a "+string(unit), "%s is a %s", part.amount.text, part.amount.Unit)
+			p.add(d.part(field, part.name), "write a "+string(unit), "%s is a %s", part.amount.text, part.amount.Unit)
 		}
 	}
-	for _, name := range needs {
-		if !given[name] {
-			p.add(field, "add "+name, "%s needs %s", orWord(string(d.Shape), string(constant)), name)
+	shape := orWord(string(d.Shape), string(constant))
+	for _, name := range []string{"mean", "deviation", "min", "max", "tail"} {
+		switch {
+		case slices.Contains(needs, name) && !given[name]:
+			p.add(field, "add "+name, "%s needs %s", shape, name)
+		case given[name] && !slices.Contains(needs, name) && !slices.Contains(may, name):
+			p.add(field+"."+name, "remove it, or write another shape", "%s has no %s", shape, name)
 		}
 	}
 	if given["min"] && given["max"] && d.Min.Value > d.Max.Value {
@@ -104,6 +135,14 @@ func (d *Distribution) check(p *problems, field string, unit Unit) {
 	if d.Shape == pareto && given["min"] && d.Min.Value == 0 {
 		p.add(field+".min", "write more than 0", "Pareto cannot begin at 0")
 	}
+}
+
+// part is the field of one of its parameters.
+func (d *Distribution) part(field, name string) string {
+	if d.plain {
+		return field
+	}
+	return field + "." + name
 }
 
 func (d *Distribution) positive() bool { return d.Shape == exponential || d.Shape == logNormal }

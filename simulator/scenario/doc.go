@@ -100,6 +100,8 @@ type ClusterGroup struct {
 	Startup *Distribution `json:"startup,omitempty"`
 	// API is how fast the API server of the cluster is.
 	API *API `json:"api,omitempty"`
+	// Scheduler is a file with the KubeSchedulerConfiguration of the cluster.
+	Scheduler string `json:"scheduler,omitempty"`
 }
 
 // NodePool is a number of like nodes.
@@ -128,7 +130,8 @@ type Autoscaling struct {
 	Max int `json:"max" rule:"required,min=1"`
 	// Delay from the first pod without room until the new node is ready.
 	Delay *Distribution `json:"delay,omitempty"`
-	// IdleAfter is how long a node must be empty before it is removed, 10m unless given.
+	// IdleAfter is how long a node must be empty before it is removed, 10m unless given. All pools of a cluster have the same
+	// delay and the same idleAfter.
 	IdleAfter Duration `json:"idleAfter,omitempty"`
 }
 
@@ -139,9 +142,9 @@ type Taint struct {
 	Effect TaintEffect `json:"effect" rule:"required"`
 }
 
-// API is how an API server answers.
+// API is how an API server answers. What is not given is as measured on a real one (bench/simulator.md).
 type API struct {
-	// ServiceTime of one request.
+	// ServiceTime of one request, be it a read or a write.
 	ServiceTime *Distribution `json:"serviceTime,omitempty"`
 	// Concurrency is how many requests are served at once.
 	Concurrency int `json:"concurrency,omitempty" rule:"min=1"`

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/seatrial/seatrial/configfile"
+	"github.com/seatrial/seatrial/controlplane"
 )
 
 // maxBytes is more than any scenario needs; large data belongs into files of their own.
@@ -167,11 +168,12 @@ func named(pattern string, n int) string {
 
 func (p *problems) clusterGroup(field string, g *ClusterGroup) {
 	p.pattern(field+".name", g.Name, g.Count)
-	p.span(field+".startup", g.Startup)
+	p.latency(field+".startup", g.Startup)
 	if g.API != nil {
-		p.span(field+".api.serviceTime", g.API.ServiceTime)
+		p.latency(field+".api.serviceTime", g.API.ServiceTime)
 	}
 	seen := map[string]bool{}
+	var first *Autoscaling
 	for i := range g.Pools {
 		pool, at := &g.Pools[i], index(field+".pools", i)
 		p.label(at+".name", pool.Name)
@@ -181,7 +183,13 @@ func (p *problems) clusterGroup(field string, g *ClusterGroup) {
 			seen[name] = true
 		}
 		if scaling := pool.Autoscaling; scaling != nil {
-			p.span(at+".autoscaling.delay", scaling.Delay)
+			p.latency(at+".autoscaling.delay", scaling.Delay)
+			if first == nil {
+				first = scaling
+			}
+			if scaling.IdleAfter != first.IdleAfter || !reflect.DeepEqual(scaling.Delay, first.Delay) {
+				p.add(at+".autoscaling", "give all pools of a cluster the same delay and idleAfter", "it scales otherwise than the pools before")
+			}
 			if scaling.Max > 0 && (scaling.Max < scaling.Min || scaling.Max < pool.Count) {
 				p.add(at+".autoscaling.max", "write a max that is not below min and count", "max is %d", scaling.Max)
 			}
@@ -192,6 +200,30 @@ func (p *problems) clusterGroup(field string, g *ClusterGroup) {
 func (p *problems) span(field string, d *Distribution) {
 	if d != nil {
 		d.check(p, field, Span)
+	}
+}
+
+// latency is a time that things take within a cluster. These are drawn without bounds.
+func (p *problems) latency(field string, d *Distribution) {
+	p.span(field, d)
+	if d == nil {
+		return
+	}
+	_, may := d.Shape.parameters()
+	for _, bound := range []struct {
+		name  string
+		given bool
+	}{{"min", !d.Min.empty()}, {"max", !d.Max.empty()}} {
+		if bound.given && slices.Contains(may, bound.name) {
+			p.add(field+"."+bound.name, "remove it, or write shape: Uniform", "times of this sort have no bounds")
+		}
+	}
+}
+
+// part is a part of a whole.
+func (p *problems) part(field string, part *Amount) {
+	if !part.empty() && part.err == nil && (part.Unit == Span || part.Value > 1) {
+		p.add(field, "write a part such as 55%", "%s is no part", part.text)
 	}
 }
 
@@ -241,15 +273,23 @@ func (p *problems) settings(s *Scenario) {
 			p.add("settings.featureGates."+gate, didYouMean(gate, featureGates()), "unknown feature gate")
 		}
 	}
-	p.span("settings.api.serviceTime", s.Settings.API.ServiceTime)
-	p.span("settings.members.startup", s.Settings.Members.Startup)
-	p.span("settings.members.api.serviceTime", s.Settings.Members.API.ServiceTime)
+	p.latency("settings.api.serviceTime", s.Settings.API.ServiceTime)
+	p.latency("settings.members.startup", s.Settings.Members.Startup)
+	p.latency("settings.members.api.serviceTime", s.Settings.Members.API.ServiceTime)
 	p.pick("settings.rebalance.surge", &s.Settings.Rebalance.Surge)
-	for _, file := range []struct{ field, name string }{
-		{"settings.scheduler.configuration", s.Settings.Scheduler.Configuration}, {"settings.scheduler.members", s.Settings.Scheduler.Members},
-	} {
-		if file.name != "" {
-			p.readable(s, file.field, file.name)
+	p.part("settings.rebalance.hysteresis", &s.Settings.Rebalance.Hysteresis)
+	eviction := &s.Settings.Eviction
+	p.part("settings.eviction.unhealthyThreshold", &eviction.UnhealthyThreshold)
+	p.part("settings.eviction.stopThreshold", &eviction.StopThreshold)
+	p.part("settings.eviction.floor", &eviction.Floor)
+	if !s.Settings.Estimator.Timeout.empty() && s.Settings.Estimator.Source != byNodes {
+		p.add("settings.estimator.timeout", "add source: Nodes, or remove it", "nobody is asked for estimates")
+	}
+	if len(s.Settings.Controllers) > 0 {
+		defaults := controlplane.Defaults()
+		known := append(controlplane.Controllers(defaults), controlplane.Optional(defaults)...)
+		if _, err := controlplane.Choose(known, s.Settings.Controllers); err != nil {
+			p.add("settings.controllers", "write *, NAME or -NAME", "%v", err)
 		}
 	}
 }

@@ -28,11 +28,12 @@ func (m *fleetModel) add(c *Cluster) bool {
 	return true
 }
 
-// part makes the clusters the model's own: those of the plan stay as they are at the beginning.
+// part makes the clusters the model's own: those of the plan stay as they are at the beginning. Their nodes are shared until some
+// come or go.
 func (m *fleetModel) part() {
 	for name, c := range m.clusters {
 		mine := *c
-		mine.Nodes = slices.Clone(c.Nodes)
+		mine.Nodes = slices.Clip(c.Nodes)
 		m.clusters[name] = &mine
 	}
 }
@@ -99,29 +100,59 @@ type located struct {
 func (m *fleetModel) chooseNodes(s *Nodes, from rand.Source) []located {
 	clusters := m.choose(&s.Clusters, from)
 	total := 0
-	s.each(clusters, func(*Cluster, *Node) { total++ })
+	for _, c := range clusters {
+		total += s.count(c)
+	}
 	chosen := sample(total, &s.Pick, from)
 	var found []located
-	at, next := 0, 0
-	s.each(clusters, func(c *Cluster, node *Node) {
-		if chosen == nil || next < len(chosen) && chosen[next] == at {
-			found = append(found, located{c, node.Name})
-			next++
+	first := 0
+	for _, c := range clusters {
+		end := first + s.count(c)
+		if chosen == nil {
+			for _, node := range s.of(c) {
+				found = append(found, located{c, node.Name})
+			}
+		} else if len(chosen) > 0 && chosen[0] < end {
+			nodes := s.of(c)
+			for ; len(chosen) > 0 && chosen[0] < end; chosen = chosen[1:] {
+				found = append(found, located{c, nodes[chosen[0]-first].Name})
+			}
 		}
-		at++
-	})
+		first = end
+	}
 	return found
 }
 
-func (s *Nodes) each(clusters []*Cluster, visit func(*Cluster, *Node)) {
-	for _, c := range clusters {
-		for i := range c.Nodes {
-			node := &c.Nodes[i]
-			if (s.Pool == "" || s.Pool == node.Pool.Name) && (s.Zone == "" || s.Zone == node.Zone) {
-				visit(c, node)
-			}
+func (s *Nodes) matches(node *Node) bool {
+	return (s.Pool == "" || s.Pool == node.Pool.Name) && (s.Zone == "" || s.Zone == node.Zone)
+}
+
+// count is how many nodes of a cluster the selection means.
+func (s *Nodes) count(c *Cluster) int {
+	if s.Pool == "" && s.Zone == "" {
+		return len(c.Nodes)
+	}
+	count := 0
+	for i := range c.Nodes {
+		if s.matches(&c.Nodes[i]) {
+			count++
 		}
 	}
+	return count
+}
+
+// of are the nodes of a cluster that the selection means.
+func (s *Nodes) of(c *Cluster) []Node {
+	if s.Pool == "" && s.Zone == "" {
+		return c.Nodes
+	}
+	var meant []Node
+	for i := range c.Nodes {
+		if s.matches(&c.Nodes[i]) {
+			meant = append(meant, c.Nodes[i])
+		}
+	}
+	return meant
 }
 
 func byCluster(nodes []located) []NodesOf {

@@ -7,8 +7,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	configv1 "k8s.io/kube-scheduler/config/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/seatrial/seatrial/scheduler/framework"
 	"github.com/seatrial/seatrial/simulator/report"
 )
 
@@ -24,8 +26,10 @@ type Plan struct {
 	// Objects of the control plane at the beginning, in the order in which they are created: namespaces first.
 	Objects []client.Object
 	// Actions in the order of time; those of one time in the order of the scenario.
-	Actions    []Action
-	Settings   Settings
+	Actions  []Action
+	Settings Settings
+	// Scheduling is how the scheduler of the control plane is configured; nil for its defaults.
+	Scheduling *framework.Configuration
 	Objectives []report.Objective
 
 	floors []floorRule
@@ -42,7 +46,9 @@ type Cluster struct {
 	SyncMode SyncMode
 	Startup  *Distribution
 	API      API
-	Pools    []*Pool
+	// Scheduler is the configuration of its kube-scheduler; nil for its defaults.
+	Scheduler *configv1.KubeSchedulerConfiguration
+	Pools     []*Pool
 	// Nodes in the order of pools and numbers.
 	Nodes []Node
 }
@@ -201,6 +207,8 @@ type planner struct {
 	arrivals []Action
 	// replicas of the workloads as the scenario leaves them.
 	load *loadModel
+	// schedulers are the configurations of kube-schedulers by their files.
+	schedulers map[string]*configv1.KubeSchedulerConfiguration
 }
 
 // DefaultStart is when a scenario begins that does not say.
@@ -216,7 +224,8 @@ func (s *Scenario) Plan(seed uint64) (*Plan, error) {
 	if s.Start.empty() {
 		plan.Start = DefaultStart()
 	}
-	p := &planner{problems: &problems{root: s.root, kinds: s.kinds}, scenario: s, plan: plan, fleet: newFleetModel(), load: newLoadModel()}
+	p := &planner{problems: &problems{root: s.root, kinds: s.kinds}, scenario: s, plan: plan, fleet: newFleetModel(), load: newLoadModel(), schedulers: map[string]*configv1.KubeSchedulerConfiguration{}}
+	p.configureSchedulers()
 	p.addClusters()
 	p.addManifests()
 	p.generate()

@@ -18,6 +18,12 @@ func (p *problems) rules(v reflect.Value, field string) {
 			return
 		}
 	}
+	if d, ok := v.Interface().(Distribution); ok && d.plain {
+		if text, fix := d.Mean.fault(); text != "" {
+			p.add(field, fix, "%s", text)
+		}
+		return
+	}
 	if word, ok := v.Interface().(closed); ok && v.Kind() == reflect.String && v.String() != "" {
 		if values := word.values(); !slices.Contains(values, v.String()) {
 			p.add(field, "write one of "+strings.Join(values, ", "), "unknown %q", v.String())

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -75,10 +76,21 @@ func TestProblems(t *testing.T) {
 		"for good":      {head + smallFleet + "timeline: [{at: 5m, for: 5m, scale: {by: 1}}]\n", "test.yaml:8: timeline[0].for: scale lasts for good; remove it"},
 		"no mean":       {head + smallFleet + "timeline: [{between: {shape: Normal, mean: 5m}, fail: {}}]\n", "test.yaml:8: timeline[0].between: Normal needs deviation; add deviation"},
 		"wrong unit":    {head + smallFleet + "timeline: [{between: {mean: 5}, fail: {}}]\n", "test.yaml:8: timeline[0].between.mean: 5 is a number; write a duration"},
-		"no bound":      {head + smallFleet + "expect: [{measure: Moves}]\n", "test.yaml:8: expect[0]: Moves has no bound; add atLeast or atMost"},
-		"wrong bound":   {head + smallFleet + "expect: [{measure: Recovery, atMost: 90%}]\n", "test.yaml:8: expect[0].atMost: 90% is no duration; write a duration such as 2m"},
-		"no such gate":  {head + smallFleet + "settings: {featureGates: {FailOver: true}}\n", "test.yaml:8: settings.featureGates.FailOver: unknown feature gate; write Failover"},
-		"no file":       {head + smallFleet + "manifests: [{file: web.yaml}]\n", "test.yaml:8: manifests[0].file: open web.yaml: file does not exist; write a path relative to the scenario, without .."},
+		"no number":     {head + smallFleet + "workloads: [{name: a, replicas: many}]\n", `test.yaml:8: workloads[0].replicas: "many" is no amount; write a number, a part such as 80%, or a duration such as 2m`},
+		"plain unit":    {head + smallFleet + "workloads: [{name: a, replicas: 5m}]\n", "test.yaml:8: workloads[0].replicas: 5m is a duration; write a number"},
+		"not of a shape": {head + smallFleet + "workloads: [{name: a, replicas: {mean: 5, deviation: 2}}]\n",
+			"test.yaml:8: workloads[0].replicas.deviation: Constant has no deviation; remove it, or write another shape"},
+		"a bound": {head + smallFleet + "settings: {api: {serviceTime: {shape: LogNormal, mean: 5ms, deviation: 2ms, max: 1s}}}\n",
+			"test.yaml:8: settings.api.serviceTime.max: times of this sort have no bounds; remove it, or write shape: Uniform"},
+		"two autoscalers": {head + "fleet: {clusters: [{name: a, pools: [{autoscaling: {max: 2, delay: 30s}}, {name: b, autoscaling: {max: 2}}]}]}\n",
+			"test.yaml:5: fleet.clusters[0].pools[1].autoscaling: it scales otherwise than the pools before; give all pools of a cluster the same delay and idleAfter"},
+		"no part":      {head + smallFleet + "settings: {eviction: {floor: 3}}\n", "test.yaml:8: settings.eviction.floor: 3 is no part; write a part such as 55%"},
+		"no estimator": {head + smallFleet + "timeline: [{estimator: {fault: Error}}]\n", "test.yaml:8: timeline[0].estimator: nobody is asked for estimates; add settings.estimator.source: Nodes"},
+		"no timeout":   {head + smallFleet + "settings: {estimator: {timeout: 3s}}\n", "test.yaml:8: settings.estimator.timeout: nobody is asked for estimates; add source: Nodes, or remove it"},
+		"no bound":     {head + smallFleet + "expect: [{measure: Moves}]\n", "test.yaml:8: expect[0]: Moves has no bound; add atLeast or atMost"},
+		"wrong bound":  {head + smallFleet + "expect: [{measure: Recovery, atMost: 90%}]\n", "test.yaml:8: expect[0].atMost: 90% is no duration; write a duration such as 2m"},
+		"no such gate": {head + smallFleet + "settings: {featureGates: {FailOver: true}}\n", "test.yaml:8: settings.featureGates.FailOver: unknown feature gate; write Failover"},
+		"no file":      {head + smallFleet + "manifests: [{file: web.yaml}]\n", "test.yaml:8: manifests[0].file: open web.yaml: file does not exist; write a path relative to the scenario, without .."},
 		"policy field": {head + smallFleet + "workloads: [{name: a, policy: {placment: {}}}]\n",
 			"test.yaml:8: workloads[0].policy.placment: unknown field; check its spelling and place, or remove it"},
 		"inline manifest": {head + smallFleet + "manifests:\n  - inline: |\n      apiVersion: apps/v1\n      kind: Deployment\n      metadata: {name: a}\n      spec: {replica: 1}\n",
@@ -405,11 +417,11 @@ func mapFS(t *testing.T, dir string, names ...string) fstest.MapFS {
 func TestSet(t *testing.T) {
 	read := load(t, head+smallFleet+"timeline: [{at: 5m, fail: {names: [m1]}}]\n", nil)
 	varied, err := read.Set("settings.eviction.rate", "5")
-	if err != nil || varied.Settings.Eviction.Rate != 5 || read.Settings.Eviction.Rate != 0 {
+	if err != nil || *varied.Settings.Eviction.Rate != 5 || read.Settings.Eviction.Rate != nil {
 		t.Errorf("rate %v, before %v, %v", varied.Settings.Eviction.Rate, read.Settings.Eviction.Rate, err)
 	}
 	varied, err = varied.Set("timeline[0].fail", "{region: eu, pick: 2}")
-	if err != nil || varied.Timeline[0].Fail.Region != "eu" || varied.Settings.Eviction.Rate != 5 {
+	if err != nil || varied.Timeline[0].Fail.Region != "eu" || *varied.Settings.Eviction.Rate != 5 {
 		t.Errorf("event %+v, %v", varied.Timeline[0], err)
 	}
 	for change, want := range map[[2]string]string{
@@ -578,4 +590,60 @@ func FuzzFiles(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestSchedulerFiles reads configurations of schedulers, and tells what is wrong with them by their own lines.
+func TestSchedulerFiles(t *testing.T) {
+	const (
+		plane   = "apiVersion: scheduler.seatrial.io/v1alpha1\nkind: SchedulerConfiguration\nprofiles: [{schedulerName: other}]\n"
+		members = "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n"
+	)
+	content := head + "fleet: {clusters: [{name: a}, {name: b, scheduler: own.yaml}]}\nsettings: {scheduler: {configuration: plane.yaml, members: members.yaml}}\n"
+	for name, c := range map[string]struct{ plane, members, own, want string }{
+		"right":         {plane, members, members + "percentageOfNodesToScore: 50\n", ""},
+		"plane":         {"apiVersion: x\n" + strings.SplitAfterN(plane, "\n", 2)[1], members, members, `plane.yaml:1: apiVersion: unknown version "x"`},
+		"extenders":     {plane + "extenders: [{urlPrefix: http://a, filterVerb: f}]\n", members, members, "plane.yaml: extenders: a simulation asks no server; remove them"},
+		"no YAML":       {plane, "a: [", members, "members.yaml: no YAML"},
+		"unknown field": {plane, members, members + "profiles:\n- plugin: {}\n", `own.yaml:4: unknown field "profiles[0].plugin"`},
+		"another kind":  {plane, "kind: Pod\n", members, "members.yaml:1: it is no KubeSchedulerConfiguration"},
+		"plugin":        {plane, members, members + "profiles: [{plugins: {score: {enabled: [{name: Foo}]}}}]\n", `own.yaml: reading the scheduler configuration: profiles[0]: plugin "Foo" is not simulated`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := fstest.MapFS{"plane.yaml": {Data: []byte(c.plane)}, "members.yaml": {Data: []byte(c.members)}, "own.yaml": {Data: []byte(c.own)}}
+			read, err := Load("test.yaml", []byte(content), files)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan, err := read.Plan(1)
+			if c.want != "" {
+				if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+					t.Errorf("the error is %v, want %s", err, c.want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			own := plan.Clusters[1].Scheduler
+			if plan.Scheduling.Profiles[0].SchedulerName != "other" || plan.Clusters[0].Scheduler == nil || *own.PercentageOfNodesToScore != 50 {
+				t.Errorf("schedulers: %+v, %+v, %+v", plan.Scheduling, plan.Clusters[0].Scheduler, own)
+			}
+		})
+	}
+}
+
+// TestPlainDistribution writes a constant as a number or a duration.
+func TestPlainDistribution(t *testing.T) {
+	plan := planned(t, head+smallFleet+"workloads: [{name: a, replicas: 20, lifetime: 10m, policy: {}}]\ntimeline: [{between: 7m, times: 2, failNodes: {pick: 1}}]\n", nil)
+	var at []time.Duration
+	for _, action := range plan.Actions {
+		at = append(at, action.At)
+	}
+	if !slices.Equal(at, []time.Duration{7 * time.Minute, 10 * time.Minute, 14 * time.Minute}) {
+		t.Errorf("actions at %v", at)
+	}
+	deployment, ok := plan.Objects[len(plan.Objects)-1].(*appsv1.Deployment)
+	if !ok || *deployment.Spec.Replicas != 20 {
+		t.Errorf("the workload is %+v", plan.Objects)
+	}
 }

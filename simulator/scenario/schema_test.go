@@ -65,6 +65,9 @@ func (w *schemaWriter) of(t reflect.Type) map[string]any {
 	case reflect.TypeFor[Raw]():
 		return map[string]any{"type": "object"}
 	}
+	if t == reflect.TypeFor[Distribution]() {
+		return map[string]any{"anyOf": []any{map[string]any{"type": "string"}, map[string]any{"type": "number"}, w.object(t)}}
+	}
 	if word, ok := reflect.Zero(t).Interface().(closed); ok {
 		return map[string]any{"type": "string", "enum": word.values()}
 	}

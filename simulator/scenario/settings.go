@@ -17,6 +17,9 @@ type Settings struct {
 	Members Members `json:"members,omitempty"`
 }
 
+// Gates are the names of the feature gates that are given, sorted.
+func (s *Settings) Gates() []string { return sortedKeys(s.FeatureGates) }
+
 // ClusterStatus is how members are watched.
 type ClusterStatus struct {
 	UpdateFrequency  Duration `json:"updateFrequency,omitempty"`
@@ -29,24 +32,32 @@ type ClusterStatus struct {
 
 // Scheduler is how bindings are placed.
 type Scheduler struct {
-	// Configuration is a file with a SchedulerConfiguration.
+	// Configuration is a file with a SchedulerConfiguration, as seatrial scheduler --config takes it, without extenders.
 	Configuration string `json:"configuration,omitempty"`
-	// Members is a file with the KubeSchedulerConfiguration of the members.
+	// Members is a file with the KubeSchedulerConfiguration of the members that do not have their own.
 	Members string `json:"members,omitempty"`
 	Workers int    `json:"workers,omitempty" rule:"min=1"`
 }
 
-// Eviction is how workloads leave clusters.
+// Eviction is how workloads leave clusters, as the flags of the controller manager say it.
 type Eviction struct {
-	// Rate of evictions a second, and SecondaryRate while more than UnhealthyThreshold of the clusters are not healthy.
-	Rate               float64 `json:"rate,omitempty" rule:"min=0"`
-	SecondaryRate      float64 `json:"secondaryRate,omitempty" rule:"min=0"`
-	UnhealthyThreshold Amount  `json:"unhealthyThreshold,omitempty"`
+	// Rate of evictions a second, and SecondaryRate of those from lost clusters while more than UnhealthyThreshold of all are lost.
+	Rate          *float64 `json:"rate,omitempty" rule:"min=0"`
+	SecondaryRate *float64 `json:"secondaryRate,omitempty" rule:"min=0"`
+	// UnhealthyThreshold is a part of all clusters; from StopThreshold on nothing leaves lost clusters.
+	UnhealthyThreshold Amount `json:"unhealthyThreshold,omitempty"`
+	StopThreshold      Amount `json:"stopThreshold,omitempty"`
 	// TolerationNotReady and TolerationUnreachable are how long workloads stay without saying so.
 	TolerationNotReady    Duration `json:"tolerationNotReady,omitempty"`
 	TolerationUnreachable Duration `json:"tolerationUnreachable,omitempty"`
-	// GracefulTimeout is the longest wait before an evicted copy is removed.
+	// GracefulTimeout is the longest wait before an evicted copy is removed, and Floor the part of the replicas that must be ready
+	// elsewhere before it is.
 	GracefulTimeout Duration `json:"gracefulTimeout,omitempty"`
+	Floor           Amount   `json:"floor,omitempty"`
+	// NoExecute lets workloads leave clusters with NoExecute taints that they do not tolerate.
+	NoExecute *bool `json:"noExecute,omitempty"`
+	// Reference fails over as the reference does: without waiting for room elsewhere and without a brake.
+	Reference bool `json:"reference,omitempty"`
 }
 
 // Rebalance is how replicas move between healthy clusters.
@@ -63,7 +74,7 @@ type Rebalance struct {
 type Estimator struct {
 	// Source is Summary, from the status of clusters, or Nodes, by packing nodes.
 	Source EstimatorSource `json:"source,omitempty"`
-	// Timeout of an estimate.
+	// Timeout is how long a decision waits for estimators that do not answer, 3s unless given.
 	Timeout Duration `json:"timeout,omitempty"`
 }
 

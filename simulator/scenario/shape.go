@@ -27,6 +27,9 @@ func (p *problems) shape(node *yaml.Node, t reflect.Type, field string) {
 		}
 		return
 	}
+	if t == reflect.TypeFor[Distribution]() && node.Kind == yaml.ScalarNode && node.ShortTag() != "!!bool" {
+		return
+	}
 	switch t.Kind() {
 	case reflect.Struct:
 		p.fields(node, t, field)

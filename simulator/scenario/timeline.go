@@ -146,7 +146,7 @@ func (p *planner) resolve(a *Action, e *Event, chance rand.Source) bool {
 			}
 			a.Added = c
 			mine := *c
-			mine.Nodes = slices.Clone(c.Nodes)
+			mine.Nodes = slices.Clip(c.Nodes)
 			p.fleet.clusters[c.Name] = &mine
 		}
 		return len(made) > 0
@@ -199,7 +199,7 @@ func (p *planner) resolveNodes(a *Action, e *Event, chance rand.Source) bool {
 	if a.Verb == RemoveNodes {
 		for _, group := range a.Nodes {
 			of := p.fleet.clusters[group.Cluster]
-			of.Nodes = slices.DeleteFunc(of.Nodes, func(n Node) bool { return slices.Contains(group.Names, n.Name) })
+			of.Nodes = slices.DeleteFunc(slices.Clone(of.Nodes), func(n Node) bool { return slices.Contains(group.Names, n.Name) })
 		}
 	}
 	return true

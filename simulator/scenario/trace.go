@@ -144,7 +144,7 @@ func (r *replay) deal(nodes []openb.Node) {
 	members := &r.scenario.Settings.Members
 	clusters := make([]*Cluster, count)
 	for n := range clusters {
-		clusters[n] = &Cluster{Name: named(r.trace.Name, n+1), SyncMode: "Push", Startup: members.Startup, API: members.API}
+		clusters[n] = &Cluster{Name: named(r.trace.Name, n+1), SyncMode: "Push", Startup: members.Startup, API: members.API, Scheduler: r.kubeScheduler("", "")}
 	}
 	for i := range nodes {
 		clusters[i%count].adopt(nodes[i].Object())

@@ -46,6 +46,14 @@ const maxDuration = 10 * 365 * 24 * time.Hour
 // MarshalJSON implements json.Marshaler.
 func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(d.text) }
 
+// Or is the duration, or another where none is given.
+func (d *Duration) Or(otherwise time.Duration) time.Duration {
+	if d.empty() {
+		return otherwise
+	}
+	return d.Duration
+}
+
 func (d *Duration) empty() bool { return d.text == "" }
 func (d *Duration) fault() (text, fix string) {
 	if d.err != nil {
@@ -157,6 +165,14 @@ const maxAmount = 1e12
 
 // MarshalJSON implements json.Marshaler.
 func (a Amount) MarshalJSON() ([]byte, error) { return json.Marshal(a.text) }
+
+// Or is the value, or another where none is given.
+func (a *Amount) Or(otherwise float64) float64 {
+	if a.empty() {
+		return otherwise
+	}
+	return a.Value
+}
 
 func (a *Amount) empty() bool { return a.text == "" }
 func (a *Amount) fault() (text, fix string) {

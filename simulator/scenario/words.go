@@ -99,7 +99,12 @@ func (EstimatorError) values() []string {
 // EstimatorSource is where capacities come from.
 type EstimatorSource string
 
-func (EstimatorSource) values() []string { return []string{"Summary", "Nodes"} }
+const (
+	bySummary EstimatorSource = "Summary"
+	byNodes   EstimatorSource = "Nodes"
+)
+
+func (EstimatorSource) values() []string { return words(bySummary, byNodes) }
 
 // Component is a process of the control plane, or the agent of clusters in Pull mode.
 type Component string

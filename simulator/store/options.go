@@ -34,6 +34,9 @@ type Options struct {
 	Retain uint64
 	// Shared keeps what is equal in the trees of several stores; nil for nothing.
 	Shared *Shared
+	// Beside may make forms of objects in advance that somebody will read: it calls what it is given at any time, or never. Nil
+	// leaves it to the readers.
+	Beside func(func())
 	// Wrote is told of every write, from within it, and must not use the store; nil for nobody.
 	Wrote func()
 	// Checked hashes every version and panics when a read finds one that was written to after it was stored.

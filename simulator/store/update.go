@@ -137,6 +137,7 @@ func (s *Store) finishUpdate(m modification, current *version, draft client.Obje
 		v.onlyStatus = true
 		if current.tree.Load() != nil {
 			v.base.Store(current)
+			s.prepare(k, v)
 		}
 	}
 	return v, done, err

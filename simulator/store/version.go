@@ -99,6 +99,15 @@ func (v *version) treeForm(gvk schema.GroupVersionKind) (*unstructured.Unstructu
 	return tree, nil
 }
 
+// prepare makes the tree of a version whose predecessor was read as one.
+func (s *Store) prepare(k *kind, v *version) {
+	if s.options.Beside == nil || s.options.Checked {
+		return
+	}
+	// An error shows when somebody reads it.
+	s.options.Beside(func() { _, _ = v.treeForm(k.resource.GVK) })
+}
+
 // makeTree converts a Go value, or only its status where the rest is at hand.
 func (v *version) makeTree(gvk schema.GroupVersionKind) (*unstructured.Unstructured, error) {
 	var before *unstructured.Unstructured

@@ -11,7 +11,7 @@ import (
 // While a fleet is small its heap would be collected dozens of times a second; while it is large, garbage as large as itself would
 // need as much memory again. So a simulation may hold this much garbage, or this part of what lives if that is more, in percent.
 const (
-	garbageRoom = 1536 << 20
+	garbageRoom = 2816 << 20
 	garbagePart = 60
 )
 
@@ -34,5 +34,21 @@ func tendHeap(ctx context.Context) {
 		metrics.Read(sample)
 		live := max(sample[0].Value.Uint64(), 1)
 		debug.SetGCPercent(max(garbagePart, int(garbageRoom*100/live)))
+	}
+}
+
+// helper calls what it is given on a processor that a single play leaves idle, until it is ended.
+func helper() (call func(func()), end func()) {
+	work := make(chan func(), 1<<12)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for next := range work {
+			next()
+		}
+	}()
+	return func(next func()) { work <- next }, func() {
+		close(work)
+		<-done
 	}
 }

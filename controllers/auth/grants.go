@@ -1,0 +1,67 @@
+package auth
+
+import (
+	"cmp"
+	"slices"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+)
+
+// proxyResource is what a role has to grant on a cluster so that its subjects may act there through the control plane.
+const proxyResource = "clusters/proxy"
+
+// Grants tells whether rules let somebody through to a cluster, with whatever verb: which requests are answered there is the
+// business of the member.
+func Grants(rules []rbacv1.PolicyRule, cluster string) bool {
+	return slices.ContainsFunc(rules, func(rule rbacv1.PolicyRule) bool {
+		return len(rule.Verbs) > 0 && contains(rule.APIGroups, clusterv1alpha1.GroupVersion.Group, rbacv1.APIGroupAll) &&
+			contains(rule.Resources, proxyResource, "*/proxy", rbacv1.ResourceAll) &&
+			(len(rule.ResourceNames) == 0 || slices.Contains(rule.ResourceNames, cluster))
+	})
+}
+
+// concerns tells whether rules let somebody through to any cluster.
+func concerns(rules []rbacv1.PolicyRule) bool {
+	return slices.ContainsFunc(rules, func(rule rbacv1.PolicyRule) bool {
+		rule.ResourceNames = nil
+		return Grants([]rbacv1.PolicyRule{rule}, "")
+	})
+}
+
+func contains(list []string, any ...string) bool {
+	return slices.ContainsFunc(any, func(item string) bool { return slices.Contains(list, item) })
+}
+
+// Impersonation are the rules by which a member lets the control plane act for those whom bindings give one of the roles,
+// none when there are none. Service accounts are told by their name alone, as a cluster role can say no more.
+func Impersonation(roles []rbacv1.ClusterRole, bindings []rbacv1.ClusterRoleBinding, cluster string) []rbacv1.PolicyRule {
+	granting := map[string]bool{}
+	for i := range roles {
+		granting[roles[i].Name] = Grants(roles[i].Rules, cluster)
+	}
+	var rules []rbacv1.PolicyRule
+	for _, sort := range []struct{ kind, resource string }{
+		{rbacv1.UserKind, "users"}, {rbacv1.ServiceAccountKind, "serviceaccounts"}, {rbacv1.GroupKind, "groups"},
+	} {
+		var names []string
+		for i := range bindings {
+			if bindings[i].RoleRef.Kind != "ClusterRole" || !granting[bindings[i].RoleRef.Name] {
+				continue
+			}
+			for _, subject := range bindings[i].Subjects {
+				if subject.Kind == sort.kind {
+					names = append(names, subject.Name)
+				}
+			}
+		}
+		slices.SortFunc(names, cmp.Compare[string])
+		if names = slices.Compact(names); len(names) > 0 {
+			rules = append(rules, rbacv1.PolicyRule{
+				Verbs: []string{"impersonate"}, APIGroups: []string{""}, Resources: []string{sort.resource}, ResourceNames: names,
+			})
+		}
+	}
+	return rules
+}

@@ -1,0 +1,192 @@
+package graceful
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	testclock "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/api/names"
+	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
+	"github.com/seatrial/seatrial/api/scheme"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/eviction"
+)
+
+var began = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+
+type noEvents struct{}
+
+func (noEvents) Eventf(runtime.Object, string, string, string, ...any) {}
+
+func clusterOf(name string, ready metav1.ConditionStatus) *clusterv1alpha1.Cluster {
+	return &clusterv1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name}, Status: clusterv1alpha1.ClusterStatus{
+		Conditions: []metav1.Condition{{Type: names.ConditionClusterReady, Status: ready}},
+	}}
+}
+
+func copyIn(cluster string, health workv1alpha2.ResourceHealth, ready string) workv1alpha2.AggregatedStatusItem {
+	return workv1alpha2.AggregatedStatusItem{
+		ClusterName: cluster, Health: health, Status: &runtime.RawExtension{Raw: []byte(`{"replicas":2,"readyReplicas":` + ready + `}`)},
+	}
+}
+
+// stage is the controller on an API server that knows a binding of two replicas, which leaves m1.
+type stage struct {
+	*assessor
+	deps  control.Deps
+	clock *testclock.FakePassiveClock
+	key   control.Key
+}
+
+func newStage(t *testing.T, targets []string, task func(*workv1alpha2.GracefulEvictionTask), objects ...client.Object) *stage {
+	t.Helper()
+	kinds := runtime.NewScheme()
+	if err := scheme.AddToScheme(kinds); err != nil {
+		t.Fatal(err)
+	}
+	view := binding.New("ns", "web-deployment")
+	view.Spec.Replicas = 2
+	for _, name := range targets {
+		view.Spec.Clusters = append(view.Spec.Clusters, workv1alpha2.TargetCluster{Name: name, Replicas: 2})
+	}
+	view.Spec.GracefulEvictionTasks = []workv1alpha2.GracefulEvictionTask{{
+		FromCluster: "m1", PurgeMode: policyv1alpha1.PurgeModeGracefully, Producer: names.EvictionProducerTaint, Reason: names.EvictionReasonTaint,
+	}}
+	if task != nil {
+		task(&view.Spec.GracefulEvictionTasks[0])
+	}
+	s := &stage{assessor: &assessor{options: eviction.Defaults()}, clock: testclock.NewFakePassiveClock(began), key: control.KeyOf(view)}
+	s.deps = control.Deps{
+		Client: fake.NewClientBuilder().WithScheme(kinds).WithObjects(append(objects, view.Object)...).WithStatusSubresource(view.Object).Build(),
+		Clock:  s.clock, Events: noEvents{},
+	}
+	return s
+}
+
+// turns lets copies report, and the controller take the turns it asks for in some time. It returns the binding and how much time is
+// left until the turn after.
+func (s *stage) turns(t *testing.T, span time.Duration, copies ...workv1alpha2.AggregatedStatusItem) (binding.Binding, time.Duration) {
+	t.Helper()
+	stored := s.stored(t)
+	stored.Status.AggregatedStatus, stored.Status.SchedulerObservedGeneration = copies, stored.GetGeneration()
+	if err := s.deps.Client.Status().Update(t.Context(), stored.Object); err != nil {
+		t.Fatal(err)
+	}
+	end := s.clock.Now().Add(span)
+	for {
+		result, err := s.reconcile(t.Context(), s.deps, s.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.RequeueAfter == 0 || s.clock.Now().Add(result.RequeueAfter).After(end) {
+			return s.stored(t), result.RequeueAfter
+		}
+		s.clock.SetTime(s.clock.Now().Add(result.RequeueAfter))
+	}
+}
+
+func (s *stage) stored(t *testing.T) binding.Binding {
+	t.Helper()
+	stored, err := binding.Get(t.Context(), s.deps.Client, s.key.NamespacedName())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stored
+}
+
+const (
+	healthy   = workv1alpha2.ResourceHealthy
+	unhealthy = workv1alpha2.ResourceUnhealthy
+)
+
+// TestTaskIsDatedAndEnds follows a task from the moment it takes effect.
+func TestTaskIsDatedAndEnds(t *testing.T) {
+	s := newStage(t, []string{"m2"}, nil, clusterOf("m1", "True"), clusterOf("m2", "True"))
+	serving := copyIn("m1", healthy, "2")
+	stored, next := s.turns(t, 0, serving)
+	if task := stored.Spec.GracefulEvictionTasks[0]; task.CreationTimestamp == nil || !task.CreationTimestamp.Time.Equal(began) || next != 10*time.Minute {
+		t.Fatalf("task %+v, looked at again after %s", task, next)
+	}
+	if stored, next := s.turns(t, time.Hour, serving, copyIn("m2", unhealthy, "0")); len(stored.Spec.GracefulEvictionTasks) != 1 || next != 0 {
+		t.Errorf("the timeout took the last copy that serves: %v, next %s", stored.Spec.GracefulEvictionTasks, next)
+	}
+	if stored, _ := s.turns(t, 0, serving, copyIn("m2", healthy, "2")); len(stored.Spec.GracefulEvictionTasks) > 0 || len(stored.Spec.Clusters) != 1 {
+		t.Errorf("with a healthy replacement: tasks %v, targets %v", stored.Spec.GracefulEvictionTasks, stored.Spec.Clusters)
+	}
+}
+
+// TestWaitingTaskIsLeftAlone: until a replacement is assigned there is nothing to end, but by the user's word.
+func TestWaitingTaskIsLeftAlone(t *testing.T) {
+	s := newStage(t, []string{"m1"}, nil, clusterOf("m1", "True"))
+	if stored, next := s.turns(t, time.Hour, copyIn("m1", unhealthy, "0")); len(stored.Spec.GracefulEvictionTasks) != 1 || next != 0 ||
+		stored.Spec.GracefulEvictionTasks[0].CreationTimestamp != nil {
+		t.Errorf("tasks %+v, next %s", stored.Spec.GracefulEvictionTasks, next)
+	}
+	graced := func(task *workv1alpha2.GracefulEvictionTask) { task.GracePeriodSeconds = ptr.To[int32](60) }
+	s = newStage(t, []string{"m1", "m2"}, graced, clusterOf("m1", "True"), clusterOf("m2", "True"))
+	if stored, _ := s.turns(t, 59*time.Second, copyIn("m1", healthy, "2")); len(stored.Spec.GracefulEvictionTasks) != 1 {
+		t.Error("a grace period ended too soon")
+	}
+	if stored, _ := s.turns(t, time.Minute, copyIn("m1", healthy, "2")); len(stored.Spec.GracefulEvictionTasks) > 0 || len(stored.Spec.Clusters) != 1 {
+		t.Errorf("a grace period of the user's did not end: targets %v, tasks %v", stored.Spec.Clusters, stored.Spec.GracefulEvictionTasks)
+	}
+}
+
+// TestHeldShareEnds: a cluster that held more than it shall have stays a target.
+func TestHeldShareEnds(t *testing.T) {
+	held := func(task *workv1alpha2.GracefulEvictionTask) {
+		task.Producer, task.Reason, task.Replicas = names.EvictionProducerScheduler, names.EvictionReasonMoved, ptr.To[int32](4)
+	}
+	s := newStage(t, []string{"m1", "m2"}, held, clusterOf("m1", "True"), clusterOf("m2", "True"))
+	if stored, _ := s.turns(t, time.Minute, copyIn("m1", healthy, "4"), copyIn("m2", healthy, "1")); len(stored.Spec.GracefulEvictionTasks) != 1 {
+		t.Error("let go before the others are ready")
+	}
+	if stored, _ := s.turns(t, 0, copyIn("m1", healthy, "4"), copyIn("m2", healthy, "2")); len(stored.Spec.GracefulEvictionTasks) > 0 || len(stored.Spec.Clusters) != 2 {
+		t.Errorf("tasks %v, targets %v", stored.Spec.GracefulEvictionTasks, stored.Spec.Clusters)
+	}
+}
+
+// TestClusterThatLeftNeedsNoTask: there is no copy any more.
+func TestClusterThatLeftNeedsNoTask(t *testing.T) {
+	s := newStage(t, []string{"m2"}, nil, clusterOf("m2", "False"))
+	if stored, _ := s.turns(t, 0); len(stored.Spec.GracefulEvictionTasks) > 0 {
+		t.Errorf("tasks %v", stored.Spec.GracefulEvictionTasks)
+	}
+}
+
+func TestWakes(t *testing.T) {
+	s := newStage(t, []string{"m2"}, nil)
+	without := binding.New("ns", "other")
+	for name, c := range map[string]struct {
+		event control.Event
+		off   bool
+		want  int
+	}{
+		"a binding with a task":    {control.Event{New: s.stored(t).Object}, false, 1},
+		"a binding without":        {control.Event{New: without.Object}, false, 0},
+		"a binding that is gone":   {control.Event{Old: s.stored(t).Object}, false, 0},
+		"the gate is off":          {control.Event{New: s.stored(t).Object}, true, 0},
+		"a cluster comes back":     {control.Event{Old: clusterOf("m2", "False"), New: clusterOf("m2", "True")}, false, 1},
+		"a cluster is gone":        {control.Event{Old: clusterOf("m2", "True")}, false, 1},
+		"a cluster is as it was":   {control.Event{Old: clusterOf("m2", "True"), New: clusterOf("m2", "True")}, false, 0},
+		"a cluster with gates off": {control.Event{Old: clusterOf("m2", "False"), New: clusterOf("m2", "True")}, true, 0},
+	} {
+		s.options.GracefulEviction = !c.off
+		keys := s.onBinding
+		if _, ok := c.event.Object().(*clusterv1alpha1.Cluster); ok {
+			keys = s.onCluster
+		}
+		if woken := keys(t.Context(), s.deps.Client, c.event); len(woken) != c.want {
+			t.Errorf("%s wakes %v", name, woken)
+		}
+	}
+}

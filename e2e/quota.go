@@ -1,0 +1,155 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/seatrial/seatrial/api/names"
+	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
+	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/fleet"
+)
+
+// QuotaPartsReachMembers gives two members their parts of a quota, another size, and takes one away.
+func QuotaPartsReachMembers(t *testing.T, env fleet.Environment) {
+	f := start(t, env)
+	defer f.space("budget")()
+	f.awaitHolders(namespace("budget"), members...)
+	quota, limits := cpuQuota("budget", "9"), &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: "budget", Name: "cpu"}}
+	quota.Spec.StaticAssignments = []policyv1alpha1.StaticClusterAssignment{
+		{ClusterName: "member1", Hard: cpus("1")}, {ClusterName: "member2", Hard: cpus("2")},
+	}
+	f.create(quota)
+	f.awaitHolders(limits, "member1", "member2")
+	for member, hard := range map[string]string{"member1": "1", "member2": "2"} {
+		f.awaitLimit(limits, member, hard)
+		f.reportQuota(limits, member)
+	}
+	eventually(f, f.plane, quota, "what the members report", func(found *policyv1alpha1.FederatedResourceQuota) bool {
+		parts := found.Status.AggregatedStatus
+		return len(parts) == 2 && parts[0].ClusterName == "member1" && parts[0].Hard.Cpu().Value() == 1 &&
+			parts[1].ClusterName == "member2" && parts[1].Hard.Cpu().Value() == 2 && found.Status.Overall.Cpu().Value() == 9
+	})
+	update(f, f.plane, quota, func(q *policyv1alpha1.FederatedResourceQuota) {
+		q.Spec.StaticAssignments = []policyv1alpha1.StaticClusterAssignment{{ClusterName: "member2", Hard: cpus("3")}}
+	})
+	f.awaitHolders(limits, "member2")
+	f.awaitLimit(limits, "member2", "3")
+	f.delete(f.plane, quota)
+	f.awaitHolders(limits)
+}
+
+func (f *fixture) awaitLimit(limits *corev1.ResourceQuota, member, hard string) {
+	f.Helper()
+	eventually(f, f.member(member), limits, fmt.Sprintf("%s cpus for %s", hard, member), func(found *corev1.ResourceQuota) bool {
+		return found.Spec.Hard.Cpu().Cmp(resource.MustParse(hard)) == 0
+	})
+}
+
+// reportQuota says what the quota controller of a cluster says of an empty namespace, as not every fleet runs one.
+func (f *fixture) reportQuota(limits *corev1.ResourceQuota, member string) {
+	f.Helper()
+	f.await(toSettle, "a status in "+member, func(ctx context.Context) (bool, error) {
+		found := blank(limits)
+		if err := f.member(member).Get(ctx, client.ObjectKeyFromObject(limits), found); err != nil {
+			return false, err
+		}
+		found.Status.Hard, found.Status.Used = found.Spec.Hard, cpus("0")
+		err := f.member(member).Status().Update(ctx, found)
+		return err == nil, ignoreConflict(err)
+	})
+}
+
+func ignoreConflict(err error) error {
+	if apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
+}
+
+func cpus(amount string) corev1.ResourceList {
+	return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(amount)}
+}
+
+// cpuQuota limits the requests of a namespace.
+func cpuQuota(namespace, overall string) *policyv1alpha1.FederatedResourceQuota {
+	return &policyv1alpha1.FederatedResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "cpu"},
+		Spec:       policyv1alpha1.FederatedResourceQuotaSpec{Overall: cpus(overall)},
+	}
+}
+
+// QuotaHoldsBindings fills an enforced quota: what is beyond it waits until there is room, whether it is a new workload, another
+// replica or a greater request, and what runs goes on.
+func QuotaHoldsBindings(t *testing.T, env fleet.Environment) {
+	f := start(t, env)
+	defer f.space("full")()
+	quota := cpuQuota("full", "5")
+	f.create(quota)
+	web, more := requesting(deployment("full", "web", 4), "1"), requesting(deployment("full", "more", 2), "1")
+	f.create(web)
+	f.create(halvingPolicy("full", "web"))
+	f.awaitPlacement("full", "web", map[string]int32{"member1": 2, "member2": 2})
+	f.awaitUse(quota, "4")
+
+	f.create(more)
+	f.create(halvingPolicy("full", "more"))
+	f.awaitRefused(more)
+	f.stays("no copy of what is beyond the quota", f.held(more))
+	update(f, f.plane, web, func(d *appsv1.Deployment) { d.Spec.Replicas = ptr.To[int32](6) })
+	f.awaitRefused(web)
+	update(f, f.plane, web, func(d *appsv1.Deployment) { d.Spec.Replicas = ptr.To[int32](4) })
+	f.awaitApplied("full", "web")
+	update(f, f.plane, web, func(d *appsv1.Deployment) { requesting(d, "2") })
+	f.awaitTrouble(web, names.ConditionUpToDate, "allows 5 of cpu")
+	f.stays("the smaller request", as(f.member("member1"), web, func(d *appsv1.Deployment) bool {
+		return d.Spec.Template.Spec.Containers[0].Resources.Requests.Cpu().Value() == 1
+	}))
+	update(f, f.plane, web, func(d *appsv1.Deployment) { requesting(d, "1") })
+	f.awaitNoTrouble(web, names.ConditionUpToDate)
+	f.awaitUse(quota, "4")
+
+	update(f, f.plane, quota, func(q *policyv1alpha1.FederatedResourceQuota) { q.Spec.Overall = cpus("6") })
+	f.awaitPlacement("full", "more", map[string]int32{"member1": 1, "member2": 1})
+	f.awaitUse(quota, "6")
+	f.delete(f.plane, web)
+	f.awaitUse(quota, "2")
+}
+
+// halvingPolicy divides a Deployment evenly between two members.
+func halvingPolicy(namespace, name string) *policyv1alpha1.PropagationPolicy {
+	policy := weightedPolicy(namespace, name, map[string]int64{"member1": 1, "member2": 1, "member3": 1})
+	policy.Spec.Placement.ClusterAffinity = &policyv1alpha1.ClusterAffinity{ClusterNames: []string{"member1", "member2"}}
+	return policy
+}
+
+// requesting makes the replicas of a workload request cpus.
+func requesting(workload *appsv1.Deployment, amount string) *appsv1.Deployment {
+	workload.Spec.Template.Spec.Containers[0].Resources.Requests = cpus(amount)
+	return workload
+}
+
+func (f *fixture) awaitUse(quota *policyv1alpha1.FederatedResourceQuota, amount string) {
+	f.Helper()
+	eventually(f, f.plane, quota, amount+" cpus used", func(found *policyv1alpha1.FederatedResourceQuota) bool {
+		return found.Status.OverallUsed.Cpu().Cmp(resource.MustParse(amount)) == 0
+	})
+}
+
+func (f *fixture) awaitRefused(workload *appsv1.Deployment) {
+	f.Helper()
+	f.awaitBinding(workload, "refused for the quota", func(b binding.Binding) bool {
+		scheduled := meta.FindStatusCondition(b.Status.Conditions, names.ConditionScheduled)
+		return scheduled != nil && scheduled.Status == metav1.ConditionFalse && scheduled.Reason == names.ReasonQuotaExceeded
+	})
+}

@@ -1,0 +1,43 @@
+package eviction
+
+import (
+	"math"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// Least is how many replicas of a workload shall be ready at any time: the part that the installation asks for, or all but those that
+// the workload's own roll-outs let be away, and one at least. A Deployment says so in its strategy; others do without one at a time.
+func (o *Options) Least(template *unstructured.Unstructured, replicas int32) int64 {
+	if o.Floor > 0 {
+		return int64(math.Ceil(o.Floor * float64(replicas)))
+	}
+	away := 1
+	if template.GetKind() == "Deployment" {
+		deployment := &appsv1.Deployment{}
+		if runtime.DefaultUnstructuredConverter.FromUnstructured(template.Object, deployment) != nil {
+			return int64(replicas)
+		}
+		away = awayOf(&deployment.Spec.Strategy, replicas)
+	}
+	return max(int64(replicas)-int64(away), 1)
+}
+
+// awayOf is how many replicas may be away during a roll-out: a quarter where nothing is said.
+func awayOf(strategy *appsv1.DeploymentStrategy, replicas int32) int {
+	if strategy.Type == appsv1.RecreateDeploymentStrategyType {
+		return int(replicas)
+	}
+	most := intstr.FromString("25%")
+	if rolling := strategy.RollingUpdate; rolling != nil && rolling.MaxUnavailable != nil {
+		most = *rolling.MaxUnavailable
+	}
+	away, err := intstr.GetScaledValueFromIntOrPercent(&most, int(replicas), false)
+	if err != nil {
+		return 0
+	}
+	return away
+}

@@ -1,0 +1,41 @@
+package eviction
+
+import (
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+func TestLeast(t *testing.T) {
+	rolling := func(most any) map[string]any {
+		return map[string]any{"strategy": map[string]any{"type": "RollingUpdate", "rollingUpdate": map[string]any{"maxUnavailable": most}}}
+	}
+	for _, c := range []struct {
+		name     string
+		kind     string
+		spec     map[string]any
+		replicas int32
+		part     float64
+		want     int64
+	}{
+		{"a quarter may be away", "Deployment", nil, 11, 0, 9},
+		{"none may be away", "Deployment", rolling(int64(0)), 11, 0, 11},
+		{"a number may be away", "Deployment", rolling(int64(3)), 11, 0, 8},
+		{"a part may be away", "Deployment", rolling("50%"), 11, 0, 6},
+		{"all are recreated at once", "Deployment", map[string]any{"strategy": map[string]any{"type": "Recreate"}}, 11, 0, 1},
+		{"nobody can tell", "Deployment", rolling("many"), 11, 0, 11},
+		{"no Deployment at all", "Deployment", map[string]any{"replicas": "many"}, 11, 0, 11},
+		{"one at a time", "StatefulSet", nil, 11, 0, 10},
+		{"one is the least", "StatefulSet", nil, 1, 0, 1},
+		{"as the installation says", "Deployment", rolling(int64(0)), 11, 0.8, 9},
+	} {
+		template := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "apps/v1", "kind": c.kind}}
+		if c.spec != nil {
+			template.Object["spec"] = c.spec
+		}
+		options := Options{Floor: c.part}
+		if got := options.Least(template, c.replicas); got != c.want {
+			t.Errorf("%s: %d of %d, want %d", c.name, got, c.replicas, c.want)
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package eviction
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"slices"
+	"time"
+
+	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+)
+
+// View is what there is to know about the copies of a binding.
+type View struct {
+	Spec *workv1alpha2.ResourceBindingSpec
+	// Decided says that the scheduler has answered the binding as it is.
+	Decided bool
+	// Copies are what clusters report.
+	Copies []workv1alpha2.AggregatedStatusItem
+	// Seen tells whether what a cluster reports is what there is now; Gone, that it is no member any more.
+	Seen, Gone func(cluster string) bool
+	// Least is how many replicas must be ready elsewhere before the built-in timeout takes a copy that serves.
+	Least func() int64
+	Now   time.Time
+}
+
+// Assess tells whether the task of a copy ends, and if not, how long it is until time alone may change that.
+//
+// A task ends when every target is healthy. The built-in timeout also ends it, but not while the copy serves and too little
+// would be ready without it. A grace period that a user wrote ends it in any case, and so does a user who confirms a
+// deletion that was suppressed. As long as a task waits for a replacement to be assigned, only a user's word ends it.
+func (o *Options) Assess(task *workv1alpha2.GracefulEvictionTask, view *View) (ends bool, wait time.Duration) {
+	if task.SuppressDeletion != nil {
+		return !*task.SuppressDeletion, Never
+	}
+	if view.Gone(task.FromCluster) {
+		return true, 0
+	}
+	waiting := Waiting(view.Spec, task)
+	if !waiting && view.Decided && o.allHealthy(view) {
+		return true, 0
+	}
+	if task.CreationTimestamp.IsZero() {
+		return false, Never
+	}
+	timeout, said := o.Timeout, task.GracePeriodSeconds != nil
+	if said {
+		timeout = time.Duration(*task.GracePeriodSeconds) * time.Second
+	}
+	if left := task.CreationTimestamp.Add(timeout).Sub(view.Now); left > 0 {
+		return false, left
+	}
+	switch {
+	case said || o.Reference || task.PurgeMode == policyv1alpha1.PurgeModeDirectly:
+		return true, 0
+	case waiting:
+		return false, Never
+	}
+	return !o.serves(view, task.FromCluster) || o.enoughWithout(view), Never
+}
+
+// Dates tells whether the time of a task begins to run: from when it takes effect, but a user's grace period from the eviction on.
+func (o *Options) Dates(spec *workv1alpha2.ResourceBindingSpec, task *workv1alpha2.GracefulEvictionTask) bool {
+	return task.CreationTimestamp.IsZero() && (task.GracePeriodSeconds != nil || !Waiting(spec, task))
+}
+
+// allHealthy tells whether every target is as it shall be. A report counts only from a cluster that can be seen, and only when it
+// tells of as many ready replicas as the target has now: it may be older than the decision.
+func (o *Options) allHealthy(view *View) bool {
+	for _, target := range view.Spec.Clusters {
+		item := view.copyIn(target.Name)
+		if item == nil || !o.healthy(item, target) {
+			return false
+		}
+		ready, counted := readyReplicas(item)
+		if !o.Reference && (!view.Seen(target.Name) || counted && ready < int64(target.Replicas)) {
+			return false
+		}
+	}
+	return len(view.Spec.Clusters) > 0 || view.Spec.Replicas == 0 || o.Reference
+}
+
+// healthy tells whether a copy is. What nobody can judge, and has no replicas, is well where it is applied.
+func (o *Options) healthy(item *workv1alpha2.AggregatedStatusItem, target workv1alpha2.TargetCluster) bool {
+	return item.Health == workv1alpha2.ResourceHealthy ||
+		!o.Reference && target.Replicas == 0 && item.Applied && item.Health == workv1alpha2.ResourceUnknown
+}
+
+// serves tells whether a copy may serve: it was ready when last seen, in part at least. Nobody knows about a copy that cannot
+// be seen, so it may.
+func (o *Options) serves(view *View, cluster string) bool {
+	item := view.copyIn(cluster)
+	if item == nil {
+		return !view.Seen(cluster)
+	}
+	ready, counted := readyReplicas(item)
+	if counted {
+		return ready > 0 || !view.Seen(cluster)
+	}
+	return item.Health != workv1alpha2.ResourceUnhealthy || !view.Seen(cluster)
+}
+
+// enoughWithout tells whether the floor holds without the copies that are left. Where replicas are not divided each copy is all
+// there is, and where they are not counted one healthy copy is enough.
+func (o *Options) enoughWithout(view *View) bool {
+	var sum int64
+	for _, target := range view.Spec.Clusters {
+		item := view.copyIn(target.Name)
+		if item == nil || !view.Seen(target.Name) {
+			continue
+		}
+		ready, counted := readyReplicas(item)
+		if !counted && o.healthy(item, target) {
+			return true
+		}
+		sum += min(ready, int64(target.Replicas))
+	}
+	return sum > 0 && sum >= view.Least()
+}
+
+func (v *View) copyIn(cluster string) *workv1alpha2.AggregatedStatusItem {
+	at := slices.IndexFunc(v.Copies, func(item workv1alpha2.AggregatedStatusItem) bool { return item.ClusterName == cluster })
+	if at < 0 {
+		return nil
+	}
+	return &v.Copies[at]
+}
+
+// Ready lists the ready replicas of copies by cluster, where they are counted.
+func Ready(copies []workv1alpha2.AggregatedStatusItem) map[string]int32 {
+	counts := map[string]int32{}
+	for i := range copies {
+		if ready, counted := readyReplicas(&copies[i]); counted {
+			counts[copies[i].ClusterName] = int32(min(ready, math.MaxInt32))
+		}
+	}
+	return counts
+}
+
+// readyReplicas reads how many replicas of a copy are ready. Kinds whose status tells no replicas count none.
+func readyReplicas(item *workv1alpha2.AggregatedStatusItem) (ready int64, counted bool) {
+	if item.Status == nil || !bytes.Contains(item.Status.Raw, []byte(`eplicas"`)) {
+		return 0, false
+	}
+	var status struct {
+		Replicas      *int64 `json:"replicas"`
+		ReadyReplicas *int64 `json:"readyReplicas"`
+	}
+	if json.Unmarshal(item.Status.Raw, &status) != nil {
+		return 0, false
+	}
+	if status.ReadyReplicas != nil {
+		return *status.ReadyReplicas, true
+	}
+	return 0, status.Replicas != nil
+}

@@ -1,0 +1,86 @@
+package eviction
+
+import (
+	"k8s.io/utils/ptr"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/seatrial/seatrial/api/names"
+	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+)
+
+// Hold returns the tasks of a binding that moves to other targets. Of the replicas that are ready where they are to go, as many
+// are held as the others have yet to bring up: a cluster that only shrinks for a smaller workload gives them up at once. Those of
+// clusters that do not stay in the fleet cannot be held.
+//
+// A task that holds replicas says how many the cluster has until it ends. The cluster may be a target with fewer of them.
+func Hold(
+	spec *workv1alpha2.ResourceBindingSpec, after []workv1alpha2.TargetCluster, copies []workv1alpha2.AggregatedStatusItem,
+	stays func(cluster string) bool, now metav1.Time,
+) []workv1alpha2.GracefulEvictionTask {
+	tasks := spec.GracefulEvictionTasks
+	wanted := &workv1alpha2.ResourceBindingSpec{Clusters: after}
+	growth := int32(0)
+	for _, target := range after {
+		growth += max(0, target.Replicas-replicasIn(spec, target.Name))
+	}
+	view := View{Copies: copies}
+	for _, target := range spec.Clusters {
+		if growth <= 0 {
+			break
+		}
+		item := view.copyIn(target.Name)
+		if item == nil || Task(spec, target.Name) != nil || !stays(target.Name) {
+			continue
+		}
+		ready, _ := readyReplicas(item)
+		keeps := replicasIn(wanted, target.Name)
+		extra := min(growth, int32(min(ready, int64(target.Replicas)))-keeps)
+		if extra <= 0 {
+			continue
+		}
+		growth -= extra
+		tasks = holding(tasks, target.Name, keeps+extra, now)
+	}
+	return tasks
+}
+
+func replicasIn(spec *workv1alpha2.ResourceBindingSpec, cluster string) int32 {
+	for _, target := range spec.Clusters {
+		if target.Name == cluster {
+			return target.Replicas
+		}
+	}
+	return 0
+}
+
+// holding adds a task, in place of one that holds less.
+func holding(tasks []workv1alpha2.GracefulEvictionTask, cluster string, replicas int32, now metav1.Time) []workv1alpha2.GracefulEvictionTask {
+	for i := range tasks {
+		if tasks[i].FromCluster == cluster && ptr.Deref(tasks[i].Replicas, 0) >= replicas {
+			return tasks
+		}
+	}
+	others := without(tasks, func(t workv1alpha2.GracefulEvictionTask) bool { return t.FromCluster == cluster })
+	return append(others, workv1alpha2.GracefulEvictionTask{
+		FromCluster: cluster, PurgeMode: policyv1alpha1.PurgeModeGracefully, Replicas: &replicas, Reason: names.EvictionReasonMoved,
+		Producer: names.EvictionProducerScheduler, CreationTimestamp: &now,
+	})
+}
+
+// WithoutHolds are the tasks by which a binding leaves clusters.
+func WithoutHolds(tasks []workv1alpha2.GracefulEvictionTask) []workv1alpha2.GracefulEvictionTask {
+	return without(tasks, func(t workv1alpha2.GracefulEvictionTask) bool { return Holds(&t) })
+}
+
+// HeldReplicas are those that a target has for now: more than it is to have while others are not ready.
+func HeldReplicas(spec *workv1alpha2.ResourceBindingSpec, target workv1alpha2.TargetCluster) int32 {
+	for i := range spec.GracefulEvictionTasks {
+		task := &spec.GracefulEvictionTasks[i]
+		if Holds(task) && task.FromCluster == target.Name {
+			return max(target.Replicas, ptr.Deref(task.Replicas, 0))
+		}
+	}
+	return target.Replicas
+}

@@ -1,0 +1,135 @@
+package eviction
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/seatrial/seatrial/api/names"
+	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+)
+
+// describe reads "m1:2 m2:3 | m1 x2".
+func describe(spec *workv1alpha2.ResourceBindingSpec) string {
+	var parts []string
+	for _, target := range spec.Clusters {
+		parts = append(parts, fmt.Sprintf("%s:%d", target.Name, target.Replicas))
+	}
+	parts = append(parts, "|")
+	for _, task := range spec.GracefulEvictionTasks {
+		parts = append(parts, fmt.Sprintf("%s x%d", task.FromCluster, ptr.Deref(task.Replicas, 0)))
+	}
+	return strings.Join(parts, " ")
+}
+
+func byTaint(cluster string) workv1alpha2.GracefulEvictionTask {
+	return workv1alpha2.GracefulEvictionTask{FromCluster: cluster, Producer: names.EvictionProducerTaint, PurgeMode: policyv1alpha1.PurgeModeGracefully}
+}
+
+func TestLeaveAndWithdraw(t *testing.T) {
+	moved := workv1alpha2.GracefulEvictionTask{FromCluster: "m1", Producer: names.EvictionProducerScheduler, Replicas: ptr.To(int32(9))}
+	for _, c := range []struct {
+		name    string
+		tasks   []workv1alpha2.GracefulEvictionTask
+		cluster string
+		waits   bool
+		left    bool
+		want    string
+		// kept is what Withdraw leaves when nothing calls for an eviction any more.
+		kept string
+	}{
+		{"waits", nil, "m1", true, true, "m1:2 m2:3 | m1 x2", "m1:2 m2:3 |"},
+		{"waits for nothing", nil, "m1", false, true, "m2:3 | m1 x2", "m2:3 | m1 x2"},
+		{"is no target", nil, "m3", true, false, "m1:2 m2:3 |", "m1:2 m2:3 |"},
+		{"leaves already", []workv1alpha2.GracefulEvictionTask{byTaint("m1")}, "m1", true, false, "m1:2 m2:3 | m1 x0", "m1:2 m2:3 |"},
+		{"need not wait any more", []workv1alpha2.GracefulEvictionTask{byTaint("m1")}, "m1", false, true, "m2:3 | m1 x0", "m2:3 | m1 x0"},
+		{"was only held", []workv1alpha2.GracefulEvictionTask{moved}, "m1", true, true, "m1:2 m2:3 | m1 x2", "m1:2 m2:3 |"},
+	} {
+		spec := &workv1alpha2.ResourceBindingSpec{Clusters: targets("m1", 2, "m2", 3), GracefulEvictionTasks: c.tasks}
+		clusters, tasks := slices.Clone(spec.Clusters), slices.Clone(spec.GracefulEvictionTasks)
+		before := &workv1alpha2.ResourceBindingSpec{Clusters: spec.Clusters, GracefulEvictionTasks: spec.GracefulEvictionTasks}
+		if left := Leave(spec, byTaint(c.cluster), c.waits); left != c.left || describe(spec) != c.want {
+			t.Errorf("%s: changed %t, %s; want %t, %s", c.name, left, describe(spec), c.left, c.want)
+		}
+		if describe(before) != describe(&workv1alpha2.ResourceBindingSpec{Clusters: clusters, GracefulEvictionTasks: tasks}) {
+			t.Errorf("%s: the lists of the binding were written to", c.name)
+		}
+		if c.waits && c.left && !AnyWaiting(spec) {
+			t.Errorf("%s: nothing waits", c.name)
+		}
+		Withdraw(spec, names.EvictionProducerBinding, func(string) bool { return false })
+		if describe(spec) != c.want {
+			t.Errorf("%s: another's task was withdrawn", c.name)
+		}
+		Withdraw(spec, names.EvictionProducerTaint, func(string) bool { return true })
+		if describe(spec) != c.want {
+			t.Errorf("%s: a task that stands was withdrawn", c.name)
+		}
+		Withdraw(spec, names.EvictionProducerTaint, func(string) bool { return false })
+		if describe(spec) != c.kept {
+			t.Errorf("%s: withdrawn to %s, want %s", c.name, describe(spec), c.kept)
+		}
+	}
+}
+
+// TestWithdrawWhenNothingIsLeft: a replacement that is gone in its turn is no reason to stay away.
+func TestWithdrawWhenNothingIsLeft(t *testing.T) {
+	spec := &workv1alpha2.ResourceBindingSpec{GracefulEvictionTasks: []workv1alpha2.GracefulEvictionTask{byTaint("m1")}}
+	if kept := Withdraw(spec, names.EvictionProducerTaint, func(string) bool { return false }); len(kept) != 1 || len(spec.GracefulEvictionTasks) > 0 {
+		t.Errorf("kept %v, %s", kept, describe(spec))
+	}
+}
+
+func TestHold(t *testing.T) {
+	type copies = []workv1alpha2.AggregatedStatusItem
+	all := copies{reports("m1", healthy, 4, 4), reports("m2", healthy, 4, 4), reports("m3", healthy, 4, 4)}
+	for _, c := range []struct {
+		name   string
+		before []workv1alpha2.TargetCluster
+		after  []workv1alpha2.TargetCluster
+		copies copies
+		tasks  []workv1alpha2.GracefulEvictionTask
+		gone   string
+		want   string
+	}{
+		{name: "a move", before: targets("m1", 4), after: targets("m2", 4), copies: all, want: "m1 x4"},
+		{name: "part of a cluster", before: targets("m1", 4, "m2", 4), after: targets("m1", 1, "m2", 7), copies: all, want: "m1 x4"},
+		{name: "no more than others grow", before: targets("m1", 4, "m2", 4), after: targets("m2", 2, "m3", 3), copies: all, want: "m1 x3"},
+		{name: "from several", before: targets("m1", 4, "m2", 4), after: targets("m3", 8), copies: all, want: "m1 x4 m2 x4"},
+		{name: "scaling down", before: targets("m1", 4, "m2", 4), after: targets("m1", 2, "m2", 2), copies: all},
+		{name: "scaling up", before: targets("m1", 4), after: targets("m1", 4, "m2", 4), copies: all},
+		{name: "what is not ready", before: targets("m1", 4), after: targets("m2", 4), copies: copies{reports("m1", unhealthy, 4, 1)}, want: "m1 x1"},
+		{name: "what never reported", before: targets("m1", 4), after: targets("m2", 4)},
+		{name: "what leaves the fleet", before: targets("m1", 4), after: targets("m2", 4), copies: all, gone: "m1"},
+		{name: "what is evicted", before: targets("m1", 4), after: targets("m2", 4), copies: all, tasks: []workv1alpha2.GracefulEvictionTask{byTaint("m1")}, want: "m1 x0"},
+		{name: "nothing fits any more", before: targets("m1", 4), copies: all},
+		{
+			name: "what is held for longer", before: targets("m1", 2, "m2", 4), after: targets("m2", 6), copies: all,
+			tasks: []workv1alpha2.GracefulEvictionTask{{FromCluster: "m1", Producer: names.EvictionProducerScheduler, Replicas: ptr.To(int32(4))}}, want: "m1 x4",
+		},
+		{
+			name: "more than is held", before: targets("m1", 4), after: targets("m2", 4), copies: all,
+			tasks: []workv1alpha2.GracefulEvictionTask{{FromCluster: "m1", Producer: names.EvictionProducerScheduler, Replicas: ptr.To(int32(1))}}, want: "m1 x4",
+		},
+	} {
+		spec := &workv1alpha2.ResourceBindingSpec{Clusters: c.before, GracefulEvictionTasks: c.tasks}
+		tasks := Hold(spec, c.after, c.copies, func(cluster string) bool { return cluster != c.gone }, metav1.Time{Time: began})
+		got := strings.TrimPrefix(strings.TrimPrefix(describe(&workv1alpha2.ResourceBindingSpec{GracefulEvictionTasks: tasks}), "|"), " ")
+		if got != c.want {
+			t.Errorf("%s: holds %q, want %q", c.name, got, c.want)
+		}
+		after := &workv1alpha2.ResourceBindingSpec{Clusters: c.after, GracefulEvictionTasks: WithoutWaiting(&workv1alpha2.ResourceBindingSpec{Clusters: c.after, GracefulEvictionTasks: tasks})}
+		for _, target := range c.after {
+			held := HeldReplicas(after, target)
+			if task := slices.IndexFunc(tasks, func(t workv1alpha2.GracefulEvictionTask) bool { return t.FromCluster == target.Name }); held < target.Replicas ||
+				task < 0 && held != target.Replicas || task >= 0 && held != max(target.Replicas, *tasks[task].Replicas) {
+				t.Errorf("%s: %s has %d replicas for now", c.name, target.Name, held)
+			}
+		}
+	}
+}
