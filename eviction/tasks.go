@@ -59,8 +59,8 @@ func Leave(spec *workv1alpha2.ResourceBindingSpec, task workv1alpha2.GracefulEvi
 		if held := spec.Clusters[at].Replicas; held > 0 {
 			task.Replicas = ptr.To(held)
 		}
-		others := without(spec.GracefulEvictionTasks, func(t workv1alpha2.GracefulEvictionTask) bool { return t.FromCluster == task.FromCluster })
-		spec.GracefulEvictionTasks = append(others, task)
+		spec.GracefulEvictionTasks = without(spec.GracefulEvictionTasks, func(t workv1alpha2.GracefulEvictionTask) bool { return t.FromCluster == task.FromCluster })
+		spec.GracefulEvictionTasks = append(spec.GracefulEvictionTasks, task)
 	}
 	if !waits {
 		Remove(spec, task.FromCluster)

@@ -295,7 +295,7 @@ func (o *interpretOptions) object(operation configv1alpha1.InterpreterOperation)
 	case o.desiredFile != "":
 		return readObject("--desired-file", o.desiredFile)
 	case operation == configv1alpha1.InterpreterOperationRetain:
-		return nil, errors.New("Retain needs --desired-file and --observed-file")
+		return nil, errors.New("operation Retain needs --desired-file and --observed-file")
 	case o.observedFile != "":
 		return readObject("--observed-file", o.observedFile)
 	}

@@ -30,8 +30,8 @@ func concerns(rules []rbacv1.PolicyRule) bool {
 	})
 }
 
-func contains(list []string, any ...string) bool {
-	return slices.ContainsFunc(any, func(item string) bool { return slices.Contains(list, item) })
+func contains(list []string, wanted ...string) bool {
+	return slices.ContainsFunc(wanted, func(item string) bool { return slices.Contains(list, item) })
 }
 
 // Impersonation are the rules by which a member lets the control plane act for those whom bindings give one of the roles,

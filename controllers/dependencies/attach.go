@@ -82,8 +82,8 @@ func require(attached, parent binding.Binding) {
 			snapshot.Clusters = append(snapshot.Clusters, workv1alpha2.TargetCluster{Name: task.FromCluster, Replicas: ptr.Deref(task.Replicas, 0)})
 		}
 	}
-	others := withoutParent(attached.Spec.RequiredBy, parent.NamespacedName())
-	attached.Spec.RequiredBy = append(others, snapshot)
+	attached.Spec.RequiredBy = withoutParent(attached.Spec.RequiredBy, parent.NamespacedName())
+	attached.Spec.RequiredBy = append(attached.Spec.RequiredBy, snapshot)
 	slices.SortFunc(attached.Spec.RequiredBy, func(a, b workv1alpha2.BindingSnapshot) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})

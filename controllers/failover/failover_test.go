@@ -148,7 +148,7 @@ func TestHowItLeaves(t *testing.T) {
 	directly := func(b binding.Binding, _ *eviction.Options) {
 		b.Spec.Failover.Application.PurgeMode, b.Spec.Failover.Application.GracePeriodSeconds = policyv1alpha1.PurgeModeDirectly, nil
 	}
-	marked := func(b binding.Binding, o *eviction.Options) {
+	marked := func(b binding.Binding, _ *eviction.Options) {
 		b.SetAnnotations(map[string]string{names.AnnotationDefaultGracePeriod: "600"})
 	}
 	stateful := func(path string) func(binding.Binding, *eviction.Options) {

@@ -141,11 +141,11 @@ func (l *apiLoad) work(number int64) *workv1alpha1.Work {
 
 // sorts are a read, a page of a list, a creation and a change of the status, of a custom and of a built-in kind.
 func (l *apiLoad) sorts() []apiSort {
-	any := func() int64 { return rand.Int64N(apiObjects) + 1 }
+	drawn := func() int64 { return rand.Int64N(apiObjects) + 1 }
 	get := func(object client.Object) func(context.Context) error {
 		return func(ctx context.Context) error {
 			into := object.DeepCopyObject().(client.Object)
-			return l.client.Get(ctx, types.NamespacedName{Namespace: "default", Name: fmt.Sprintf("load-%d", any())}, into)
+			return l.client.Get(ctx, types.NamespacedName{Namespace: "default", Name: fmt.Sprintf("load-%d", drawn())}, into)
 		}
 	}
 	page := func(list client.ObjectList) func(context.Context) error {
@@ -165,10 +165,10 @@ func (l *apiLoad) sorts() []apiSort {
 		{"create Work", func(ctx context.Context) error { return l.client.Create(ctx, l.work(l.made.Add(1))) }},
 		{"create Deployment", func(ctx context.Context) error { return l.client.Create(ctx, l.deployment(l.made.Add(1))) }},
 		{"patch status, Work", func(ctx context.Context) error {
-			return status(ctx, l.work(any()), `{"status":{"conditions":[{"type":"Applied","status":"True","reason":"AppliedSuccessful","message":"%d","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}`)
+			return status(ctx, l.work(drawn()), `{"status":{"conditions":[{"type":"Applied","status":"True","reason":"AppliedSuccessful","message":"%d","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}`)
 		}},
 		{"patch status, Deployment", func(ctx context.Context) error {
-			return status(ctx, l.deployment(any()), `{"status":{"observedGeneration":%d}}`)
+			return status(ctx, l.deployment(drawn()), `{"status":{"observedGeneration":%d}}`)
 		}},
 	}
 }

@@ -145,12 +145,8 @@ func BenchmarkMemberDay(b *testing.B) {
 		b.Run(fmt.Sprintf("dies=%v", dies), func(b *testing.B) {
 			b.ReportAllocs()
 			var m *member
-			var memory uint64
+			memory := heapInUse()
 			for b.Loop() {
-				b.StopTimer()
-				m = nil
-				memory = heapInUse()
-				b.StartTimer()
 				m = newMember(b, dies)
 				m.begin()
 				for hour := range 24 {

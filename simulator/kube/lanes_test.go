@@ -12,7 +12,6 @@ import (
 
 // wishes are what pods may ask of nodes and of pods around.
 func wishes(name string) []func(*appsv1.Deployment) {
-	around := func(change func(*corev1.Affinity)) func(*appsv1.Deployment) { return affinity(change) }
 	spreading := func(key string, skew int32) func(*appsv1.Deployment) {
 		return func(d *appsv1.Deployment) {
 			spreadOver(key, skew, corev1.DoNotSchedule)(d)
@@ -22,7 +21,7 @@ func wishes(name string) []func(*appsv1.Deployment) {
 	disk := corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: "disk", Operator: corev1.NodeSelectorOpIn, Values: []string{"1"}}}}
 	node := corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpNotIn, Values: []string{"p0-a-1"}}}}
 	preferring := func(term corev1.NodeSelectorTerm) func(*appsv1.Deployment) {
-		return around(func(a *corev1.Affinity) {
+		return affinity(func(a *corev1.Affinity) {
 			a.NodeAffinity = &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{Weight: 30, Preference: term}}}
 		})
 	}
@@ -33,20 +32,20 @@ func wishes(name string) []func(*appsv1.Deployment) {
 		spec(func(s *corev1.PodSpec) {
 			s.Containers[0].Ports = []corev1.ContainerPort{{HostPort: 80, ContainerPort: 80}}
 		}),
-		around(func(a *corev1.Affinity) {
+		affinity(func(a *corev1.Affinity) {
 			a.PodAntiAffinity = &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{with(name, corev1.LabelHostname)}}
 		}),
-		around(func(a *corev1.Affinity) {
+		affinity(func(a *corev1.Affinity) {
 			a.PodAntiAffinity = &corev1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{
 				{Weight: 100, PodAffinityTerm: with(name, corev1.LabelHostname)}}}
 		}),
-		around(func(a *corev1.Affinity) {
+		affinity(func(a *corev1.Affinity) {
 			a.PodAffinity = &corev1.PodAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{with(name, corev1.LabelTopologyZone)}}
 		}),
-		around(func(a *corev1.Affinity) {
+		affinity(func(a *corev1.Affinity) {
 			a.PodAffinity = &corev1.PodAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{with("app-0", corev1.LabelHostname)}}
 		}),
-		around(func(a *corev1.Affinity) {
+		affinity(func(a *corev1.Affinity) {
 			a.PodAffinity = &corev1.PodAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{
 				{Weight: 30, PodAffinityTerm: with("app-0", corev1.LabelTopologyZone)}}}
 		}),

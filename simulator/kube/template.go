@@ -90,7 +90,7 @@ func (p port) conflicts(q port) bool {
 // compile reads a template, for a set whose pods it tells by the hash.
 func (c *Cluster) compile(w *workload, spec *corev1.PodTemplateSpec, hash string) (*template, error) {
 	t := &template{spec: spec, namespace: w.key.Namespace, labels: labels.Set(spec.Labels)}
-	admitted := true
+	var admitted bool
 	t.pod, admitted = c.limited(t.namespace, withDefaultRequests(&spec.Spec))
 	t.forbidden = !admitted
 	t.requests, t.cpu, t.memory = c.resources.podRequests(t.pod)
