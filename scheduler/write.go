@@ -39,7 +39,12 @@ func (s *scheduler) write(
 ) (outcome, err error) {
 	changed := bound.Clone()
 	var fit *placement.FitError
-	if decision.Err == nil || errors.As(decision.Err, &fit) {
+	left := s.standing(bound.Spec.Clusters)
+	if decision.Err != nil && !errors.As(decision.Err, &fit) && len(left) < len(bound.Spec.Clusters) {
+		// Nothing new was found, but what is gone is gone.
+		decision.Clusters, decision.Kept = left, ""
+	}
+	if decision.Err == nil || errors.As(decision.Err, &fit) || len(left) < len(bound.Spec.Clusters) {
 		err := s.writeTargets(ctx, deps, bound, changed, decision)
 		if quotaExceeded(err) {
 			decision = placement.Decision{Term: decision.Term, Err: err}
@@ -53,6 +58,20 @@ func (s *scheduler) write(
 	}
 	s.wrote(deps, changed, revision)
 	return decision.Err, nil
+}
+
+// standing are the targets whose clusters have not left the fleet.
+func (s *scheduler) standing(targets []workv1alpha2.TargetCluster) []workv1alpha2.TargetCluster {
+	s.mu.Lock()
+	fleet := s.fleet.Current()
+	s.mu.Unlock()
+	var left []workv1alpha2.TargetCluster
+	for _, target := range targets {
+		if fleet.Cluster(target.Name) != nil {
+			left = append(left, target)
+		}
+	}
+	return left
 }
 
 // writeTargets leaves in changed what is on the API server then. Another order of the same targets is no news.
