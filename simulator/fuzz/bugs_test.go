@@ -196,7 +196,7 @@ var bugs = []bug{
 		name: "replicas move without need", controller: "clusterStatus", found: []string{"floor"}, then: moveAll,
 	},
 	{
-		name: "evictions end before replacements are ready", controller: "gracefulEviction", found: []string{"floor", "rendered"}, then: endEvictions, until: 20 * time.Minute,
+		name: "evictions end before replacements are ready", controller: "gracefulEviction", found: []string{"floor"}, then: endEvictions, until: 20 * time.Minute,
 	},
 	{
 		name: "evictions do not end", controller: "gracefulEviction", found: []string{"placed", "evicted"},
@@ -297,9 +297,14 @@ func TestBugs(t *testing.T) {
 				t.Skip("takes long")
 			}
 			t.Parallel()
+			patience := 3 * time.Minute
+			if b.until > 0 {
+				// Faults that last long leave long backoffs, which the usual time to settle covers.
+				patience = settling
+			}
 			for seed := uint64(1); seed <= 20; seed++ {
 				scenario := brief(Generate(seed, targets), cmp.Or(b.until, 6*time.Minute))
-				result, err := Run(t.Context(), scenario, Options{Controllers: b.controllers, Settling: 3 * time.Minute})
+				result, err := Run(t.Context(), scenario, Options{Controllers: b.controllers, Settling: patience})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -307,15 +312,6 @@ func TestBugs(t *testing.T) {
 					continue
 				}
 				if !slices.Contains(b.found, result.Violation.Invariant) {
-					// A scenario that fails without the bug, when it is cut short, says nothing about it.
-					without, err := Run(t.Context(), scenario, Options{Settling: 3 * time.Minute})
-					if err != nil {
-						t.Fatal(err)
-					}
-					if without.Violation != nil && without.Violation.Invariant == result.Violation.Invariant {
-						t.Logf("seed %d fails without the bug: %v", seed, without.Violation)
-						continue
-					}
 					t.Fatalf("seed %d: found by %v, want one of %v", seed, result.Violation, b.found)
 				}
 				t.Logf("seed %d: %v", seed, result.Violation)
