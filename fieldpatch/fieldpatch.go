@@ -23,9 +23,12 @@ import (
 // Fields are what a patch sets, by the names on the wire. A nil value takes a field away; a map is merged, anything else
 // replaces what was there.
 type Fields struct {
+	Labels      map[string]any
 	Annotations map[string]any
 	Spec        map[string]any
 	Status      map[string]any
+	// KeepOwners is for objects that others write, too: they may want to know who owns a field.
+	KeepOwners bool
 	// Force writes also when the object has changed since it was read, which is a conflict otherwise. It is for fields that
 	// nobody else writes.
 	Force bool
@@ -40,14 +43,19 @@ type body struct {
 
 type metadata struct {
 	ResourceVersion string                  `json:"resourceVersion,omitempty"`
+	Labels          map[string]any          `json:"labels,omitempty"`
 	Annotations     map[string]any          `json:"annotations,omitempty"`
 	ManagedFields   []v1.ManagedFieldsEntry `json:"managedFields,omitempty"`
 }
 
-// Object sets annotations and spec of an object. The object takes over the version and the generation that came of it, and
+// Object sets labels, annotations and spec of an object. The object takes over the version and the generation that came of it, and
 // nothing else.
 func Object(ctx context.Context, writer client.Client, read client.Object, fields Fields) error {
-	answer, patch, err := prepare(writer, read, fields, withoutOwners(read))
+	var owners []v1.ManagedFieldsEntry
+	if !fields.KeepOwners {
+		owners = withoutOwners(read)
+	}
+	answer, patch, err := prepare(writer, read, fields, owners)
 	if err != nil {
 		return err
 	}
@@ -136,6 +144,22 @@ func BetweenTrees(before, after map[string]any) map[string]any {
 	return changed
 }
 
+// BetweenText does the same to labels or annotations.
+func BetweenText(before, after map[string]string) map[string]any {
+	changed := map[string]any{}
+	for key, value := range after {
+		if was, there := before[key]; !there || was != value {
+			changed[key] = value
+		}
+	}
+	for key := range before {
+		if _, stays := after[key]; !stays {
+			changed[key] = nil
+		}
+	}
+	return changed
+}
+
 // mergeable is what a merge patch has to say for a field to be left with a value: objects are merged.
 func mergeable(was, value any) any {
 	before, wasObject := was.(map[string]any)
@@ -185,7 +209,7 @@ func prepare(writer client.Client, read client.Object, fields Fields, owners []v
 		return nil, nil, err
 	}
 	content := body{
-		Metadata: metadata{Annotations: fields.Annotations, ManagedFields: owners}, Spec: fields.Spec, Status: fields.Status,
+		Metadata: metadata{Labels: fields.Labels, Annotations: fields.Annotations, ManagedFields: owners}, Spec: fields.Spec, Status: fields.Status,
 	}
 	if !fields.Force {
 		content.Metadata.ResourceVersion = read.GetResourceVersion()

@@ -3,6 +3,7 @@ package fieldpatch
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,42 +31,92 @@ func (p *patch) Data(client.Object) ([]byte, error) {
 // the values of the patch as they are. It reports false, and changes nothing, when only JSON knows what would come of it:
 // objects within a status are merged, not replaced.
 func (p *patch) SetStatus(object client.Object) bool {
-	if p.body.Spec != nil || p.body.Metadata.Annotations != nil || p.body.Metadata.ManagedFields != nil {
+	if p.body.Spec != nil || p.body.Metadata.Labels != nil || p.body.Metadata.Annotations != nil || p.body.Metadata.ManagedFields != nil {
 		return false
 	}
-	status := reflect.ValueOf(object).Elem().FieldByName("Status")
-	if !status.IsValid() || status.Kind() != reflect.Struct {
+	if !p.set(object, "Status", p.body.Status) {
 		return false
 	}
-	values := make(map[int]reflect.Value, len(p.body.Status))
-	for i := range status.NumField() {
-		field := status.Type().Field(i)
+	p.demandVersion(object)
+	return true
+}
+
+// SetObject does the same where the patch leaves the status alone. It forgets about the owners of fields.
+func (p *patch) SetObject(object client.Object) bool {
+	if p.body.Status != nil {
+		return false
+	}
+	labels, labelled := mergedText(object.GetLabels(), p.body.Metadata.Labels)
+	annotations, annotated := mergedText(object.GetAnnotations(), p.body.Metadata.Annotations)
+	if !labelled || !annotated || len(p.body.Spec) > 0 && !p.set(object, "Spec", p.body.Spec) {
+		return false
+	}
+	object.SetLabels(labels)
+	object.SetAnnotations(annotations)
+	p.demandVersion(object)
+	return true
+}
+
+func (p *patch) demandVersion(object client.Object) {
+	if version := p.body.Metadata.ResourceVersion; version != "" {
+		object.SetResourceVersion(version)
+	}
+}
+
+// set gives values to the fields of a part of an object.
+func (p *patch) set(object client.Object, part string, said map[string]any) bool {
+	target := reflect.ValueOf(object).Elem().FieldByName(part)
+	if !target.IsValid() || target.Kind() != reflect.Struct {
+		return false
+	}
+	values := make(map[int]reflect.Value, len(said))
+	for i := range target.NumField() {
+		field := target.Type().Field(i)
 		name, _ := wireName(field)
-		said, found := p.body.Status[name]
+		content, found := said[name]
 		if !found {
 			continue
 		}
-		if whole, replaces := said.(replacement); replaces && p.body.Metadata.ResourceVersion != "" {
+		if whole, replaces := content.(replacement); replaces && p.body.Metadata.ResourceVersion != "" {
 			// The version sees to it that what is replaced is what was compared.
 			values[i] = reflect.ValueOf(whole.after)
 			continue
 		}
-		value, ok := inPlaceOf(said, field.Type)
+		value, ok := inPlaceOf(content, field.Type)
 		if !ok {
 			return false
 		}
 		values[i] = value
 	}
-	if len(values) < len(p.body.Status) {
+	if len(values) < len(said) {
 		return false
 	}
 	for i, value := range values {
-		status.Field(i).Set(value)
-	}
-	if version := p.body.Metadata.ResourceVersion; version != "" {
-		object.SetResourceVersion(version)
+		target.Field(i).Set(value)
 	}
 	return true
+}
+
+// mergedText is what comes of labels or annotations, in a map of its own unless nothing changes.
+func mergedText(before map[string]string, said map[string]any) (after map[string]string, ok bool) {
+	if len(said) == 0 {
+		return before, true
+	}
+	after = maps.Clone(before)
+	if after == nil {
+		after = make(map[string]string, len(said))
+	}
+	for key, value := range said {
+		switch value := value.(type) {
+		case nil:
+			delete(after, key)
+		case string:
+			after[key] = value
+		default:
+			return nil, false
+		}
+	}
+	return after, true
 }
 
 // inPlaceOf is a value as a field of a type holds it, if it takes the place of whatever was there.

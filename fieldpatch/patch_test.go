@@ -60,6 +60,51 @@ func TestSetStatusIsThePatch(t *testing.T) {
 	}
 }
 
+// TestSetObjectIsThePatch does the same to all but the status.
+func TestSetObjectIsThePatch(t *testing.T) {
+	binding := &workv1alpha2.ResourceBinding{Spec: workv1alpha2.ResourceBindingSpec{Replicas: 3, Clusters: []workv1alpha2.TargetCluster{{Name: "m1", Replicas: 3}}}}
+	binding.Labels, binding.Annotations = map[string]string{"a": "1", "b": "2"}, map[string]string{"c": "3"}
+	bare := &corev1.ConfigMap{Data: map[string]string{"x": "y"}}
+	for _, c := range []struct {
+		name   string
+		object client.Object
+		body   body
+		sets   bool
+	}{
+		{"targets", binding, body{Spec: map[string]any{"clusters": []workv1alpha2.TargetCluster{{Name: "m2", Replicas: 3}}}}, true},
+		{"no targets", binding, body{Spec: map[string]any{"clusters": nil}}, true},
+		{"labels and annotations", binding, body{Metadata: metadata{
+			Labels: map[string]any{"a": nil, "b": "3", "d": "4"}, Annotations: map[string]any{"c": nil},
+		}}, true},
+		{"the first label", bare, body{Metadata: metadata{Labels: map[string]any{"a": "1"}}}, true},
+		{"a version", bare, body{Metadata: metadata{ResourceVersion: "7", Annotations: map[string]any{"a": "1"}}}, true},
+		{"a status beside", binding, body{Metadata: metadata{Labels: map[string]any{"a": nil}}, Status: map[string]any{"conditions": nil}}, false},
+		{"an object that merges", binding, body{Metadata: metadata{Labels: map[string]any{"a": nil}}, Spec: map[string]any{"resource": map[string]any{"name": "x"}}}, false},
+		{"a label that is no text", binding, body{Metadata: metadata{Labels: map[string]any{"a": 1}}}, false},
+		{"a spec where there is none", bare, body{Spec: map[string]any{"data": nil}}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := &patch{c.body}
+			before := c.object.DeepCopyObject().(client.Object)
+			// The maps stay those of the object, as in a shallow copy of what is stored.
+			changed := reflect.New(reflect.TypeOf(c.object).Elem())
+			changed.Elem().Set(reflect.ValueOf(c.object).Elem())
+			set := changed.Interface().(client.Object)
+			if sets := p.SetObject(set); sets != c.sets {
+				t.Fatalf("SetObject: %t, want %t", sets, c.sets)
+			}
+			if !reflect.DeepEqual(c.object, before) {
+				t.Fatal("it changed a map that is shared")
+			}
+			if c.sets {
+				agrees(t, p, before, set)
+			} else if !reflect.DeepEqual(set, before) {
+				t.Error("it changed what it could not set")
+			}
+		})
+	}
+}
+
 // TestBetweenReplacesObjects sees to it that nothing of a replaced object is left over, which a merge by itself would leave.
 func TestBetweenReplacesObjects(t *testing.T) {
 	summary := func(names ...corev1.ResourceName) *clusterv1alpha1.ResourceSummary {

@@ -1,13 +1,53 @@
 // Package rawjson judges JSON without decoding it.
 package rawjson
 
-import "bytes"
+import (
+	"bytes"
+	"strconv"
+)
 
 // Canonical tells whether JSON is certainly as encoding/json writes maps: compact, its keys in order, and of strings and numbers
 // only such as are sure to come back as they are, which are printable ASCII without escapes, and integers. What API servers keep
 // mostly is. Two canonical values are equal if, and only if, their bytes are.
 func Canonical(data []byte) bool {
 	rest, ok := sortedValue(data, 0)
+	return ok && len(rest) == 0
+}
+
+// Integers tells the members of an object. It reports false for anything but a canonical object whose members are integers that fit,
+// of which it may have told some.
+func Integers(data []byte, each func(name []byte, value int64)) bool {
+	if len(data) < 2 || data[0] != '{' {
+		return false
+	}
+	if data[1] == '}' {
+		return len(data) == 2
+	}
+	var last []byte
+	for rest := data[1:]; ; rest = rest[1:] {
+		name, after, ok := plainText(rest)
+		end := bytes.IndexAny(after, ",}")
+		if !ok || last != nil && bytes.Compare(last, name) >= 0 || end < 1 || after[0] != ':' {
+			return false
+		}
+		last = name
+		digits := after[1:end]
+		value, err := strconv.ParseInt(string(digits), 10, 64)
+		if err != nil || !plainInteger(digits) {
+			return false
+		}
+		each(name, value)
+		if rest = after[end:]; rest[0] == '}' {
+			return len(rest) == 1
+		}
+	}
+}
+
+func plainInteger(data []byte) bool {
+	if len(data) == 0 || string(data) == "0" {
+		return len(data) > 0
+	}
+	rest, ok := plainNumber(data)
 	return ok && len(rest) == 0
 }
 

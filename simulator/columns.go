@@ -41,6 +41,8 @@ type Columns struct {
 	// Scheduler is the configuration of the member's kube-scheduler, nil for its defaults.
 	Scheduler *configv1.KubeSchedulerConfiguration
 	Pools     []kube.NodePool
+	// Lag is how long the controllers and the scheduler of the member take to tell what they have done; see kube.Options.
+	Lag time.Duration
 	// Changed hears, from within an event, of each workload that has another status than before; nil for nobody. It may read
 	// the cluster.
 	Changed func(kube.Key)
@@ -72,7 +74,7 @@ func (f *Fleet) AddColumnar(_ context.Context, spec fleet.Spec, options Columns)
 	moves := &columns{cluster: added, changed: options.Changed, fail: f.fail, dirty: map[kube.Key]time.Time{}, pace: control.NewPace(firstRest, longestRest)}
 	moves.note = func(key kube.Key, err error) { f.troubles["member "+spec.Name+" "+key.String()] = err }
 	moves.kube, err = kube.New(f.loop, kube.Options{
-		Seed: f.random.Uint64(), Timing: options.Timing, Scheduler: options.Scheduler,
+		Seed: f.random.Uint64(), Timing: options.Timing, Scheduler: options.Scheduler, Lag: options.Lag, Beside: f.options.Beside,
 		Events: kube.Events{Status: moves.onStatus, Scaled: moves.onScaled, Removed: moves.onRemoved},
 	})
 	if err != nil {
@@ -242,7 +244,7 @@ func (c *columns) write(key kube.Key) error {
 // statusOf is a patch that gives an object the status of another one of its kind.
 type statusOf struct{ from client.Object }
 
-var _ store.StatusSetter = statusOf{}
+var _ store.Setter = statusOf{}
 
 // Type implements client.Patch.
 func (statusOf) Type() types.PatchType { return types.MergePatchType }
@@ -252,7 +254,10 @@ func (s statusOf) Data(client.Object) ([]byte, error) {
 	return json.Marshal(map[string]any{"status": statusField(s.from).Interface()})
 }
 
-// SetStatus implements store.StatusSetter.
+// SetObject implements store.Setter.
+func (statusOf) SetObject(client.Object) bool { return false }
+
+// SetStatus implements store.Setter.
 func (s statusOf) SetStatus(object client.Object) bool {
 	statusField(object).Set(statusField(s.from))
 	return true

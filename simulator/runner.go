@@ -32,29 +32,35 @@ type runner struct {
 	// kinds are those of its watches.
 	kinds []schema.GroupVersionKind
 
-	// queued keys have a turn planned that has not begun; timers count the turns of a key, so that a timer from before the
-	// last turn is known to be stale.
-	queued   map[control.Key]bool
-	timers   map[control.Key]uint64
-	failures map[control.Key]int
-	// order is the queue of a controller that brings its own, otherwise nil: it stands for queued, timers and failures.
+	keys map[control.Key]*keyState
+	// order is the queue of a controller that brings its own, otherwise nil: it stands for what is known of turns to come.
 	// looking is when the runner looks into it next; the zero time for never.
 	order   control.Queue
 	looking time.Time
 
-	// busy keys have a turn that waits for the answer to its last request; as many as there are workers. Those that are woken
-	// meanwhile have another, and those in the backlog wait for a worker.
-	busy    map[control.Key]bool
-	again   map[control.Key]bool
-	backlog []control.Key
+	// busy counts the keys that are, as many as there are workers at most; those in the backlog wait for a worker.
+	busy    int
+	backlog []*keyState
 
-	held map[control.Key][]control.Source
 	open map[control.Source]int
 	// seen are the views of the kinds in open sources.
 	seen map[clusterKind][]control.View
 
 	// ended runners let what was planned for them pass.
 	ended bool
+}
+
+// keyState is what a runner knows of a key.
+type keyState struct {
+	key control.Key
+	// A queued key has a turn planned that has not begun; turns counts those that have, so that a timer from before the last one
+	// is known to be stale.
+	queued   bool
+	turns    uint64
+	failures int
+	// A busy key has a turn that waits for the answer to its last request. If it is woken meanwhile it has another one again.
+	busy, again bool
+	held        []control.Source
 }
 
 // clusterKind is a kind in a cluster, "" for the control plane.
@@ -66,9 +72,7 @@ type clusterKind struct {
 func newRunner(f *Fleet, value control.Controller, deps control.Deps) *runner {
 	r := &runner{
 		fleet: f, value: value, deps: deps,
-		queued: map[control.Key]bool{}, timers: map[control.Key]uint64{}, failures: map[control.Key]int{},
-		busy: map[control.Key]bool{}, again: map[control.Key]bool{},
-		held: map[control.Key][]control.Source{}, open: map[control.Source]int{}, seen: map[clusterKind][]control.View{},
+		keys: map[control.Key]*keyState{}, open: map[control.Source]int{}, seen: map[clusterKind][]control.View{},
 	}
 	for _, watched := range value.Watches {
 		r.kinds = append(r.kinds, f.kindOf(watched.Object))
@@ -98,60 +102,76 @@ func (r *runner) wake(keys ...control.Key) {
 		return
 	}
 	for _, key := range keys {
-		if r.queued[key] {
-			continue
-		}
-		r.queued[key] = true
-		r.fleet.loop.After(0, func() { r.turn(key) })
+		r.plan(r.state(key))
 	}
 }
 
-// wakeAfter wakes the key later, unless it has a turn before that.
-func (r *runner) wakeAfter(key control.Key, delay time.Duration) {
-	turn := r.timers[key]
+// state is what is known of a key, which may be nothing yet.
+func (r *runner) state(key control.Key) *keyState {
+	known := r.keys[key]
+	if known == nil {
+		known = &keyState{key: key}
+		r.keys[key] = known
+	}
+	return known
+}
+
+// plan plans a turn unless there is one.
+func (r *runner) plan(of *keyState) {
+	if !of.queued {
+		of.queued = true
+		r.fleet.loop.After(0, func() { r.turn(of) })
+	}
+}
+
+// planAfter plans a turn for later, unless the key has one before that.
+func (r *runner) planAfter(of *keyState, delay time.Duration) {
+	turns := of.turns
 	r.fleet.loop.After(delay, func() {
-		if r.timers[key] == turn {
-			r.wake(key)
+		if of.turns == turns {
+			r.plan(of)
 		}
 	})
 }
 
-func (r *runner) turn(key control.Key) {
+func (r *runner) turn(of *keyState) {
 	switch {
 	case r.ended:
 		return
-	case r.busy[key]:
-		r.again[key] = true
+	case of.busy:
+		of.again = true
 		return
 	case !r.idle():
-		r.backlog = append(r.backlog, key)
+		r.backlog = append(r.backlog, of)
 		return
 	}
-	delete(r.queued, key)
-	r.timers[key]++
-	result, err := r.take(key)
-	r.afterRequests(key, func() { r.conclude(key, result, err) })
+	of.queued = false
+	of.turns++
+	result, err := r.take(of)
+	r.afterRequests(of, func() { r.conclude(of, result, err) })
 }
 
 // idle reports whether a worker is.
-func (r *runner) idle() bool { return len(r.busy) < max(r.value.Workers, 1) }
+func (r *runner) idle() bool { return r.busy < max(r.value.Workers, 1) }
 
 // afterRequests ends a turn when its last request is answered.
-func (r *runner) afterRequests(key control.Key, end func()) {
+func (r *runner) afterRequests(of *keyState, end func()) {
 	if r.fleet.spent == 0 {
 		end()
 		return
 	}
-	r.busy[key] = true
+	of.busy = true
+	r.busy++
 	r.fleet.loop.After(r.fleet.spent, func() {
 		if r.ended {
 			return
 		}
-		delete(r.busy, key)
+		of.busy = false
+		r.busy--
 		end()
-		if r.again[key] {
-			delete(r.again, key)
-			r.backlog = append(r.backlog, key)
+		if of.again {
+			of.again = false
+			r.backlog = append(r.backlog, of)
 		}
 		for len(r.backlog) > 0 && r.idle() {
 			next := r.backlog[0]
@@ -162,33 +182,37 @@ func (r *runner) afterRequests(key control.Key, end func()) {
 }
 
 // conclude does what the outcome of a turn asks for.
-func (r *runner) conclude(key control.Key, result control.Result, err error) {
+func (r *runner) conclude(of *keyState, result control.Result, err error) {
 	switch {
 	case control.Stale(err):
-		r.wakeAfter(key, conflictDelay)
+		r.planAfter(of, conflictDelay)
 		return
 	case err != nil:
-		r.fleet.note(r.value.Name, key, err)
-		r.wakeAfter(key, backoff(r.failures[key]))
-		r.failures[key]++
+		r.fleet.note(r.value.Name, of.key, err)
+		delay := backoff(of.failures)
+		if result.RequeueAfter > 0 {
+			delay = min(delay, result.RequeueAfter)
+		}
+		r.planAfter(of, delay)
+		of.failures++
 		return
 	}
-	delete(r.failures, key)
+	of.failures = 0
 	r.wake(result.Wake...)
 	if result.RequeueAfter > 0 {
-		r.wakeAfter(key, result.RequeueAfter)
+		r.planAfter(of, result.RequeueAfter)
 	}
 }
 
 // take runs one turn.
-func (r *runner) take(key control.Key) (control.Result, error) {
+func (r *runner) take(of *keyState) (control.Result, error) {
 	r.fleet.spent = 0
 	if turn := r.fleet.options.Turn; turn != nil {
 		turn(r.value.Name)
 	}
-	result, err := r.value.Reconcile(r.fleet.ctx, r.deps, key)
+	result, err := r.value.Reconcile(r.fleet.ctx, r.deps, of.key)
 	if err == nil {
-		err = r.hold(key, result.Sources)
+		err = r.hold(of, result.Sources)
 	}
 	return result, err
 }
@@ -221,11 +245,12 @@ func (r *runner) orderedTurn() {
 	}
 	key, ok := r.order.Next(r.fleet.loop.Now())
 	if ok {
-		result, err := r.take(key)
+		of := r.state(key)
+		result, err := r.take(of)
 		if err != nil && !control.Stale(err) {
 			r.fleet.note(r.value.Name, key, err)
 		}
-		r.afterRequests(key, func() {
+		r.afterRequests(of, func() {
 			r.order.Done(key, control.Outcome{Err: err, RequeueAfter: result.RequeueAfter}, r.fleet.loop.Now())
 			r.wake(result.Wake...)
 			r.look()
@@ -245,8 +270,8 @@ func backoff(failures int) time.Duration {
 }
 
 // hold makes wanted the full set of sources of a key.
-func (r *runner) hold(key control.Key, wanted []control.Source) error {
-	before := r.held[key]
+func (r *runner) hold(of *keyState, wanted []control.Source) error {
+	before := of.held
 	if slices.Equal(before, wanted) {
 		return nil
 	}
@@ -264,9 +289,9 @@ func (r *runner) hold(key control.Key, wanted []control.Source) error {
 		}
 		r.open[source]++
 		before = append(slices.Clip(before), source)
-		r.held[key] = before
+		of.held = before
 	}
-	r.held[key] = slices.Clone(wanted)
+	of.held = slices.Clone(wanted)
 	for _, source := range before {
 		if slices.Contains(wanted, source) {
 			continue
@@ -277,9 +302,6 @@ func (r *runner) hold(key control.Key, wanted []control.Source) error {
 			kind := clusterKind{source.Cluster, source.GVK}
 			r.seen[kind] = slices.DeleteFunc(r.seen[kind], func(view control.View) bool { return view == source.View })
 		}
-	}
-	if len(wanted) == 0 {
-		delete(r.held, key)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // CleanManifest removes what an API server or a controller wrote into a template and what must not reach a member: most of
@@ -34,6 +35,16 @@ func CleanManifest(object *unstructured.Unstructured) {
 	case corev1.SchemeGroupVersion.WithKind("PersistentVolumeClaim"):
 		removeAnnotations(object, "volume.kubernetes.io/selected-node")
 	}
+}
+
+// cleanedBelow tells the kinds of which CleanManifest takes more than metadata and status.
+func cleanedBelow(gvk schema.GroupVersionKind) bool {
+	switch gvk {
+	case batchv1.SchemeGroupVersion.WithKind("Job"), corev1.SchemeGroupVersion.WithKind("Secret"),
+		corev1.SchemeGroupVersion.WithKind("ServiceAccount"), corev1.SchemeGroupVersion.WithKind("Service"):
+		return true
+	}
+	return false
 }
 
 func removeAnnotations(object *unstructured.Unstructured, keys ...string) {

@@ -146,3 +146,60 @@ func FuzzDefaultWork(f *testing.F) {
 		}
 	})
 }
+
+// TestFinished sees to it that the short way is taken where it may, and nowhere else.
+func TestFinished(t *testing.T) {
+	const id = "id-1"
+	marks := `"annotations":{"` + names.AnnotationManagedAnnotations + `":"` + names.AnnotationManagedAnnotations + "," + names.AnnotationManagedLabels +
+		`","` + names.AnnotationManagedLabels + `":"` + names.LabelWorkID + `"},"labels":{"` + names.LabelWorkID + `":"` + id + `"},"name":"x"`
+	for manifest, want := range map[string]bool{
+		`{"apiVersion":"v1","kind":"ConfigMap","metadata":{` + marks + `}}`:                                                  true,
+		`{"apiVersion":"apps/v1","kind":"Deployment","metadata":{` + marks + `},"spec":{"replicas":3}}`:                      true,
+		`{"apiVersion":"apps/v1","kind":"Deployment","metadata":{` + marks + `},"spec":{"replicas":3},"status":{}}`:          false,
+		`{"apiVersion":"apps/v1","kind":"Deployment","metadata":{` + marks + `,"uid":"u"}}`:                                  false,
+		`{"apiVersion":"batch/v1","kind":"Job","metadata":{` + marks + `},"spec":{"ttlSecondsAfterFinished":5}}`:             false,
+		`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"}}`:                                                     false,
+		`{"kind":"ConfigMap","apiVersion":"v1","metadata":{` + marks + `}}`:                                                  false,
+		`{"apiVersion":"v1","kind":"ConfigMap","metadata":{` + marks + `},"spec":{"text":"é"}}`:                              false,
+		`{"apiVersion":"v1","kind":"ConfigMap","metadata":{` + marks[:len(marks)-len(`,"name":"x"`)] + `,"zone":{"a":"b"}}}`: true,
+		`{"apiVersion":"v1","kind":"ConfigMap","Metadata":{` + marks + `}}`:                                                  false,
+		`{"apiVersion":"v1","kind":"ConfigMap","metadata":[]}`:                                                               false,
+		`[]`: false, `null`: false, ``: false,
+	} {
+		manifest := newWork(manifest).Spec.Workload.Manifests[0]
+		if got := finished(&manifest, id); got != want {
+			t.Errorf("finished(%s) is %t", manifest.Raw, got)
+		}
+		holdsFinished(t, manifest, id)
+	}
+	other := newWork(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{` + marks + `}}`).Spec.Workload.Manifests[0]
+	if finished(&other, "id-2") {
+		t.Error("finished for another Work")
+	}
+}
+
+// holdsFinished compares what is said of a manifest with what preparing it does.
+func holdsFinished(t *testing.T, manifest workv1alpha1.Manifest, id string) {
+	t.Helper()
+	if !finished(&manifest, id) {
+		return
+	}
+	if raw, err := prepareManifest(&manifest, id); err != nil || string(raw) != string(manifest.Raw) {
+		t.Errorf("%s is said to be finished, and becomes %s, %v", manifest.Raw, raw, err)
+	}
+}
+
+// FuzzFinished does so with anything, and with what preparing it has left.
+func FuzzFinished(f *testing.F) {
+	f.Add([]byte(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x","labels":{"a":"b"}}}`))
+	f.Add([]byte(`{"apiVersion":"v1","kind":"Service","metadata":{"annotations":{"a":null}},"spec":{"clusterIP":"1.2.3.4"}}`))
+	f.Add([]byte(`{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"annotations":{"deployment.kubernetes.io/revision":"1"}}}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		manifest := workv1alpha1.Manifest{RawExtension: runtime.RawExtension{Raw: raw}}
+		holdsFinished(t, manifest, "id")
+		if prepared, err := prepareManifest(&manifest, "id"); err == nil {
+			manifest.Raw = prepared
+			holdsFinished(t, manifest, "id")
+		}
+	})
+}

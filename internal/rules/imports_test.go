@@ -13,7 +13,7 @@ var (
 	// pure code runs in both drivers. Everything from outside reaches it as an argument.
 	pure = folders{
 		"api/...", "binding/...", "configfile", "control/...", "controlplane", "controllers/...", "!controllers/live/...", "estimator/...", "!estimator/rpc/...",
-		"eviction/...", "fieldpatch", "rawjson", "fleet", "interpreter/...", "!interpreter/webhook/...", "override/...", "policy/...", "scheduler/...", "!scheduler/framework/extender/...", "simulator/...", "!simulator/store/conformance/...",
+		"eviction/...", "fieldpatch", "rawjson", "fleet", "interpreter/...", "!interpreter/webhook/...", "override/...", "policy/...", "rebalance/...", "scheduler/...", "!scheduler/framework/extender/...", "simulator/...", "!simulator/store/conformance/...",
 		"workload/...",
 	}
 	// core is the code that decides: data in, data out.
@@ -28,7 +28,7 @@ var (
 		"gonum.org/v1/gonum/...", "k8s.io/api/...", "k8s.io/apimachinery/...", "k8s.io/component-helpers/...", "k8s.io/klog/v2",
 		"k8s.io/utils/ptr",
 	}
-	coreFolders = folders{"api/...", "scheduler/placement/...", "estimator/...", "!estimator/rpc/..."}
+	coreFolders = folders{"api/...", "rawjson", "scheduler/placement/...", "estimator/...", "!estimator/rpc/..."}
 )
 
 // outside reaches the world, waits for it, or starts goroutines.

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/seatrial/seatrial/api/names"
+	"github.com/seatrial/seatrial/rawjson"
 )
 
 // counters are the numbers in the status of a workload controller. The sum of the members' numbers is the status of the
@@ -21,7 +22,14 @@ type counters struct {
 	exactTemplate bool
 }
 
-const observedGeneration = "observedGeneration"
+// What a reported status tells of generations: that of the template it was made of, its own, and the one its controller has seen.
+const (
+	templateGeneration = "resourceTemplateGeneration"
+	ownGeneration      = "generation"
+	observedGeneration = "observedGeneration"
+)
+
+var generations = []string{templateGeneration, ownGeneration, observedGeneration}
 
 // reflect reports the counters of a member object with the two generations that aggregate needs.
 func (c counters) reflect(object *unstructured.Unstructured) (map[string]any, error) {
@@ -34,8 +42,8 @@ func (c counters) reflect(object *unstructured.Unstructured) (map[string]any, er
 	if err != nil {
 		return nil, fmt.Errorf("annotation %s: %w", names.AnnotationTemplateGeneration, err)
 	}
-	reported := map[string]any{"resourceTemplateGeneration": template}
-	numbers := map[string]int64{"generation": object.GetGeneration()}
+	reported := map[string]any{templateGeneration: template}
+	numbers := map[string]int64{ownGeneration: object.GetGeneration()}
 	if !c.hideObserved {
 		if numbers[observedGeneration], err = counter(status, observedGeneration); err != nil {
 			return nil, err
@@ -88,49 +96,63 @@ func (c counters) aggregate(in aggregation) (map[string]any, error) {
 
 // sum adds up the members' counters and counts the members that observed the current template.
 func (c counters) sum(in aggregation) (sums map[string]int64, current int, err error) {
-	sums = map[string]int64{}
+	names := c.all()
+	sums = make(map[string]int64, len(names)+1)
+	wanted := append(names, generations...)
+	numbers := make(map[string]int64, len(wanted))
 	for _, item := range in.items {
 		if item.Status == nil {
 			continue
 		}
-		var status map[string]any
-		if err := json.Unmarshal(item.Status.Raw, &status); err != nil {
+		clear(numbers)
+		if err := readNumbers(item.Status.Raw, wanted, numbers); err != nil {
 			return nil, 0, fmt.Errorf("status from cluster %s: %w", item.ClusterName, err)
 		}
-		for _, name := range c.all() {
-			value, err := counter(status, name)
-			if err != nil {
-				return nil, 0, fmt.Errorf("status from cluster %s: %w", item.ClusterName, err)
-			}
-			sums[name] += value
+		for _, name := range names {
+			sums[name] += numbers[name]
 		}
-		observed, err := c.observedTemplate(status, in.object.GetGeneration())
-		if err != nil {
-			return nil, 0, fmt.Errorf("status from cluster %s: %w", item.ClusterName, err)
-		}
-		if observed {
+		if c.observedTemplate(numbers, in.object.GetGeneration()) {
 			current++
 		}
 	}
 	return sums, current, nil
 }
 
+// readNumbers takes numbers by their names out of a status, which has nothing else as a rule.
+func readNumbers(raw []byte, wanted []string, into map[string]int64) error {
+	if rawjson.Integers(raw, func(name []byte, value int64) {
+		for _, known := range wanted {
+			if string(name) == known {
+				into[known] = value
+				return
+			}
+		}
+	}) {
+		return nil
+	}
+	clear(into)
+	var status map[string]any
+	if err := json.Unmarshal(raw, &status); err != nil {
+		return err
+	}
+	for _, name := range wanted {
+		value, err := counter(status, name)
+		if err != nil {
+			return err
+		}
+		into[name] = value
+	}
+	return nil
+}
+
 // observedTemplate tells whether a member's controller caught up with the member object, and that with the template as far as
 // the aggregation knows it.
-func (c counters) observedTemplate(status map[string]any, generation int64) (bool, error) {
-	template, err := counter(status, "resourceTemplateGeneration")
-	if err != nil {
-		return false, err
-	}
-	current, err := counter(status, "generation")
-	if err != nil {
-		return false, err
-	}
-	observed, err := counter(status, observedGeneration)
+func (c counters) observedTemplate(numbers map[string]int64, generation int64) bool {
+	template := numbers[templateGeneration]
 	if c.exactTemplate && template > generation {
-		return false, err
+		return false
 	}
-	return current == observed && template >= generation, err
+	return numbers[ownGeneration] == numbers[observedGeneration] && template >= generation
 }
 
 func (c counters) all() []string {
@@ -139,7 +161,7 @@ func (c counters) all() []string {
 
 // write puts numbers into a status; those without a duty to appear vanish at zero.
 func (c counters) write(status map[string]any, numbers map[string]int64) {
-	for _, name := range append([]string{"generation", observedGeneration}, c.nonZero...) {
+	for _, name := range append([]string{ownGeneration, observedGeneration}, c.nonZero...) {
 		delete(status, name)
 		if value := numbers[name]; value != 0 {
 			status[name] = value

@@ -3,6 +3,7 @@ package kube
 import (
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,15 +19,16 @@ type Loop interface {
 	After(delay time.Duration, run func())
 }
 
-// Events tell what the cluster has done by itself. They are called at the end of a turn, from the loop, in the order of keys.
-// They may read the cluster and plan events, and must not change it.
+// Events tell what the cluster has done by itself. They are called at the end of a turn, from the loop. They may read the cluster
+// and plan events, and must not change it.
 type Events struct {
-	// Status: the status of a workload or ResourceQuota differs from what was last told, or from nothing.
+	// Status: the status of a workload or ResourceQuota differs from what was last told, or from nothing. It comes after the others,
+	// in the order of keys.
 	Status func(Key)
 	// Scaled: a HorizontalPodAutoscaler has given the workload another number of replicas. Whoever holds the object writes it
 	// there; applying it again changes nothing.
 	Scaled func(Key, int32)
-	// Removed: a Job has outlived its time or the history of its CronJob. It is called at once.
+	// Removed: a Job has outlived its time or the history of its CronJob.
 	Removed func(Key)
 }
 
@@ -37,6 +39,11 @@ type Options struct {
 	// Scheduler is the configuration of kube-scheduler, nil for its defaults.
 	Scheduler *configv1.KubeSchedulerConfiguration
 	Events    Events
+	// Lag is the time between the beginning of a turn and its end, when the events come. Zero: both are in the same instant.
+	Lag time.Duration
+	// Beside calls what it is given once, at any time and on any goroutine: turns are worked off there while the loop goes on, up
+	// to their end or to the next call of the cluster. It changes nothing but the time this takes. Nil works them off in the loop.
+	Beside func(func())
 }
 
 // Stats count what has happened since the beginning.
@@ -45,13 +52,20 @@ type Stats struct {
 }
 
 // Cluster is one member cluster. It is driven by its Loop and used by one goroutine at a time; it shares nothing that changes
-// with other clusters.
+// with other clusters. Every exported method begins with advance or join.
 type Cluster struct {
 	loop   Loop
 	epoch  time.Time
 	now    int64
 	timing Timing
 	events Events
+	lag    time.Duration
+	beside func(func())
+
+	// aside is the work of a turn that may be under way on another goroutine, which alone uses the cluster until then; nil for none.
+	aside *sync.Once
+	// news are the events of the present turn but for those of statuses.
+	news []func()
 
 	// startups draws latencies, lots settles ties of the scheduler, fate decides how Jobs end: one source each, so that none
 	// depends on how often another was asked.
@@ -184,7 +198,7 @@ type ledger struct {
 func New(loop Loop, options Options) (*Cluster, error) {
 	source := func(stream uint64) rand.Source { return rand.NewPCG(options.Seed, stream) }
 	c := &Cluster{
-		loop: loop, epoch: loop.Now(), timing: options.Timing.WithDefaults(), events: options.Events,
+		loop: loop, epoch: loop.Now(), timing: options.Timing.WithDefaults(), events: options.Events, lag: options.Lag, beside: options.Beside,
 		startups: source(1), lots: rand.New(source(2)), fate: rand.New(source(3)),
 		resources: newResources(), shapes: newShapeTable(), poolOf: map[string]int32{}, imageOf: map[string]int32{}, workOf: map[Key]int32{},
 		namespaces: map[string]map[string]string{}, priorityClasses: map[string]priorityClass{},
@@ -201,8 +215,11 @@ func New(loop Loop, options Options) (*Cluster, error) {
 
 func (c *Cluster) time(at int64) time.Time { return c.epoch.Add(time.Duration(at)) }
 
-// advance takes over the time of the loop.
-func (c *Cluster) advance() { c.now = int64(c.loop.Now().Sub(c.epoch)) }
+// advance takes over the time of the loop, after what there was to do before.
+func (c *Cluster) advance() {
+	c.join()
+	c.now = int64(c.loop.Now().Sub(c.epoch))
+}
 
 // poke asks for a turn in this instant.
 func (c *Cluster) poke() {
@@ -211,6 +228,7 @@ func (c *Cluster) poke() {
 	}
 	c.poked = true
 	c.loop.After(0, func() {
+		c.join()
 		c.poked = false
 		c.turn()
 	})
@@ -219,11 +237,35 @@ func (c *Cluster) poke() {
 // down tells that the control plane of the cluster decides nothing.
 func (c *Cluster) down() bool { return c.paused || c.dead }
 
-// turn works off one instant.
+// turn works off one instant, aside if it can, and plans its end.
 func (c *Cluster) turn() {
 	c.advance()
-	c.turning = true
 	c.stats.Turns++
+	once := &sync.Once{}
+	c.aside = once
+	if c.beside != nil {
+		c.beside(func() { once.Do(c.work) })
+	} else {
+		c.join()
+	}
+	if c.lag == 0 {
+		c.end()
+		return
+	}
+	c.loop.After(c.lag, c.end)
+}
+
+// join waits until the work of the last turn is done, or does it.
+func (c *Cluster) join() {
+	if c.aside != nil {
+		c.aside.Do(c.work)
+		c.aside = nil
+	}
+}
+
+// work does what is to be done in this instant. It uses nothing but the cluster's own rows.
+func (c *Cluster) work() {
+	c.turning = true
 	for again := true; again; {
 		c.fire()
 		if c.down() {
@@ -234,7 +276,17 @@ func (c *Cluster) turn() {
 	}
 	c.turning = false
 	c.endPulls()
+}
+
+// end tells what has become of a turn, and plans the next.
+func (c *Cluster) end() {
+	c.advance()
 	c.arm()
+	news := c.news
+	c.news = nil
+	for _, tell := range news {
+		tell()
+	}
 	if !c.down() {
 		c.report()
 	}
@@ -361,18 +413,23 @@ func (c *Cluster) arm() {
 		return
 	}
 	c.wakes = append(c.wakes, at)
-	c.loop.After(time.Duration(at-c.now), func() {
+	// During the lag of a turn something may have become due already.
+	c.loop.After(time.Duration(max(at-c.now, 0)), func() {
 		c.wakes = slices.DeleteFunc(c.wakes, func(other int64) bool { return other == at })
 		c.turn()
 	})
 }
 
 // Stats returns the counts of the cluster.
-func (c *Cluster) Stats() Stats { return c.stats }
+func (c *Cluster) Stats() Stats {
+	c.join()
+	return c.stats
+}
 
 // Problems returns what the cluster could not do by itself, such as running a CronJob whose template cannot be read, and
 // forgets it.
 func (c *Cluster) Problems() []error {
+	c.join()
 	found := c.problems
 	c.problems = nil
 	return found

@@ -86,7 +86,7 @@ func (c *Cluster) runCron(id int32) {
 			Labels: object.Spec.JobTemplate.Labels, Annotations: object.Spec.JobTemplate.Annotations},
 		Spec: object.Spec.JobTemplate.Spec,
 	}
-	if err := c.Apply(made); err != nil {
+	if err := c.apply(made); err != nil {
 		c.problems = append(c.problems, fmt.Errorf("running CronJob %s/%s: %w", object.Namespace, object.Name, err))
 		return
 	}
@@ -98,9 +98,9 @@ func (c *Cluster) runCron(id int32) {
 
 // remove deletes what the cluster has made itself, and tells its store.
 func (c *Cluster) remove(key Key) {
-	c.Delete(key)
+	c.delete(key)
 	if c.events.Removed != nil {
-		c.events.Removed(key)
+		c.news = append(c.news, func() { c.events.Removed(key) })
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
@@ -18,6 +19,7 @@ import (
 // node that the claim selects, without a look at pods around. It makes no objects, and asked again it looks only at nodes that
 // have changed since.
 func (c *Cluster) Replicas(requirements *workv1alpha2.ReplicaRequirements) (int32, error) {
+	c.join()
 	asked, amounts, err := c.readDemand(requirements)
 	if err != nil {
 		return 0, err
@@ -33,6 +35,22 @@ func (c *Cluster) Replicas(requirements *workv1alpha2.ReplicaRequirements) (int3
 		}
 	}
 	return int32(min(v.sum, int64(estimator.Unbounded), math.MaxInt32)), nil
+}
+
+// Unschedulable counts the pods of the present revision of a workload that have found no node for longer than a threshold.
+func (c *Cluster) Unschedulable(key Key, threshold time.Duration) int32 {
+	c.join()
+	id, ok := c.workOf[key]
+	if !ok {
+		return 0
+	}
+	count := int32(0)
+	for _, of := range c.sets[c.works[id].current].pods {
+		if p := &c.pods[of]; p.phase == pending && p.active() && time.Duration(c.now-p.since) > threshold {
+			count++
+		}
+	}
+	return count
 }
 
 // demand tells what replicas ask of nodes from what others do: by a few amounts, and a digest of all else, zero for nothing.
@@ -155,6 +173,7 @@ func (c *Cluster) room(request []amount, row int32) int64 {
 
 // Fill gives an index the nodes and pods of the cluster, for estimates that look at pods around.
 func (c *Cluster) Fill(index *nodes.Index) error {
+	c.join()
 	for _, node := range c.Nodes() {
 		if err := index.UpsertNode(node); err != nil {
 			return err

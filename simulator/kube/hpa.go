@@ -140,6 +140,7 @@ func (c *Cluster) setReplicas(id, replicas int32) {
 	w.replicas = replicas
 	c.touch(id)
 	if c.events.Scaled != nil {
-		c.events.Scaled(w.key, replicas)
+		key := w.key
+		c.news = append(c.news, func() { c.events.Scaled(key, replicas) })
 	}
 }

@@ -179,6 +179,10 @@ func (c *Cluster) topology(key string) int32 { return c.shapes.topology(key) }
 // SetNamespace tells the labels of a namespace, which affinity terms may select.
 func (c *Cluster) SetNamespace(name string, labels map[string]string) {
 	c.advance()
+	c.setNamespace(name, labels)
+}
+
+func (c *Cluster) setNamespace(name string, labels map[string]string) {
 	if old, known := c.namespaces[name]; known && maps.Equal(old, labels) {
 		return
 	}

@@ -2,7 +2,9 @@ package kube
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,7 +22,12 @@ type chaos struct {
 }
 
 func newChaos(t testing.TB, seed uint64) *chaos {
-	c := &chaos{world: newWorld(t, Options{Seed: seed, Timing: Timing{Decision: time.Millisecond}}), random: rand.New(rand.NewPCG(seed, 99))}
+	return newChaosOf(t, Options{Seed: seed})
+}
+
+func newChaosOf(t testing.TB, options Options) *chaos {
+	options.Timing = Timing{Decision: time.Millisecond}
+	c := &chaos{world: newWorld(t, options), random: rand.New(rand.NewPCG(options.Seed, 99))}
 	c.must(c.AddPool(NodePool{Name: "main", Count: 6, Zones: []string{"a", "b"}, Allocatable: list("4", "16Gi", "8")}))
 	c.pool("burst", 1, func(p *NodePool) { p.Min, p.Max = 1, 3 })
 	return c
@@ -151,6 +158,38 @@ func (c *chaos) heal() {
 	c.loop.run(24 * time.Hour)
 	if more := c.Stats().Timers - timers; more > 0 {
 		c.t.Errorf("a cluster at rest ran %d timers in a day", more)
+	}
+}
+
+// TestBeside plays the same with turns in the loop, on another goroutine, and never begun by anybody but those who wait.
+func TestBeside(t *testing.T) {
+	work := make(chan func(), 100)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for next := range work {
+			next()
+		}
+	}()
+	defer func() { close(work); <-done }()
+	ways := map[string]func(func()){"in the loop": nil, "aside": func(next func()) { work <- next }, "late": func(func()) {}}
+	for seed := range uint64(20) {
+		var first string
+		for _, way := range slices.Sorted(maps.Keys(ways)) {
+			c := newChaosOf(t, Options{Seed: seed, Lag: 70 * time.Millisecond, Beside: ways[way]})
+			for range 60 {
+				c.step()
+				c.loop.run(time.Duration(c.random.IntN(30000)) * time.Millisecond)
+			}
+			c.heal()
+			history := c.Digest() + fmt.Sprint(c.told, c.Stats())
+			if first == "" {
+				first = history
+			}
+			if history != first {
+				t.Errorf("seed %d has another history with turns %s", seed, way)
+			}
+		}
 	}
 }
 

@@ -315,6 +315,7 @@ func (c *Cluster) changedQuotas() []Key {
 
 // Quota returns the status of a ResourceQuota, and whether it exists.
 func (c *Cluster) Quota(key Key) (corev1.ResourceQuotaStatus, bool) {
+	c.join()
 	q := c.quota(key)
 	if q == nil {
 		return corev1.ResourceQuotaStatus{}, false

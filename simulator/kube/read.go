@@ -188,6 +188,7 @@ func (c *Cluster) podStatus(p *pod) corev1.PodStatus {
 
 // Placed counts the pods of a workload by node pool: those on nodes that have not finished and do not end.
 func (c *Cluster) Placed(key Key) map[string]int {
+	c.join()
 	placed := map[string]int{}
 	id, ok := c.workOf[key]
 	if !ok {
@@ -205,6 +206,7 @@ func (c *Cluster) Placed(key Key) map[string]int {
 
 // PoolSize is how many nodes of a pool there are; 0 when there is no such pool.
 func (c *Cluster) PoolSize(name string) int {
+	c.join()
 	if id, ok := c.poolOf[name]; ok {
 		return c.pools[id].alive
 	}

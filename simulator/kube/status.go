@@ -50,6 +50,7 @@ func (s Status) Settled() bool {
 
 // Status returns the status of a workload as of now, and whether it exists.
 func (c *Cluster) Status(key Key) (Status, bool) {
+	c.join()
 	id, ok := c.workOf[key]
 	if !ok {
 		return Status{}, false
@@ -245,6 +246,7 @@ func (s Status) DaemonSetStatus() appsv1.DaemonSetStatus {
 
 // JobStatus writes the status as the API has it.
 func (c *Cluster) JobStatus(s Status) batchv1.JobStatus {
+	c.join()
 	started := metav1.NewTime(c.time(int64(s.Started)))
 	status := batchv1.JobStatus{
 		StartTime: &started, Active: s.Replicas, Succeeded: s.Succeeded, Failed: s.Failed, Ready: ptr.To(s.Ready),
@@ -274,6 +276,7 @@ func interimCondition(final string) batchv1.JobConditionType {
 
 // Workloads lists the keys of all workloads, sorted.
 func (c *Cluster) Workloads() []Key {
+	c.join()
 	keys := make([]Key, 0, len(c.workOf))
 	for id := range c.works {
 		if c.works[id].known {

@@ -8,17 +8,22 @@ import (
 
 // NodeSummary counts nodes and those the control plane holds for ready, in constant time.
 func (c *Cluster) NodeSummary() clusterv1alpha1.NodeSummary {
+	c.join()
 	return clusterv1alpha1.NodeSummary{TotalNum: int32(c.known), ReadyNum: int32(c.healthy)}
 }
 
 // Version changes whenever the answers of NodeSummary and ResourceSummary could: who has asked at a version need not ask again
 // while it stays the same.
-func (c *Cluster) Version() uint64 { return c.version }
+func (c *Cluster) Version() uint64 {
+	c.join()
+	return c.version
+}
 
 // ResourceSummary adds up what nodes offer, what pods without a node ask for and what pods on nodes hold until they have
 // finished, in constant time. With models it counts nodes by them, which takes time for the nodes that have changed since.
 // Answers share their lists and counts until the next change: readers must not change them.
 func (c *Cluster) ResourceSummary(models []clusterv1alpha1.ResourceModel) clusterv1alpha1.ResourceSummary {
+	c.join()
 	if c.summarised != c.version {
 		c.summarised = c.version
 		c.summary = clusterv1alpha1.ResourceSummary{

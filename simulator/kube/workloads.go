@@ -87,6 +87,10 @@ type workload struct {
 // defaults filled in. The cluster keeps the object and relies on nobody changing it.
 func (c *Cluster) Apply(object client.Object) error {
 	c.advance()
+	return c.apply(object)
+}
+
+func (c *Cluster) apply(object client.Object) error {
 	var err error
 	switch object := object.(type) {
 	case *appsv1.Deployment:
@@ -118,7 +122,7 @@ func (c *Cluster) Apply(object client.Object) error {
 			c.defaultClass = class
 		}
 	case *corev1.Namespace:
-		c.SetNamespace(object.Name, object.Labels)
+		c.setNamespace(object.Name, object.Labels)
 	default:
 		err = fmt.Errorf("applying %T %s: the simulated cluster has no such kind", object, object.GetName())
 	}
@@ -271,6 +275,10 @@ func (c *Cluster) dropSet(of int32) {
 // Delete removes an object; the pods of a workload end with it. Deleting what is not there changes nothing.
 func (c *Cluster) Delete(key Key) {
 	c.advance()
+	c.delete(key)
+}
+
+func (c *Cluster) delete(key Key) {
 	defer c.poke()
 	switch key.Kind {
 	case KindPodDisruptionBudget:
@@ -300,7 +308,7 @@ func (c *Cluster) Delete(key Key) {
 	w := &c.works[id]
 	if w.cron != nil {
 		for _, started := range slices.Clone(w.cron.jobs) {
-			c.Delete(started)
+			c.delete(started)
 		}
 	}
 	w = &c.works[id]

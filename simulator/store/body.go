@@ -45,14 +45,11 @@ func bodyOf(goType reflect.Type, encoders *encoders) body {
 	return b
 }
 
-// withoutOthers copies metadata and status of a Go value alone; everything below them stays shared.
-func (b body) withoutOthers(object client.Object) client.Object {
-	copied := shallow(object)
-	value := reflect.ValueOf(copied).Elem()
-	for _, index := range b.others {
-		value.Field(index).SetZero()
-	}
-	return copied
+// statusAlone is a Go value with the status of another one, which it shares, and nothing else.
+func (b body) statusAlone(object client.Object) client.Object {
+	alone := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
+	b.copyStatus(alone, object)
+	return alone
 }
 
 // copyStatus gives to the status of from; from may be nil for none.

@@ -153,14 +153,10 @@ func (c *storeClient) patch(ctx context.Context, object, content client.Object, 
 	if err := requireName(key, a); err != nil {
 		return err
 	}
-	if setter, ok := patch.(StatusSetter); ok && a == aspectStatus && k.stored != nil && k.resource.Status {
-		v, done, err := c.store.setStatus(ctx, k, key, setter, options)
-		if err != nil {
-			return err
-		}
-		if done {
-			return answer(content, gvk, v)
-		}
+	if v, done, err := c.store.set(ctx, k, key, patch, a, options); err != nil {
+		return err
+	} else if done {
+		return answer(content, gvk, v)
 	}
 	data, err := patch.Data(content)
 	if err != nil {

@@ -20,35 +20,65 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// StatusSetter is a merge patch that can be carried out on the Go type of a kind as well, without its JSON.
-type StatusSetter interface {
+// Setter is a merge patch that can be carried out on the Go type of a kind as well, without its JSON. What its methods set may be
+// shared. They report false, and have changed nothing that is shared, when the way through JSON must be taken.
+type Setter interface {
 	client.Patch
-	// SetStatus changes the status of an object, and its resource version where the patch demands one. What it sets may be
-	// shared. It reports false, and has changed nothing, when the way through JSON must be taken.
+	// SetStatus changes the status of an object, and its resource version where the patch demands one.
 	SetStatus(object client.Object) bool
+	// SetObject changes all of an object but its status. It puts new maps in the place of those that change.
+	SetObject(object client.Object) bool
 }
 
-// setStatus carries out such a patch; done is false when it has to be carried out on JSON.
-func (s *Store) setStatus(ctx context.Context, k *kind, key types.NamespacedName, setter StatusSetter,
+// errDeclined says that a patch can be carried out on JSON alone.
+var errDeclined = errors.New("cannot be set")
+
+// set carries out a patch on Go values; done is false when it has to be carried out on JSON.
+func (s *Store) set(ctx context.Context, k *kind, key types.NamespacedName, patch client.Patch, a aspect,
 	options writeOptions) (v *version, done bool, err error) {
-	declined := errors.New("cannot be set")
-	v, err = s.modify(ctx, modification{
+	setter, ok := patch.(Setter)
+	switch {
+	case !ok || k.stored == nil:
+	case a == aspectObject:
+		v, err = s.setObject(ctx, k, key, setter, options)
+	case a == aspectStatus && k.resource.Status:
+		v, err = s.setStatus(ctx, k, key, setter, options)
+	}
+	if errors.Is(err, errDeclined) {
+		return nil, false, nil
+	}
+	return v, v != nil, err
+}
+
+func (s *Store) setObject(ctx context.Context, k *kind, key types.NamespacedName, setter Setter, options writeOptions) (*version, error) {
+	return s.modify(ctx, modification{
+		kind: k, key: key, aspect: aspectObject, options: options,
+		next: existing(k, key, func(current *version) (client.Object, error) {
+			draft := shallow(current.object)
+			if !setter.SetObject(draft) {
+				return nil, errDeclined
+			}
+			return s.draftTyped(k, draft.DeepCopyObject().(client.Object))
+		}),
+	})
+}
+
+func (s *Store) setStatus(ctx context.Context, k *kind, key types.NamespacedName, setter Setter, options writeOptions) (*version, error) {
+	return s.modify(ctx, modification{
 		kind: k, key: key, aspect: aspectStatus, onlyStatus: true, options: options,
 		next: existing(k, key, func(current *version) (client.Object, error) {
-			// Nothing but metadata and status of a draft for the status counts.
-			draft := k.body.withoutOthers(current.object)
+			// Nothing but the status of a draft for the status counts.
+			draft := shallow(current.object)
 			if !setter.SetStatus(draft) {
-				return nil, declined
+				return nil, errDeclined
 			}
-			draft = draft.DeepCopyObject().(client.Object)
-			s.settler.canonicalise(draft)
+			// What was set may be somebody's; the metadata below its own fields stays that of the version before.
+			owned := k.body.statusAlone(draft).DeepCopyObject().(client.Object)
+			s.settler.canonicalise(owned)
+			k.body.copyStatus(draft, owned)
 			return draft, nil
 		}),
 	})
-	if errors.Is(err, declined) {
-		return nil, false, nil
-	}
-	return v, true, err
 }
 
 // patched makes a draft of the current version with a patch applied.
