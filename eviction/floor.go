@@ -26,6 +26,35 @@ func (o *Options) Least(template *unstructured.Unstructured, replicas int32) int
 	return max(int64(replicas)-int64(away), 1)
 }
 
+// Beyond is how many replicas a workload may have beyond those it wants while some of them move: as many as the installation allows,
+// or as the workload's own roll-outs add, and one at least. A Deployment says so in its strategy; others add one at a time.
+func (o *Options) Beyond(template *unstructured.Unstructured, replicas int32) int32 {
+	most := o.Surge
+	if most == (intstr.IntOrString{}) {
+		most = ownSurge(template)
+	}
+	beyond, err := intstr.GetScaledValueFromIntOrPercent(&most, int(replicas), true)
+	if err != nil {
+		return 1
+	}
+	return int32(min(max(beyond, 1), math.MaxInt32))
+}
+
+// ownSurge is how many replicas a roll-out adds: a quarter where a Deployment says nothing.
+func ownSurge(template *unstructured.Unstructured) intstr.IntOrString {
+	if template.GetKind() != "Deployment" {
+		return intstr.FromInt32(1)
+	}
+	deployment := &appsv1.Deployment{}
+	if runtime.DefaultUnstructuredConverter.FromUnstructured(template.Object, deployment) != nil {
+		return intstr.FromInt32(1)
+	}
+	if rolling := deployment.Spec.Strategy.RollingUpdate; rolling != nil && rolling.MaxSurge != nil {
+		return *rolling.MaxSurge
+	}
+	return intstr.FromString("25%")
+}
+
 // awayOf is how many replicas may be away during a roll-out: a quarter where nothing is said.
 func awayOf(strategy *appsv1.DeploymentStrategy, replicas int32) int {
 	if strategy.Type == appsv1.RecreateDeploymentStrategyType {

@@ -60,6 +60,12 @@ func (o *Options) Assess(task *workv1alpha2.GracefulEvictionTask, view *View) (e
 	return !o.serves(view, task.FromCluster) || o.enoughWithout(view), Never
 }
 
+// Settled tells whether a binding is where its last decision wants it: nothing is held elsewhere or waits to leave, and every
+// target is healthy.
+func (o *Options) Settled(view *View) bool {
+	return view.Decided && len(view.Spec.GracefulEvictionTasks) == 0 && o.allHealthy(view)
+}
+
 // Dates tells whether the time of a task begins to run: from when it takes effect, but a user's grace period from the eviction on.
 func (o *Options) Dates(spec *workv1alpha2.ResourceBindingSpec, task *workv1alpha2.GracefulEvictionTask) bool {
 	return task.CreationTimestamp.IsZero() && (task.GracePeriodSeconds != nil || !Waiting(spec, task))

@@ -3,6 +3,8 @@ package eviction
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/intstr"
+
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 )
 
@@ -31,6 +33,9 @@ type Options struct {
 	// Floor is the part of the replicas, from 0 to 1, that must be ready elsewhere before Timeout takes a copy that serves. At 0 it
 	// is what the workload's own roll-outs keep up.
 	Floor float64
+	// Surge is how many replicas a workload may have beyond those it wants while the scheduler moves some of them, as a number or
+	// a part of them. The zero value is what the workload's own roll-outs add.
+	Surge intstr.IntOrString
 	// Reference turns everything off that the reference does not do.
 	Reference bool
 }

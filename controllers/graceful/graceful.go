@@ -5,6 +5,7 @@ package graceful
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -72,14 +73,14 @@ func (a *assessor) reconcile(ctx context.Context, deps control.Deps, key control
 	if !bound.GetDeletionTimestamp().IsZero() || len(bound.Spec.GracefulEvictionTasks) == 0 {
 		return control.Result{}, nil
 	}
-	clusters, err := read(ctx, deps, bound)
+	clusters, err := bound.Clusters(ctx, deps.Client)
 	if err != nil {
 		return control.Result{}, err
 	}
 	changed := bound.Clone()
 	dated := a.date(deps, changed)
-	ended, next := a.assess(ctx, deps, changed, clusters)
-	if !dated && len(ended) == 0 {
+	ended, stepped, next := a.assess(ctx, deps, changed, clusters)
+	if !dated && !stepped && len(ended) == 0 {
 		return control.Result{RequeueAfter: next}, nil
 	}
 	if err := write(ctx, deps, bound, changed); err != nil {
@@ -89,29 +90,6 @@ func (a *assessor) reconcile(ctx context.Context, deps control.Deps, key control
 		deps.Events.Eventf(bound.Object, corev1.EventTypeNormal, names.EventEvictWorkloadFromClusterSucceed, "the copy in cluster %s is not held any more", cluster)
 	}
 	return control.Result{RequeueAfter: next}, nil
-}
-
-// read gets the clusters that a binding names.
-func read(ctx context.Context, deps control.Deps, bound binding.Binding) (map[string]*clusterv1alpha1.Cluster, error) {
-	var wanted []string
-	for _, target := range bound.Spec.Clusters {
-		wanted = append(wanted, target.Name)
-	}
-	for _, task := range bound.Spec.GracefulEvictionTasks {
-		wanted = append(wanted, task.FromCluster)
-	}
-	clusters := map[string]*clusterv1alpha1.Cluster{}
-	for _, name := range wanted {
-		cluster := &clusterv1alpha1.Cluster{}
-		err := deps.Client.Get(ctx, types.NamespacedName{Name: name}, cluster)
-		if client.IgnoreNotFound(err) != nil {
-			return nil, fmt.Errorf("reading cluster %s: %w", name, err)
-		}
-		if err == nil {
-			clusters[name] = cluster
-		}
-	}
-	return clusters, nil
 }
 
 // date starts the time of the tasks for which it runs now.
@@ -127,25 +105,21 @@ func (a *assessor) date(deps control.Deps, changed binding.Binding) bool {
 	return dated
 }
 
-// assess takes out the tasks that end, and a target that was to be left and whose time is over with it. Next is how long it is until
-// time alone may end another, 0 for never.
-func (a *assessor) assess(ctx context.Context, deps control.Deps, changed binding.Binding, clusters map[string]*clusterv1alpha1.Cluster) (ended []string, next time.Duration) {
-	spec := changed.Spec.DeepCopy()
-	view := &eviction.View{
-		Spec: spec, Decided: changed.Status.SchedulerObservedGeneration == changed.GetGeneration(), Copies: changed.Status.AggregatedStatus,
-		Seen:  func(cluster string) bool { return clusters[cluster] != nil && workload.Ready(clusters[cluster]) },
-		Gone:  func(cluster string) bool { return clusters[cluster] == nil },
-		Least: func() int64 { return a.floor(ctx, deps, changed) }, Now: deps.Clock.Now(),
-	}
+// assess takes out the tasks that end, and a target that was to be left and whose time is over with it. Those that stay may give up
+// a part of what they hold. Next is how long it is until time alone may change more, 0 for never.
+func (a *assessor) assess(
+	ctx context.Context, deps control.Deps, changed binding.Binding, clusters map[string]*clusterv1alpha1.Cluster,
+) (ended []string, stepped bool, next time.Duration) {
+	before := changed.Clone()
+	spec, view := before.Spec, eviction.Look(before, clusters, deps.Clock.Now())
+	view.Least = func() int64 { return a.floor(ctx, deps, changed) }
 	var kept []workv1alpha2.GracefulEvictionTask
 	for i := range spec.GracefulEvictionTasks {
 		task := &spec.GracefulEvictionTasks[i]
 		ends, wait := a.options.Assess(task, view)
 		if !ends {
 			kept = append(kept, *task)
-			if wait > 0 && (next == 0 || wait < next) {
-				next = wait
-			}
+			next = sooner(next, wait)
 			continue
 		}
 		ended = append(ended, task.FromCluster)
@@ -153,8 +127,20 @@ func (a *assessor) assess(ctx context.Context, deps control.Deps, changed bindin
 			eviction.Remove(changed.Spec, task.FromCluster)
 		}
 	}
+	stepped, wait := a.options.Step(kept, view)
+	if stepped {
+		kept = slices.DeleteFunc(kept, func(task workv1alpha2.GracefulEvictionTask) bool { return eviction.Spared(spec, &task) })
+	}
 	changed.Spec.GracefulEvictionTasks = kept
-	return ended, next
+	return ended, stepped, sooner(next, wait)
+}
+
+// sooner is the shorter of two waits, of which 0 or less never ends.
+func sooner(a, b time.Duration) time.Duration {
+	if a <= 0 || b > 0 && b < a {
+		return max(b, 0)
+	}
+	return a
 }
 
 // floor is that of the template of a binding; all of its replicas when it cannot be read.

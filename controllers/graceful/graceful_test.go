@@ -190,3 +190,28 @@ func TestWakes(t *testing.T) {
 		}
 	}
 }
+
+// TestHeldReplicasGoInSteps: what is ready elsewhere is not held any longer, and the time begins anew with each step.
+func TestHeldReplicasGoInSteps(t *testing.T) {
+	held := func(task *workv1alpha2.GracefulEvictionTask) {
+		task.Producer, task.Reason, task.Replicas = names.EvictionProducerScheduler, names.EvictionReasonMoved, ptr.To[int32](2)
+	}
+	s := newStage(t, []string{"m2"}, held, clusterOf("m1", "True"), clusterOf("m2", "True"))
+	stored := s.stored(t)
+	stored.Spec.Placement = &policyv1alpha1.Placement{ReplicaScheduling: &policyv1alpha1.ReplicaSchedulingStrategy{ReplicaSchedulingType: policyv1alpha1.ReplicaSchedulingTypeDivided}}
+	if err := s.deps.Client.Update(t.Context(), stored.Object); err != nil {
+		t.Fatal(err)
+	}
+	if stored, _ := s.turns(t, time.Minute, copyIn("m1", healthy, "2")); *stored.Spec.GracefulEvictionTasks[0].Replicas != 2 {
+		t.Errorf("%d are held while none is ready elsewhere", *stored.Spec.GracefulEvictionTasks[0].Replicas)
+	}
+	s.clock.SetTime(began.Add(3 * time.Minute))
+	s.turns(t, 0, copyIn("m1", healthy, "2"), copyIn("m2", unhealthy, "1"))
+	stored, next := s.turns(t, 0, copyIn("m1", healthy, "1"), copyIn("m2", unhealthy, "1"))
+	if task := stored.Spec.GracefulEvictionTasks[0]; *task.Replicas != 1 || !task.CreationTimestamp.Time.Equal(began.Add(3*time.Minute)) || next != 5*time.Minute {
+		t.Errorf("with one ready elsewhere: %d are held since %s, looked at again after %s", *task.Replicas, task.CreationTimestamp, next)
+	}
+	if stored, _ := s.turns(t, 0, copyIn("m1", healthy, "1"), copyIn("m2", healthy, "2")); len(stored.Spec.GracefulEvictionTasks) > 0 {
+		t.Errorf("with all ready elsewhere: %v", stored.Spec.GracefulEvictionTasks)
+	}
+}

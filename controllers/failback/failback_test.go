@@ -1,0 +1,284 @@
+package failback
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	testclock "k8s.io/utils/clock/testing"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/api/names"
+	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/estimator"
+	"github.com/seatrial/seatrial/eviction"
+	"github.com/seatrial/seatrial/internal/byhand"
+	"github.com/seatrial/seatrial/scheduler"
+)
+
+// stage is a control plane whose clusters have been ready for an hour.
+type stage struct {
+	*byhand.Plane
+	t     *testing.T
+	clock *testclock.FakePassiveClock
+}
+
+func newStage(t *testing.T, change func(*Options)) *stage {
+	options := Defaults()
+	options.Decide = scheduler.Options{Name: "default-scheduler", General: estimator.General{}}.Decide
+	if change != nil {
+		change(&options)
+	}
+	s := &stage{Plane: byhand.New(t, New(options)), t: t}
+	s.clock = s.Clock.(*testclock.FakePassiveClock)
+	return s
+}
+
+// cluster has room for so many replicas beside those that run, and has been as ready as it is for so long.
+func (s *stage) cluster(name string, room int64, ready metav1.ConditionStatus, since time.Duration) {
+	cluster := &clusterv1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: clusterv1alpha1.ClusterSpec{SyncMode: clusterv1alpha1.Push}}
+	s.Create(cluster)
+	cluster.Status.Conditions = []metav1.Condition{{
+		Type: names.ConditionClusterReady, Status: ready, Reason: names.ReasonClusterReady, LastTransitionTime: metav1.NewTime(s.clock.Now().Add(-since)),
+	}}
+	cluster.Status.APIEnablements = []clusterv1alpha1.APIEnablement{{GroupVersion: "apps/v1", Resources: []clusterv1alpha1.APIResource{{Name: "deployments", Kind: "Deployment"}}}}
+	cluster.Status.ResourceSummary = &clusterv1alpha1.ResourceSummary{Allocatable: corev1.ResourceList{
+		corev1.ResourcePods: *resource.NewQuantity(10_000, resource.DecimalSI), corev1.ResourceCPU: *resource.NewQuantity(room, resource.DecimalSI),
+	}}
+	s.Must(s.Store.Status().Update(s.t.Context(), cluster))
+}
+
+// workload runs as wanted where it is, is divided by room, asks one CPU for a replica, and may move by itself.
+func (s *stage) workload(name string, change func(binding.Binding), clusters ...workv1alpha2.TargetCluster) {
+	view := binding.New("default", name)
+	view.SetAnnotations(map[string]string{names.AnnotationRebalance: names.RebalanceAutomatic})
+	view.Spec.Resource = workv1alpha2.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "default", Name: name}
+	view.Spec.ReplicaRequirements = &workv1alpha2.ReplicaRequirements{ResourceRequest: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}
+	view.Spec.Placement = &policyv1alpha1.Placement{ReplicaScheduling: &policyv1alpha1.ReplicaSchedulingStrategy{
+		ReplicaSchedulingType: policyv1alpha1.ReplicaSchedulingTypeDivided, ReplicaDivisionPreference: policyv1alpha1.ReplicaDivisionPreferenceWeighted,
+		WeightPreference: &policyv1alpha1.ClusterPreferences{DynamicWeight: policyv1alpha1.DynamicWeightByAvailableReplicas},
+	}}
+	view.Spec.Clusters = clusters
+	for _, target := range clusters {
+		view.Spec.Replicas += target.Replicas
+	}
+	decided := metav1.NewTime(s.clock.Now().Add(-time.Hour))
+	view.Status.LastScheduledTime = &decided
+	if change != nil {
+		change(view)
+	}
+	status := *view.Status
+	s.Create(view.Object)
+	*view.Status = status
+	view.Status.SchedulerObservedGeneration = view.GetGeneration()
+	for _, target := range clusters {
+		view.Status.AggregatedStatus = append(view.Status.AggregatedStatus, workv1alpha2.AggregatedStatusItem{
+			ClusterName: target.Name, Applied: true, Health: workv1alpha2.ResourceHealthy,
+			Status: &runtime.RawExtension{Raw: fmt.Appendf(nil, `{"replicas":%d,"readyReplicas":%d}`, target.Replicas, target.Replicas)},
+		})
+	}
+	s.Must(s.Store.Status().Update(s.t.Context(), view.Object))
+}
+
+// asked lists the bindings that a look asks to be placed anew.
+func (s *stage) asked() string {
+	s.t.Helper()
+	s.Turn(lookKey)
+	list, err := binding.List(s.t.Context(), s.Store)
+	s.Must(err)
+	var moved []string
+	for _, bound := range list {
+		if at := bound.Spec.RescheduleTriggeredAt; at != nil && at.Time.Equal(s.clock.Now()) {
+			moved = append(moved, bound.GetName())
+		}
+	}
+	slices.Sort(moved)
+	return strings.Join(moved, " ")
+}
+
+func on(cluster string, replicas int32) workv1alpha2.TargetCluster {
+	return workv1alpha2.TargetCluster{Name: cluster, Replicas: replicas}
+}
+
+// TestWhatMoves tells what pays back from what does not. The clusters m1 and m2 have little room left, m3 has much.
+func TestWhatMoves(t *testing.T) {
+	static := func(view binding.Binding) {
+		view.Spec.Placement.ReplicaScheduling.WeightPreference = &policyv1alpha1.ClusterPreferences{StaticWeightList: []policyv1alpha1.StaticClusterWeight{
+			{TargetCluster: policyv1alpha1.ClusterAffinity{ClusterNames: []string{"m1"}}, Weight: 1}, {TargetCluster: policyv1alpha1.ClusterAffinity{ClusterNames: []string{"m3"}}, Weight: 1},
+		}}
+	}
+	for name, c := range map[string]struct {
+		change func(binding.Binding)
+		on     []workv1alpha2.TargetCluster
+		moves  bool
+	}{
+		"out of balance":             {nil, []workv1alpha2.TargetCluster{on("m1", 6), on("m2", 6)}, true},
+		"as balanced as it can be":   {nil, []workv1alpha2.TargetCluster{on("m1", 3), on("m2", 3), on("m3", 6)}, false},
+		"off by rounding":            {nil, []workv1alpha2.TargetCluster{on("m1", 4), on("m2", 3), on("m3", 5)}, false},
+		"nobody asked for it":        {func(view binding.Binding) { view.SetAnnotations(nil) }, []workv1alpha2.TargetCluster{on("m1", 12)}, false},
+		"all of it in each cluster":  {func(view binding.Binding) { view.Spec.Placement.ReplicaScheduling = nil }, []workv1alpha2.TargetCluster{on("m1", 6)}, false},
+		"less than the hysteresis":   {nil, []workv1alpha2.TargetCluster{on("m1", 250), on("m2", 250), on("m3", 300)}, false},
+		"weights, and one is back":   {static, []workv1alpha2.TargetCluster{on("m1", 6)}, true},
+		"weights, as they should be": {static, []workv1alpha2.TargetCluster{on("m1", 3), on("m3", 3)}, false},
+		"few clusters, any will do": {func(view binding.Binding) {
+			view.Spec.Placement.ReplicaScheduling.ReplicaDivisionPreference = policyv1alpha1.ReplicaDivisionPreferenceAggregated
+		}, []workv1alpha2.TargetCluster{on("m1", 6)}, false},
+		"moved not long ago": {func(view binding.Binding) {
+			at, later := metav1.NewTime(time.Date(2025, 12, 31, 23, 55, 0, 0, time.UTC)), metav1.NewTime(time.Date(2025, 12, 31, 23, 56, 0, 0, time.UTC))
+			view.Spec.RescheduleTriggeredAt, view.Status.LastScheduledTime = &at, &later
+		}, []workv1alpha2.TargetCluster{on("m1", 6), on("m2", 6)}, false},
+		"moved long ago": {func(view binding.Binding) {
+			at, later := metav1.NewTime(time.Date(2025, 12, 31, 20, 0, 0, 0, time.UTC)), metav1.NewTime(time.Date(2025, 12, 31, 20, 1, 0, 0, time.UTC))
+			view.Spec.RescheduleTriggeredAt, view.Status.LastScheduledTime = &at, &later
+		}, []workv1alpha2.TargetCluster{on("m1", 6), on("m2", 6)}, true},
+		"it failed over by itself": {func(view binding.Binding) {
+			view.Spec.Failover = &policyv1alpha1.FailoverBehavior{Application: &policyv1alpha1.ApplicationFailoverBehavior{PurgeMode: policyv1alpha1.PurgeModeGracefully}}
+		}, []workv1alpha2.TargetCluster{on("m1", 6), on("m2", 6)}, false},
+		"something is held": {func(view binding.Binding) {
+			view.Spec.GracefulEvictionTasks = []workv1alpha2.GracefulEvictionTask{{FromCluster: "m4", Reason: "R", Producer: "P"}}
+		}, []workv1alpha2.TargetCluster{on("m1", 6), on("m2", 6)}, false},
+	} {
+		s := newStage(t, nil)
+		s.cluster("m1", 500, metav1.ConditionTrue, time.Hour)
+		s.cluster("m2", 500, metav1.ConditionTrue, time.Hour)
+		s.cluster("m3", 1000, metav1.ConditionTrue, time.Hour)
+		s.workload("web", c.change, c.on...)
+		if got := s.asked(); (got == "web") != c.moves {
+			t.Errorf("%s: moves %q, want %t", name, got, c.moves)
+		}
+	}
+}
+
+// TestReturnsToItsFirstGroup: the group of clusters that the user named first has room again.
+func TestReturnsToItsFirstGroup(t *testing.T) {
+	s := newStage(t, nil)
+	s.cluster("m1", 100, metav1.ConditionTrue, time.Hour)
+	s.cluster("m2", 100, metav1.ConditionTrue, time.Hour)
+	group := func(name, cluster string) policyv1alpha1.ClusterAffinityTerm {
+		return policyv1alpha1.ClusterAffinityTerm{AffinityName: name, ClusterAffinity: policyv1alpha1.ClusterAffinity{ClusterNames: []string{cluster}}}
+	}
+	s.workload("web", func(view binding.Binding) {
+		view.Spec.Placement.ClusterAffinities = []policyv1alpha1.ClusterAffinityTerm{group("home", "m1"), group("away", "m2")}
+		view.Status.SchedulerObservedAffinityName = "away"
+	}, on("m2", 4))
+	if got := s.asked(); got != "web" {
+		t.Fatalf("moves %q", got)
+	}
+	view := binding.New("default", "web")
+	s.Read(view.Object)
+	if view.Status.SchedulerObservedAffinityName != "" {
+		t.Errorf("the scheduler would go on from group %s", view.Status.SchedulerObservedAffinityName)
+	}
+}
+
+// TestLeavesItsOverflowClusters: the clusters that the user prefers have room again.
+func TestLeavesItsOverflowClusters(t *testing.T) {
+	for room, want := range map[int64]string{0: "", 100: "web"} {
+		s := newStage(t, nil)
+		s.cluster("m1", room, metav1.ConditionTrue, time.Hour)
+		s.cluster("m2", 100, metav1.ConditionTrue, time.Hour)
+		s.workload("web", func(view binding.Binding) {
+			view.Spec.Placement.ClusterAffinities = []policyv1alpha1.ClusterAffinityTerm{{
+				AffinityName: "home", ClusterAffinity: policyv1alpha1.ClusterAffinity{ClusterNames: []string{"m1"}},
+				OverflowAffinities: []policyv1alpha1.OverflowClusterAffinity{{AffinityName: "beyond", ClusterAffinity: policyv1alpha1.ClusterAffinity{ClusterNames: []string{"m2"}}}},
+			}}
+			view.Status.SchedulerObservedAffinityName = "home"
+		}, on("m1", 2), on("m2", 4))
+		if got := s.asked(); got != want {
+			t.Errorf("with room for %d: moves %q, want %q", room, got, want)
+		}
+	}
+}
+
+// TestWaitsForAClusterToSettle: one that has just come back, or is not there, gets nothing.
+func TestWaitsForAClusterToSettle(t *testing.T) {
+	for since, want := range map[time.Duration]string{time.Minute: "", 4 * time.Minute: "", 5 * time.Minute: "web"} {
+		s := newStage(t, nil)
+		s.cluster("m1", 100, metav1.ConditionTrue, time.Hour)
+		s.cluster("m2", 1000, metav1.ConditionTrue, since)
+		s.workload("web", nil, on("m1", 12))
+		if got := s.asked(); got != want {
+			t.Errorf("after %s: moves %q, want %q", since, got, want)
+		}
+	}
+}
+
+// TestAFewAtATime: no more workloads move at once than the part of all that may, and the next ones when those have arrived.
+func TestAFewAtATime(t *testing.T) {
+	s := newStage(t, func(o *Options) { o.AtOnce = 0.34 })
+	s.cluster("m1", 500, metav1.ConditionTrue, time.Hour)
+	s.cluster("m2", 1000, metav1.ConditionTrue, time.Hour)
+	for i := range 6 {
+		s.workload(fmt.Sprint("web", i), nil, on("m1", 12))
+	}
+	if got := s.asked(); got != "web0 web1" {
+		t.Fatalf("at first: %q, want the first two", got)
+	}
+	s.clock.SetTime(s.clock.Now().Add(time.Minute))
+	if got := s.asked(); got != "" {
+		t.Errorf("while they move: %q", got)
+	}
+	arrived := binding.New("default", "web0")
+	s.Read(arrived.Object)
+	at := metav1.NewTime(s.clock.Now())
+	arrived.Status.LastScheduledTime, arrived.Status.SchedulerObservedGeneration = &at, arrived.GetGeneration()
+	s.Must(s.Store.Status().Update(t.Context(), arrived.Object))
+	if got := s.asked(); got != "web2" {
+		t.Errorf("when one has arrived: %q, want the next", got)
+	}
+}
+
+// TestOneClusterAfterTheOther: while workloads move into a cluster, none moves into another.
+func TestOneClusterAfterTheOther(t *testing.T) {
+	s := newStage(t, func(o *Options) { o.AtOnce = 1 })
+	for _, name := range []string{"m1", "m2", "m3", "m4"} {
+		s.cluster(name, 500, metav1.ConditionTrue, time.Hour)
+	}
+	among := func(clusters ...string) func(binding.Binding) {
+		return func(view binding.Binding) {
+			view.Spec.Placement.ClusterAffinity = &policyv1alpha1.ClusterAffinity{ClusterNames: clusters}
+		}
+	}
+	s.workload("a", among("m1", "m3"), on("m1", 12))
+	s.workload("b", among("m2", "m4"), on("m2", 12))
+	s.workload("c", among("m1", "m3"), on("m1", 12))
+	if got := s.asked(); got != "a c" {
+		t.Errorf("moves %q, want those into m3", got)
+	}
+}
+
+// TestWhoIsWoken: bindings that opt in begin the looks, which go on by themselves, and not for nothing.
+func TestWhoIsWoken(t *testing.T) {
+	m := &mover{options: Defaults()}
+	in, out := binding.New("default", "web"), binding.New("default", "web")
+	in.SetAnnotations(map[string]string{names.AnnotationRebalance: names.RebalanceAutomatic})
+	for name, c := range map[string]struct {
+		event control.Event
+		want  int
+	}{
+		"a new one": {control.Event{New: in.Object}, 1}, "it opts in": {control.Event{Old: out.Object, New: in.Object}, 1}, "it was in": {control.Event{Old: in.Object, New: in.Object}, 0},
+		"it is out": {control.Event{New: out.Object}, 0}, "it is gone": {control.Event{Old: in.Object}, 0},
+	} {
+		if keys := m.onBinding(context.Background(), nil, c.event); len(keys) != c.want {
+			t.Errorf("%s wakes %v", name, keys)
+		}
+	}
+	m.options.Eviction = eviction.Options{Reference: true}
+	if keys := m.onBinding(context.Background(), nil, control.Event{New: in.Object}); len(keys) > 0 {
+		t.Errorf("as in the reference: wakes %v", keys)
+	}
+	s := newStage(t, nil)
+	if result := s.Turn(lookKey); result.RequeueAfter != 0 {
+		t.Errorf("nothing has opted in, and it looks again after %s", result.RequeueAfter)
+	}
+}
