@@ -31,12 +31,13 @@ type Decisions struct {
 	// Estimators say which estimators of members are asked.
 	Estimators Estimators
 
-	registry framework.Registry
-	name     string
-	config   string
-	plugins  []string
-	base     placement.Options
-	gates    featuregate.MutableVersionedFeatureGate
+	registry    framework.Registry
+	name        string
+	config      string
+	plugins     []string
+	base        placement.Options
+	gates       featuregate.MutableVersionedFeatureGate
+	warnOfGates func()
 	// referenceFailover is scheduler.Options.ReferenceFailover.
 	referenceFailover bool
 }
@@ -53,7 +54,10 @@ func NewDecisions(registry framework.Registry) *Decisions {
 		GateOvercommitProtection: {Default: true, PreRelease: featuregate.Beta},
 		GateGracefulEviction:     {Default: true, PreRelease: featuregate.Beta},
 	}))
-	return &Decisions{Estimators: newEstimators(), registry: registry, name: framework.DefaultScheduler, plugins: []string{"*"}, gates: gates}
+	return &Decisions{
+		Estimators: newEstimators(), registry: registry, name: framework.DefaultScheduler, plugins: []string{"*"},
+		gates: gates, warnOfGates: AddOtherGates(gates),
+	}
 }
 
 // AddTo adds the flags to a command.
@@ -74,6 +78,7 @@ func (d *Decisions) AddTo(command *cobra.Command) {
 
 // Options reads the configuration file, if there is one, and applies the gates. Estimators and Recorder are left to the caller.
 func (d *Decisions) Options() (scheduler.Options, error) {
+	d.warnOfGates()
 	configuration, err := d.configuration()
 	if err != nil {
 		return scheduler.Options{}, err

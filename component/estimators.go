@@ -34,6 +34,11 @@ func newEstimators() Estimators {
 func (e *Estimators) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&e.enabled, "enable-scheduler-estimator", false, "Ask the estimators of members how much fits onto their nodes")
 	flags.BoolVar(&e.skipPull, "disable-scheduler-estimator-in-pull-mode", false, "Do not ask those of members in Pull mode")
+	e.addReachFlags(flags)
+}
+
+// addReachFlags adds the flags about where estimators are and how to talk to them.
+func (e *Estimators) addReachFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&e.options.Timeout, "scheduler-estimator-timeout", e.options.Timeout, "Time for one question to all estimators")
 	flags.Int32Var(&e.naming.Port, "scheduler-estimator-port", e.naming.Port, "Port of the Services of estimators")
 	flags.StringVar(&e.naming.Prefix, "scheduler-estimator-service-prefix", e.naming.Prefix, "What the names of their Services begin with, before the name of the member")

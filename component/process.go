@@ -33,6 +33,9 @@ import (
 type Process struct {
 	kubeconfig string
 	context    string
+	master     string
+	// planeFlags name the flags of these two.
+	planeFlags string
 	qps        float32
 	burst      int
 
@@ -46,8 +49,12 @@ type Process struct {
 	renewDeadline        time.Duration
 	retryPeriod          time.Duration
 
-	metricsAddress string
-	healthAddress  string
+	retries retries
+
+	metricsAddress   string
+	healthAddress    string
+	profiling        bool
+	profilingAddress string
 
 	logging *logs.Options
 }
@@ -56,27 +63,54 @@ type Process struct {
 func NewProcess(leaderElectName, healthAddress string) *Process {
 	return &Process{
 		// The API server's priority and fairness decides what a flood may do; a client-side limit would only slow the rest.
-		qps: -1, burst: 0, memberQPS: -1,
+		qps: -1, burst: 0, memberQPS: -1, planeFlags: "--kubeconfig and --context",
 		leaderElect: true, leaderElectName: leaderElectName, leaderElectNamespace: names.NamespaceSystem,
 		leaseDuration: 15 * time.Second, renewDeadline: 10 * time.Second, retryPeriod: 2 * time.Second,
-		metricsAddress: ":8080", healthAddress: healthAddress,
+		retries:        defaultRetries(),
+		metricsAddress: ":8080", healthAddress: healthAddress, profilingAddress: ":6060",
 		logging: logs.NewOptions(),
 	}
 }
 
 // AddFlags adds all but those about members.
 func (p *Process) AddFlags(flags *pflag.FlagSet) {
-	p.AddPlaneFlags(flags)
-	flags.Float32Var(&p.qps, "kube-api-qps", p.qps, "Requests a second to the control plane's API server; negative means no limit on the client's side")
-	flags.IntVar(&p.burst, "kube-api-burst", p.burst, "Requests to the control plane's API server above that rate for a short while")
+	p.AddServerFlags(flags)
+	p.addControllerFlags(flags)
+}
+
+// AddAgentFlags adds those of a component inside a member, for which the control plane is the far side.
+func (p *Process) AddAgentFlags(flags *pflag.FlagSet) {
+	p.planeFlags = "--karmada-kubeconfig and --karmada-context"
+	flags.StringVar(&p.kubeconfig, "karmada-kubeconfig", p.kubeconfig, "Path of the kubeconfig of the control plane's API server (required)")
+	flags.StringVar(&p.context, "karmada-context", p.context, "Context of that kubeconfig; empty means its current one")
+	p.addServingFlags(flags)
+	p.addControllerFlags(flags)
+	p.AddMemberFlags(flags)
+}
+
+func (p *Process) addControllerFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&p.leaderElect, "leader-elect", p.leaderElect, "Only work while holding the election Lease, so that several copies can run")
 	flags.StringVar(&p.leaderElectName, "leader-elect-resource-name", p.leaderElectName, "Name of the election Lease")
 	flags.StringVar(&p.leaderElectNamespace, "leader-elect-resource-namespace", p.leaderElectNamespace, "Namespace of the election Lease")
 	flags.DurationVar(&p.leaseDuration, "leader-elect-lease-duration", p.leaseDuration, "How long an unrenewed leadership stays valid")
 	flags.DurationVar(&p.renewDeadline, "leader-elect-renew-deadline", p.renewDeadline, "How long the leader tries to renew before it gives up")
 	flags.DurationVar(&p.retryPeriod, "leader-elect-retry-period", p.retryPeriod, "Pause between attempts to become leader")
+	p.retries.addTo(flags)
+}
+
+// AddServerFlags adds those of components of which all copies work at once.
+func (p *Process) AddServerFlags(flags *pflag.FlagSet) {
+	p.AddPlaneFlags(flags)
+	p.addServingFlags(flags)
+}
+
+func (p *Process) addServingFlags(flags *pflag.FlagSet) {
+	flags.Float32Var(&p.qps, "kube-api-qps", p.qps, "Requests a second to the control plane's API server; negative means no limit on the client's side")
+	flags.IntVar(&p.burst, "kube-api-burst", p.burst, "Requests to the control plane's API server above that rate for a short while")
 	flags.StringVar(&p.metricsAddress, "metrics-bind-address", p.metricsAddress, "Listen address of /metrics; 0 turns it off")
 	flags.StringVar(&p.healthAddress, "health-probe-bind-address", p.healthAddress, "Listen address of /healthz and /readyz; 0 turns them off")
+	flags.BoolVar(&p.profiling, "enable-pprof", p.profiling, "Serve profiles of the process under /debug/pprof")
+	flags.StringVar(&p.profilingAddress, "profiling-bind-address", p.profilingAddress, "Listen address of the profiles")
 	logsapi.AddFlags(p.logging, flags)
 }
 
@@ -85,6 +119,14 @@ func (p *Process) AddPlaneFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&p.kubeconfig, "kubeconfig", p.kubeconfig, "Path of the kubeconfig of the control plane's API server. Empty means $KUBECONFIG, or the pod's service account")
 	flags.StringVar(&p.context, "context", p.context, "Context of that kubeconfig; empty means its current one")
 }
+
+// AddMasterFlag adds the one that leads to another address than the kubeconfig.
+func (p *Process) AddMasterFlag(flags *pflag.FlagSet) {
+	flags.StringVar(&p.master, "master", p.master, "Address of the control plane's API server; wins over the kubeconfig")
+}
+
+// Kubeconfig is the path of the kubeconfig of the control plane, and the context of it, as the flags say.
+func (p *Process) Kubeconfig() (path, context string) { return p.kubeconfig, p.context }
 
 // AddMemberFlags adds those of components that talk to members.
 func (p *Process) AddMemberFlags(flags *pflag.FlagSet) {
@@ -102,50 +144,60 @@ func (p *Process) RESTConfig() (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = p.kubeconfig
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: p.context}
+	overrides.ClusterInfo.Server = p.master
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("finding the control plane (see --kubeconfig and --context): %w", err)
+		return nil, fmt.Errorf("finding the control plane (see %s): %w", p.planeFlags, err)
 	}
 	config.QPS, config.Burst = p.qps, p.burst
 	return config, nil
 }
 
-// Driver prepares what runs the controllers of a component.
-func (p *Process) Driver() (*live.Driver, error) {
+// Start applies the flags to the process, and tells how to reach the control plane and what every manager of a component serves.
+func (p *Process) Start() (*rest.Config, ctrl.Options, error) {
+	options := ctrl.Options{
+		Scheme: runtime.NewScheme(), Metrics: metricsserver.Options{BindAddress: p.metricsAddress}, HealthProbeBindAddress: p.healthAddress,
+	}
+	if p.profiling {
+		options.PprofBindAddress = p.profilingAddress
+	}
 	if err := logsapi.ValidateAndApply(p.logging, nil); err != nil {
-		return nil, fmt.Errorf("logging flags: %w", err)
+		return nil, options, fmt.Errorf("logging flags: %w", err)
 	}
 	ctrl.SetLogger(klog.Background())
 	if err := RegisterBuild(metrics.Registry); err != nil {
-		return nil, err
+		return nil, options, err
+	}
+	if err := scheme.AddToScheme(options.Scheme); err != nil {
+		return nil, options, fmt.Errorf("collecting the known kinds: %w", err)
 	}
 	config, err := p.RESTConfig()
+	return config, options, err
+}
+
+// Driver prepares what runs the controllers of a component.
+func (p *Process) Driver() (*live.Driver, error) {
+	config, options, err := p.Start()
 	if err != nil {
 		return nil, err
 	}
-	kinds := runtime.NewScheme()
-	if err := scheme.AddToScheme(kinds); err != nil {
-		return nil, fmt.Errorf("collecting the known kinds: %w", err)
-	}
-	webhooks, err := newWebhookClient(config, kinds)
+	return p.DriverOf(config, options)
+}
+
+// DriverOf prepares it for a control plane that is reached, and seen, in a way of its own; both come from Start.
+func (p *Process) DriverOf(config *rest.Config, options ctrl.Options) (*live.Driver, error) {
+	webhooks, err := newWebhookClient(config, options.Scheme)
 	if err != nil {
 		return nil, err
 	}
-	driver, err := live.NewDriver(config, ctrl.Options{
-		Scheme:                        kinds,
-		LeaderElection:                p.leaderElect,
-		LeaderElectionID:              p.leaderElectName,
-		LeaderElectionNamespace:       p.leaderElectNamespace,
-		LeaderElectionReleaseOnCancel: true,
-		LeaseDuration:                 &p.leaseDuration,
-		RenewDeadline:                 &p.renewDeadline,
-		RetryPeriod:                   &p.retryPeriod,
-		Metrics:                       metricsserver.Options{BindAddress: p.metricsAddress},
-		HealthProbeBindAddress:        p.healthAddress,
-	}, p.MemberLimits(), func() interpreter.Interpreter { return standard.New(clock.RealClock{}, webhooks.Interpreter()) })
+	options.LeaderElection, options.LeaderElectionID, options.LeaderElectionNamespace = p.leaderElect, p.leaderElectName, p.leaderElectNamespace
+	options.LeaderElectionReleaseOnCancel = true
+	options.LeaseDuration, options.RenewDeadline, options.RetryPeriod = &p.leaseDuration, &p.renewDeadline, &p.retryPeriod
+	driver, err := live.NewDriver(config, options, p.MemberLimits(), func() interpreter.Interpreter { return standard.New(clock.RealClock{}, webhooks.Interpreter()) })
 	if err != nil {
 		return nil, err
 	}
+	driver.Limit(p.retries.limiter)
 	if err := driver.Manager().AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return nil, fmt.Errorf("adding the health check: %w", err)
 	}

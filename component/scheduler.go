@@ -52,6 +52,7 @@ extenders that all of them ask.`,
 		},
 	}
 	process.AddFlags(command.Flags())
+	process.AddMasterFlag(command.Flags())
 	decisions.AddTo(command)
 	command.Flags().IntVar(&workers, "concurrent-writes", workers, "Decisions that are being prepared or written at once")
 	return command

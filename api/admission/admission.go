@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -66,8 +67,11 @@ func Default(object, old runtime.Object, options Options) error {
 }
 
 // Validate checks an object of any wire kind that Default has completed; old is nil on create. Kinds without rules of their
-// own pass.
+// own pass, and so does what is being deleted: a fault must not keep its finalizers on it.
 func Validate(object, old runtime.Object, options Options) field.ErrorList {
+	if metadata, err := meta.Accessor(object); err == nil && metadata.GetDeletionTimestamp() != nil {
+		return nil
+	}
 	switch object := object.(type) {
 	case *clusterv1alpha1.Cluster:
 		if old, ok := old.(*clusterv1alpha1.Cluster); ok {
@@ -111,6 +115,8 @@ func validateOther(object runtime.Object, options Options) field.ErrorList {
 		return ValidateFederatedHPA(object)
 	case *autoscalingv1alpha1.CronFederatedHPA:
 		return ValidateCronFederatedHPA(object)
+	case *networkingv1alpha1.MultiClusterIngress:
+		return ValidateMultiClusterIngress(object)
 	case *configv1alpha1.ResourceInterpreterCustomization:
 		return ValidateInterpreterCustomization(object, options.Customizations)
 	case *configv1alpha1.ResourceInterpreterWebhookConfiguration:

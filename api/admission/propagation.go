@@ -144,13 +144,13 @@ func (p Propagation) ValidateUpdate(old Propagation) field.ErrorList {
 	return append(p.Validate(), p.validateImmutable(old)...)
 }
 
-// validateImmutable keeps what bindings copied from the policy.
+// validateImmutable keeps what bindings copied from the policy. One that came past admission may still get its identity.
 func (p Propagation) validateImmutable(old Propagation) field.ErrorList {
 	var faults field.ErrorList
 	if p.Spec.SchedulerName != old.Spec.SchedulerName {
 		faults = append(faults, field.Invalid(field.NewPath("spec", "schedulerName"), p.Spec.SchedulerName, "must not change"))
 	}
-	if id := p.Meta.Labels[p.idLabel]; id != old.Meta.Labels[p.idLabel] {
+	if id, was := p.Meta.Labels[p.idLabel], old.Meta.Labels[p.idLabel]; was != "" && id != was {
 		faults = append(faults, field.Invalid(field.NewPath("metadata", "labels").Key(p.idLabel), id, "must not change"))
 	}
 	return faults

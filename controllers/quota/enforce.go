@@ -18,7 +18,7 @@ import (
 // uses is the controller that counts what the bindings of a namespace use of its quotas. Admission charges them as bindings
 // are written; this one frees what goes, and mends what admission counted in vain.
 func uses(options Options) control.Controller {
-	counter := &counter{options: options}
+	counter := &counter{options: options, releases: releases{seen: map[control.Key]charged{}}}
 	return control.Controller{
 		Name: "federatedResourceQuotaEnforcement",
 		Watches: []control.Watch{
@@ -53,21 +53,29 @@ func usageOf(object client.Object) corev1.ResourceList {
 	return corev1.ResourceList{}
 }
 
-type counter struct{ options Options }
+type counter struct {
+	options  Options
+	releases releases
+}
 
 func (c *counter) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
 	quota := &policyv1alpha1.FederatedResourceQuota{}
 	if err := deps.Client.Get(ctx, key.NamespacedName(), quota); err != nil {
+		c.releases.forget(key)
 		return control.Result{}, client.IgnoreNotFound(err)
 	}
 	if !quota.DeletionTimestamp.IsZero() {
 		return control.Result{}, nil
 	}
-	written := false
+	written, again := false, c.options.Period
 	usage, err := usageIn(ctx, deps.Client, quota.Namespace)
 	if err == nil {
 		changed := quota.DeepCopy()
-		changed.Status.Overall, changed.Status.OverallUsed = quota.Spec.Overall, admission.QuotaUsed(quota.Spec.Overall, usage)
+		used, wait := c.releases.due(deps.Clock.Now(), quota, admission.QuotaUsed(quota.Spec.Overall, usage))
+		if wait > 0 {
+			again = wait
+		}
+		changed.Status.Overall, changed.Status.OverallUsed = quota.Spec.Overall, used
 		written, err = writeStatus(ctx, deps, quota, changed)
 	}
 	switch {
@@ -76,7 +84,7 @@ func (c *counter) reconcile(ctx context.Context, deps control.Deps, key control.
 	case written:
 		deps.Events.Eventf(quota, corev1.EventTypeNormal, names.EventCollectOverallStatusSucceed, "the status tells what the bindings of the namespace use")
 	}
-	return control.Result{RequeueAfter: c.options.Period}, err
+	return control.Result{RequeueAfter: again}, err
 }
 
 // usageIn adds up what all bindings of a namespace use.

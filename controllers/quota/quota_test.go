@@ -329,7 +329,7 @@ func TestQuotaIsEnforced(t *testing.T) {
 		t.Errorf("counted: %s, want %s", got, want)
 	}
 	s.must(s.plane.Delete(t.Context(), bound("before", "", 0)))
-	s.pass(time.Second)
+	s.pass(3 * time.Second)
 	if got, want := s.status(), "requests.cpu=5 | requests.cpu=3 | m1 requests.cpu=1 requests.cpu=1"; got != want {
 		t.Errorf("freed: %s, want %s", got, want)
 	}
@@ -339,10 +339,33 @@ func TestQuotaIsEnforced(t *testing.T) {
 	s.read(found)
 	found.Status.OverallUsed = amounts("requests.cpu=9")
 	s.must(s.plane.Status().Update(t.Context(), found))
-	s.pass(quota.Defaults().Period + time.Second)
+	s.pass(quota.Defaults().Period + 3*time.Second)
 	if got, want := s.status(), "requests.cpu=5 | requests.cpu=5 | m1 requests.cpu=1 requests.cpu=1"; got != want {
 		t.Errorf("counted anew: %s, want %s", got, want)
 	}
+}
+
+// TestChargeOutlastsRecount: a binding is charged and not stored yet while another makes the controller count. Its room is not given
+// away meanwhile, and comes back when it never is.
+func TestChargeOutlastsRecount(t *testing.T) {
+	s := newStage(t, true)
+	s.must(s.plane.Create(t.Context(), budget("cpu=9")))
+	s.pass(time.Second)
+	s.must(quota.Admit(t.Context(), s.plane, nil, bound("web", "cpu=1", 3), false))
+	s.must(s.plane.Create(t.Context(), bound("other", "cpu=1", 1)))
+	s.pass(time.Second)
+	if got, want := s.status(), "cpu=9 | cpu=4"; got != want {
+		t.Errorf("counted too early: %s, want %s", got, want)
+	}
+	late := bound("more", "cpu=1", 6)
+	if err := s.plane.Create(t.Context(), late); apierrors.ReasonForError(err) != names.ReasonQuotaExceeded {
+		t.Errorf("error %v, want a refusal", err)
+	}
+	s.pass(2 * time.Second)
+	if got, want := s.status(), "cpu=9 | cpu=1"; got != want {
+		t.Errorf("settled: %s, want %s", got, want)
+	}
+	s.must(s.plane.Create(t.Context(), late))
 }
 
 // TestAdmitSharesQuotas: others charge the same quotas meanwhile, which charges none twice, and a dry run charges none.

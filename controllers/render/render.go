@@ -30,7 +30,8 @@ import (
 )
 
 // New is the controller named "binding". Its keys are bindings of both scopes.
-func New(workers int) control.Controller {
+func New(options eviction.Options, workers int) control.Controller {
+	r := &renderer{options: options}
 	watches := append(wake.Bindings(), control.Watch{Object: &workv1alpha1.Work{}, Keys: onWork})
 	for _, kind := range binding.Kinds() {
 		watches = append(watches, control.Watch{Object: kind, Keys: onBinding})
@@ -44,15 +45,18 @@ func New(workers int) control.Controller {
 		Watches:   watches,
 		Indexes:   []control.Index{workload.ByBinding()},
 		Workers:   workers,
-		Reconcile: reconcile,
+		Reconcile: r.reconcile,
 	}
 }
 
-// onBinding leaves out status changes.
+// renderer knows how far workloads may grow while they move.
+type renderer struct{ options eviction.Options }
+
+// onBinding leaves out status changes, except that a template has come back into its quota.
 func onBinding(_ context.Context, _ client.Reader, event control.Event) []control.Key {
 	old, current := event.Old, event.New
 	if old != nil && current != nil && old.GetGeneration() == current.GetGeneration() &&
-		old.GetDeletionTimestamp().IsZero() == current.GetDeletionTimestamp().IsZero() {
+		old.GetDeletionTimestamp().IsZero() == current.GetDeletionTimestamp().IsZero() && (!overdrawn(old) || overdrawn(current)) {
 		return nil
 	}
 	return []control.Key{control.KeyOf(event.Object())}
@@ -120,7 +124,7 @@ func bindingsWhere(ctx context.Context, reader client.Reader, concerned func(bin
 	return keys
 }
 
-func reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
+func (r *renderer) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
 	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName())
 	if apierrors.IsNotFound(err) {
 		return control.Result{}, sweep(ctx, deps, key.NamespacedName())
@@ -142,7 +146,7 @@ func reconcile(ctx context.Context, deps control.Deps, key control.Key) (control
 	if err := removeOrphans(ctx, deps, bound, works, targets); err != nil {
 		return control.Result{}, err
 	}
-	return control.Result{}, render(ctx, deps, bound, targets)
+	return control.Result{}, r.render(ctx, deps, bound, works, targets)
 }
 
 // ensureIdentity prepares a binding that came past admission. Its own change wakes it again.
@@ -163,8 +167,8 @@ func ensureIdentity(ctx context.Context, deps control.Deps, bound binding.Bindin
 	return nil
 }
 
-// targets are the clusters that shall hold the template, by name: those it is scheduled to, and those that need it for
-// another binding.
+// targets are the clusters that shall hold the template, by name: those it is scheduled to, those where replicas are held until
+// others have taken over, and those that need it for another binding.
 func targets(spec *workv1alpha2.ResourceBindingSpec) []workv1alpha2.TargetCluster {
 	var all []workv1alpha2.TargetCluster
 	seen := map[string]bool{}
@@ -176,10 +180,7 @@ func targets(spec *workv1alpha2.ResourceBindingSpec) []workv1alpha2.TargetCluste
 			}
 		}
 	}
-	add(spec.Clusters)
-	for i := range all {
-		all[i].Replicas = eviction.HeldReplicas(spec, all[i])
-	}
+	add(eviction.Granted(spec))
 	for _, dependent := range spec.RequiredBy {
 		add(dependent.Clusters)
 	}
@@ -247,7 +248,7 @@ func deleteWorks(ctx context.Context, deps control.Deps, works []workv1alpha1.Wo
 }
 
 // render writes a Work for every target. One cluster that cannot be served does not hold back the others.
-func render(ctx context.Context, deps control.Deps, bound binding.Binding, targets []workv1alpha2.TargetCluster) error {
+func (r *renderer) render(ctx context.Context, deps control.Deps, bound binding.Binding, works []workv1alpha1.Work, targets []workv1alpha2.TargetCluster) error {
 	if len(targets) == 0 {
 		return binding.Report(ctx, deps, bound, names.ConditionRendered, names.EventSyncWorkFailed, nil)
 	}
@@ -266,6 +267,9 @@ func render(ctx context.Context, deps control.Deps, bound binding.Binding, targe
 	if err != nil {
 		return err
 	}
+	if targets, err = r.withinSurge(ctx, deps, bound, template, works, targets); err != nil {
+		return refuse(ctx, deps, bound, err)
+	}
 	completions, err := completionsOf(bound, template, targets)
 	if err != nil {
 		return refuse(ctx, deps, bound, err)
@@ -277,7 +281,7 @@ func render(ctx context.Context, deps control.Deps, bound binding.Binding, targe
 		if completions != nil {
 			share.completions = &completions[i]
 		}
-		written, err := renderFor(ctx, deps, bound, template, share, overrides)
+		written, err := keepOrRender(ctx, deps, bound, works, template, share, overrides)
 		// What is on its way out is waited for: its end wakes the binding.
 		if err != nil && !errors.Is(err, workload.ErrBeingRemoved) {
 			failures = append(failures, err)
@@ -326,7 +330,7 @@ func renderFor(ctx context.Context, deps control.Deps, bound binding.Binding, te
 	if err != nil {
 		return false, err
 	}
-	return workload.Write(ctx, deps, workload.Plan{
+	written, err := workload.Write(ctx, deps, workload.Plan{
 		Cluster:                     target.Name,
 		Template:                    template,
 		Manifest:                    result.Manifest,
@@ -337,6 +341,10 @@ func renderFor(ctx context.Context, deps control.Deps, bound binding.Binding, te
 		SuspendDispatching:          suspended(bound.Spec.Suspension, target.Name),
 		PreserveResourcesOnDeletion: bound.Spec.PreserveResourcesOnDeletion,
 	})
+	if written && len(applied) > 0 {
+		deps.Events.Eventf(template, corev1.EventTypeNormal, names.EventApplyOverridePolicySucceed, "its copies are overridden as its override policies say")
+	}
+	return written, err
 }
 
 // withState labels the replacement of a copy that failed elsewhere with what was preserved of that.

@@ -27,6 +27,7 @@ import (
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/internal/byhand"
 	"github.com/seatrial/seatrial/policy"
 )
@@ -63,7 +64,7 @@ func works(t *testing.T, plane *byhand.Plane) []string {
 // TestWorkUnseenAtTheEndOfItsBindingIsSwept: a Work is written, and the view of Works does not show it yet when the binding is
 // let go. The Work's own appearance in the view ends it.
 func TestWorkUnseenAtTheEndOfItsBindingIsSwept(t *testing.T) {
-	plane := byhand.New(t, New(1))
+	plane := byhand.New(t, New(eviction.Defaults(), 1))
 	made := bound(plane, "m1")
 	key := control.KeyOf(made)
 	plane.Turn(key)
@@ -106,7 +107,7 @@ func TestWorkUnseenAtTheEndOfItsBindingIsSwept(t *testing.T) {
 
 // TestWorkSeenBeforeItsBindingStays: a view of bindings that is older than that of Works must not cost a living binding its Works.
 func TestWorkSeenBeforeItsBindingStays(t *testing.T) {
-	plane := byhand.New(t, New(1))
+	plane := byhand.New(t, New(eviction.Defaults(), 1))
 	key := control.KeyOf(bound(plane, "m1"))
 	plane.Turn(key)
 	plane.Client = interceptor.NewClient(plane.Store, interceptor.Funcs{
@@ -125,7 +126,7 @@ func TestWorkSeenBeforeItsBindingStays(t *testing.T) {
 
 // TestFailureIsToldAndHoldsNobodyElse: one cluster cannot be served; the event and the condition name it, the other has its Work.
 func TestFailureIsToldAndHoldsNobodyElse(t *testing.T) {
-	plane := byhand.New(t, New(1))
+	plane := byhand.New(t, New(eviction.Defaults(), 1))
 	made := bound(plane, "m1", "m2")
 	plane.Client = interceptor.NewClient(plane.Store, interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
@@ -213,7 +214,7 @@ func TestCompletionsAreDivided(t *testing.T) {
 
 // TestShareOfAJob: a member gets its replicas and completions, and the template stays as it is.
 func TestShareOfAJob(t *testing.T) {
-	plane := byhand.New(t, New(1))
+	plane := byhand.New(t, New(eviction.Defaults(), 1))
 	template := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"parallelism": int64(6), "completions": int64(12)}}}
 	template.SetGroupVersionKind(batchv1.SchemeGroupVersion.WithKind("Job"))
 	before := template.DeepCopy()
@@ -232,7 +233,7 @@ func TestShareOfAJob(t *testing.T) {
 
 // TestOverrideWakesWhatItMaySelect leaves bindings alone whose templates an override policy cannot select, before and after.
 func TestOverrideWakesWhatItMaySelect(t *testing.T) {
-	plane := byhand.New(t, New(1))
+	plane := byhand.New(t, New(eviction.Defaults(), 1))
 	bound(plane)
 	for _, kind := range []struct{ kind, name string }{{"Secret", "web"}, {"ConfigMap", "other"}} {
 		other := &workv1alpha2.ResourceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: names.Binding(kind.kind, kind.name)}}
@@ -276,7 +277,7 @@ func TestOverrideWakesWhatItMaySelect(t *testing.T) {
 
 // TestWorkOnItsWayOutIsAwaited: that is no trouble to tell of, and its end wakes the binding.
 func TestWorkOnItsWayOutIsAwaited(t *testing.T) {
-	plane := byhand.New(t, New(1))
+	plane := byhand.New(t, New(eviction.Defaults(), 1))
 	made := bound(plane, "m1")
 	plane.Turn(control.KeyOf(made))
 	list := &workv1alpha1.WorkList{}

@@ -10,10 +10,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	configv1alpha1 "github.com/seatrial/seatrial/api/config/v1alpha1"
-	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/scheduler/placement/webster"
 	"github.com/seatrial/seatrial/workload"
 )
@@ -25,16 +25,10 @@ type share struct {
 	completions *int64
 }
 
-// isDivided tells whether clusters share the replicas; otherwise each has all that the template says.
-func isDivided(spec *workv1alpha2.ResourceBindingSpec) bool {
-	return spec.Replicas > 0 && spec.Placement != nil && spec.Placement.ReplicaScheduling != nil &&
-		spec.Placement.ReplicaScheduling.ReplicaSchedulingType == policyv1alpha1.ReplicaSchedulingTypeDivided
-}
-
 // divided is the template with the share of one cluster. It may be the template itself.
 func divided(ctx context.Context, deps control.Deps, bound binding.Binding, template *unstructured.Unstructured, target share) (*unstructured.Unstructured, error) {
 	manifest := template
-	if !isDivided(bound.Spec) {
+	if !eviction.Divided(bound.Spec) {
 		return manifest, nil
 	}
 	if deps.Interpreter.Supports(template.GroupVersionKind(), configv1alpha1.InterpreterOperationReviseReplica) {
@@ -58,7 +52,7 @@ func divided(ctx context.Context, deps control.Deps, bound binding.Binding, temp
 // completionsOf divides the completions of a Job among the targets in proportion to their replicas, so that the Job is done as
 // often as its template says. It is nil for all other kinds, and for Jobs that are queues of work, which leave the number out.
 func completionsOf(bound binding.Binding, template *unstructured.Unstructured, targets []workv1alpha2.TargetCluster) ([]int64, error) {
-	if template.GroupVersionKind() != batchv1.SchemeGroupVersion.WithKind("Job") || !isDivided(bound.Spec) {
+	if template.GroupVersionKind() != batchv1.SchemeGroupVersion.WithKind("Job") || !eviction.Divided(bound.Spec) {
 		return nil, nil
 	}
 	total, found, err := unstructured.NestedInt64(template.Object, "spec", "completions")
