@@ -101,6 +101,15 @@ func (b Binding) Shallow() Binding {
 	return view
 }
 
+// Decided tells whether the scheduler has answered the binding as it is.
+func (b Binding) Decided() bool { return b.Status.SchedulerObservedGeneration == b.GetGeneration() }
+
+// Answered tells whether the scheduler has answered the last reschedule that was asked for, if any.
+func (b Binding) Answered() bool {
+	asked, last := b.Spec.RescheduleTriggeredAt, b.Status.LastScheduledTime
+	return asked == nil || last != nil && !asked.After(last.Time)
+}
+
 // NamespacedName names the binding; the namespace of a ClusterResourceBinding is empty.
 func (b Binding) NamespacedName() types.NamespacedName {
 	return types.NamespacedName{Namespace: b.GetNamespace(), Name: b.GetName()}

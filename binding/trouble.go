@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/seatrial/seatrial/api/names"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/fieldpatch"
 )
@@ -17,7 +19,7 @@ import (
 const longestMessage = 4096
 
 // Report makes a condition of a binding tell of a failure, and takes it off when there is none. It writes when that changes
-// something, and never about reads that were too old: another turn settles those.
+// something, and never about reads that were too old: another turn settles those. An event tells of the end of a failure.
 func Report(ctx context.Context, deps control.Deps, bound Binding, condition, reason string, failure error) error {
 	if failure != nil && control.Stale(failure) {
 		return nil
@@ -31,11 +33,11 @@ func Report(ctx context.Context, deps control.Deps, bound Binding, condition, re
 		meta.RemoveStatusCondition(&conditions, condition)
 	default:
 		message := failure.Error()
-		if standing != nil && standing.Message == shortened(message) && standing.Reason == reason {
+		if standing != nil && standing.Message == Shortened(message) && standing.Reason == reason {
 			return nil
 		}
 		meta.SetStatusCondition(&conditions, metav1.Condition{
-			Type: condition, Status: metav1.ConditionFalse, Reason: reason, Message: shortened(message),
+			Type: condition, Status: metav1.ConditionFalse, Reason: reason, Message: Shortened(message),
 			ObservedGeneration: bound.GetGeneration(), LastTransitionTime: metav1.NewTime(deps.Clock.Now()),
 		})
 	}
@@ -44,10 +46,16 @@ func Report(ctx context.Context, deps control.Deps, bound Binding, condition, re
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing condition %s of binding %s: %w", condition, bound.NamespacedName(), err)
 	}
+	if failure == nil {
+		if ended := names.EventOfEnd(standing.Reason); ended != "" {
+			deps.Events.Eventf(bound.Object, corev1.EventTypeNormal, ended, "it is well again")
+		}
+	}
 	return nil
 }
 
-func shortened(message string) string {
+// Shortened cuts a message to what a condition may hold, between two characters.
+func Shortened(message string) string {
 	if len(message) <= longestMessage {
 		return message
 	}

@@ -17,7 +17,7 @@ func TestLongMessagesAreShortened(t *testing.T) {
 		{"long", strings.Repeat("x", longestMessage+1), longestMessage},
 		{"long in wide characters", strings.Repeat("ü€", longestMessage), longestMessage - 1},
 	} {
-		got := shortened(c.message)
+		got := Shortened(c.message)
 		if len(got) > longestMessage || len(got) < c.want-3 || !utf8.ValidString(got) {
 			t.Errorf("%s: %d bytes, valid: %t", c.name, len(got), utf8.ValidString(got))
 		}

@@ -106,7 +106,8 @@ type Result struct {
 	Wake []Key
 }
 
-// Reconcile takes one turn for one key and runs to completion. An error makes the driver retry with backoff.
+// Reconcile takes one turn for one key and runs to completion. An error makes the driver retry with backoff, and no later than
+// after Result.RequeueAfter where the turn says so.
 type Reconcile func(ctx context.Context, deps Deps, key Key) (Result, error)
 
 // Controller is one control loop as data.

@@ -20,6 +20,8 @@ type Pace struct {
 type beat struct {
 	at   time.Time
 	rest time.Duration
+	// gathers: nothing was written at that time, but news came up that wait for more.
+	gathers bool
 }
 
 // NewPace makes a pace. First is the time between the first two writes for a key, longest the most it grows to.
@@ -35,12 +37,25 @@ func (p *Pace) Wait(key Key, now time.Time) time.Duration {
 	return max(last.at.Add(last.rest).Sub(now), 0)
 }
 
+// Gather is like Wait, but lets the first write for a key wait as well, from the first time that this asks about it: what comes
+// up in a burst is written once, at its end.
+func (p *Pace) Gather(key Key, now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last, known := p.beats[key]
+	if !known || !last.gathers && p.over(last, now) {
+		last = beat{at: now, rest: p.first, gathers: true}
+		p.beats[key] = last
+	}
+	return max(last.at.Add(last.rest).Sub(now), 0)
+}
+
 // Wrote notes a write for a key.
 func (p *Pace) Wrote(key Key, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	next := beat{at: now, rest: p.first}
-	if last, known := p.beats[key]; known && !p.over(last, now) {
+	if last, known := p.beats[key]; known && !last.gathers && !p.over(last, now) {
 		next.rest = min(2*last.rest, p.longest)
 	}
 	p.beats[key] = next

@@ -38,6 +38,32 @@ func TestPace(t *testing.T) {
 	}
 }
 
+func TestPaceGathers(t *testing.T) {
+	pace, key := NewPace(time.Second, 5*time.Second), Key{Name: "a"}
+	at := time.Unix(1000, 0)
+	for i, step := range []struct {
+		after, wait time.Duration
+		write       bool
+	}{
+		{0, time.Second, false},
+		{300 * time.Millisecond, 700 * time.Millisecond, false},
+		{10 * time.Second, 0, true}, // a turn that comes late waits no more; rests 1 s
+		{300 * time.Millisecond, 700 * time.Millisecond, false},
+		{700 * time.Millisecond, 0, true},                      // rests 2 s
+		{4 * time.Second, time.Second, false},                  // at rest again, so it gathers
+		{100 * time.Millisecond, 900 * time.Millisecond, true}, // who cannot wait goes
+		{0, time.Second, false},
+	} {
+		at = at.Add(step.after)
+		if got := pace.Gather(key, at); got != step.wait {
+			t.Errorf("step %d: waits %s, want %s", i, got, step.wait)
+		}
+		if step.write {
+			pace.Wrote(key, at)
+		}
+	}
+}
+
 func TestPaceForgets(t *testing.T) {
 	pace, at := NewPace(time.Second, time.Second), time.Unix(1000, 0)
 	for i := range 100_000 {

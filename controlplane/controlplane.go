@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/controllers/admit"
 	"github.com/seatrial/seatrial/controllers/aggregate"
 	"github.com/seatrial/seatrial/controllers/auth"
 	"github.com/seatrial/seatrial/controllers/cluster"
@@ -18,17 +19,22 @@ import (
 	"github.com/seatrial/seatrial/controllers/dependencies"
 	"github.com/seatrial/seatrial/controllers/evict"
 	"github.com/seatrial/seatrial/controllers/execute"
+	"github.com/seatrial/seatrial/controllers/failback"
 	"github.com/seatrial/seatrial/controllers/failover"
 	"github.com/seatrial/seatrial/controllers/graceful"
 	"github.com/seatrial/seatrial/controllers/namespace"
 	"github.com/seatrial/seatrial/controllers/propagate"
 	"github.com/seatrial/seatrial/controllers/quota"
+	"github.com/seatrial/seatrial/controllers/rebalance"
 	"github.com/seatrial/seatrial/controllers/render"
 	"github.com/seatrial/seatrial/controllers/replicas"
 	"github.com/seatrial/seatrial/controllers/taintpolicy"
 	"github.com/seatrial/seatrial/controllers/truth"
+	"github.com/seatrial/seatrial/estimator"
 	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/policy"
+	"github.com/seatrial/seatrial/scheduler"
+	"github.com/seatrial/seatrial/scheduler/framework"
 )
 
 // Options are the settings of the controllers.
@@ -46,6 +52,9 @@ type Options struct {
 	ClusterMonitor cluster.Monitor
 	// Eviction is how workloads leave clusters they cannot stay in.
 	Eviction eviction.Options
+	// Failback is how workloads move by themselves whose policies say so. Without a Decide of its own it foresees what the built-in
+	// plugins of the scheduler would decide.
+	Failback failback.Options
 	// Evictions is told how the queue of evictions moves; nil for nobody.
 	Evictions evict.Recorder
 	// Quota is how FederatedResourceQuotas are counted.
@@ -66,6 +75,7 @@ func Defaults() Options {
 		ClusterStatus:     clusterstatus.Defaults(),
 		ClusterMonitor:    cluster.DefaultMonitor(),
 		Eviction:          eviction.Defaults(),
+		Failback:          failback.Defaults(),
 		Quota:             quota.Defaults(),
 		Workers:           Workers{Clusters: 5, Works: 5, Bindings: 5, Templates: 5, Namespaces: 1},
 	}
@@ -93,15 +103,17 @@ func Controllers(options Options) []control.Controller {
 		propagate.New(propagate.Options{
 			Skipped: skipped, Preemption: options.Preemption, Components: options.Components, Workers: workers.Templates,
 		}),
-		render.New(workers.Bindings),
-		execute.New(workers.Works),
-		collect.New(workers.Works),
+		render.New(options.Eviction, workers.Bindings),
+		execute.New(control.Scope{}, workers.Works),
+		collect.New(control.Scope{}, workers.Works),
 		aggregate.New(workers.Bindings),
 		truth.New(settled, truth.Defaults()),
 		taintpolicy.New(workers.Clusters),
 		evict.New(options.Eviction, evictions, workers.Bindings),
 		graceful.New(options.Eviction, workers.Bindings),
 		failover.New(options.Eviction, workers.Bindings),
+		rebalance.New(options.Eviction, workers.Bindings),
+		failback.New(returning(options)),
 	}
 	quotas := options.Quota
 	quotas.Workers = workers.Clusters
@@ -111,6 +123,23 @@ func Controllers(options Options) []control.Controller {
 		all = append(all, dependencies.New(dependencies.Options{Skipped: skipped, Workers: workers.Bindings}))
 	}
 	return all
+}
+
+// returning completes the settings of failback.
+func returning(options Options) failback.Options {
+	settings := options.Failback
+	settings.Eviction = options.Eviction
+	if settings.Decide == nil {
+		foreseen := scheduler.Options{Name: framework.DefaultScheduler, General: estimator.General{UseModels: true}}
+		foreseen.Placement.MultiplePodTemplates = options.Components
+		settings.Decide = foreseen.Decide
+	}
+	return settings
+}
+
+// Registration are the controllers that let agents in, where there is a network and somebody to keep out: in live control planes.
+func Registration(options Options) []control.Controller {
+	return []control.Controller{admit.New(options.Workers.Clusters)}
 }
 
 // Optional are the controllers that run only where they are named. The reference leaves them off as well.

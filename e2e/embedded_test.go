@@ -28,17 +28,37 @@ import (
 type installation struct {
 	*embedded.Fleet
 	local *local.Installation
+	// flags are given to the controllers beside those that every test needs.
+	flags []string
 }
 
-func install(t *testing.T) *installation {
+func install(t *testing.T, flags ...string) *installation {
+	t.Helper()
+	return installWith(t, local.Options{}, flags...)
+}
+
+func installWith(t *testing.T, options local.Options, flags ...string) *installation {
+	t.Helper()
+	made := &installation{local: prepare(t, options), flags: flags}
+	if err := made.up(t.Context(), t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if made.Fleet, err = made.local.Fleet(); err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// prepare finds a place for an installation, and ends with the test what runs there then.
+func prepare(t *testing.T, options local.Options) *local.Installation {
 	t.Helper()
 	clusters, err := embedded.EnsureBinary(t.Context(), t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
-	installed, err := local.Open(local.Options{
-		StateDir: t.TempDir(), Executable: buildSeatrial(t), ClusterBinary: clusters, Tied: true,
-	})
+	options.StateDir, options.Executable, options.ClusterBinary, options.Tied = t.TempDir(), buildSeatrial(t), clusters, true
+	installed, err := local.Open(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,24 +68,19 @@ func install(t *testing.T) *installation {
 			t.Errorf("ending the installation: %v", err)
 		}
 	})
-	made := &installation{local: installed}
-	if err := made.up(t.Context(), t.Output()); err != nil {
-		t.Fatal(err)
-	}
-	if made.Fleet, err = installed.Fleet(); err != nil {
-		t.Fatal(err)
-	}
-	return made
+	return installed
 }
+
+// soon has a change of a member's health be believed after seconds.
+var soon = []string{"--cluster-status-update-frequency=1s", "--cluster-failure-threshold=3s", "--cluster-success-threshold=3s"}
 
 func (i *installation) up(ctx context.Context, out io.Writer) error {
 	return i.local.Up(ctx, local.UpOptions{
 		Members: 3, Timeout: 5 * time.Minute,
 		// A test need not wait as long as production before it believes that a cluster has failed, or is back.
-		Flags: map[string][]string{"controller-manager": {
-			"--cluster-status-update-frequency=1s", "--cluster-failure-threshold=3s", "--cluster-success-threshold=3s",
-			"--feature-gates=PropagationPolicyPreemption=true",
-		}},
+		Flags: map[string][]string{"controller-manager": append(append([]string{
+			"--cluster-monitor-period=1s", "--cluster-monitor-grace-period=8s", "--feature-gates=PropagationPolicyPreemption=true",
+		}, soon...), i.flags...), "agent": append([]string{"--cluster-lease-duration=4s"}, soon...)},
 	}, local.NewProgress(out))
 }
 
@@ -115,12 +130,17 @@ func (i *installation) sides(ctx context.Context, name string) (plane, member cl
 
 // crash kills the controllers and the scheduler where they stand, and starts them again.
 func (i *installation) crash(ctx context.Context, out io.Writer) error {
+	return i.crashOf(ctx, out, func(component string) bool { return component != "apiserver" })
+}
+
+// crashOf does so to chosen components.
+func (i *installation) crashOf(ctx context.Context, out io.Writer, chosen func(component string) bool) error {
 	status, err := i.local.Status(ctx)
 	if err != nil {
 		return err
 	}
 	for _, component := range status.Components {
-		if component.Name != "apiserver" && component.PID > 0 {
+		if chosen(component.Name) && component.PID > 0 {
 			if err := syscall.Kill(component.PID, syscall.SIGKILL); err != nil {
 				return fmt.Errorf("killing %s: %w", component.Name, err)
 			}
@@ -129,8 +149,13 @@ func (i *installation) crash(ctx context.Context, out io.Writer) error {
 	return i.up(ctx, out)
 }
 
+var seatrialBinary = flag.String("seatrial", "", "the seatrial binary to test; empty means to build it")
+
 func buildSeatrial(t *testing.T) string {
 	t.Helper()
+	if *seatrialBinary != "" {
+		return *seatrialBinary
+	}
 	path := filepath.Join(t.TempDir(), "seatrial")
 	if printed, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../cmd/seatrial").CombinedOutput(); err != nil {
 		t.Fatalf("building seatrial: %v\n%s", err, printed)
@@ -159,6 +184,9 @@ func TestEmbedded(t *testing.T) {
 			t.Run(suite.name, func(t *testing.T) { suite.run(t, env) })
 		}
 	}
+	t.Run("AgentTouchesItsOwnOnly", func(t *testing.T) { agentTouchesItsOwnOnly(t, env) })
+	t.Run("AgentReplacesItsCertificate", func(t *testing.T) { agentReplacesItsCertificate(t, env) })
+	t.Run("AgentGetsItsOwnCertificate", func(t *testing.T) { agentGetsItsOwnCertificate(t, env) })
 	t.Run("WebhooksInterpretKinds", func(t *testing.T) { e2e.WebhooksInterpretKinds(t, env) })
 	for _, suite := range membership {
 		t.Run(suite.name, func(t *testing.T) { suite.run(t, env, env) })
@@ -166,6 +194,7 @@ func TestEmbedded(t *testing.T) {
 	t.Run("RestartLosesNothing", func(t *testing.T) {
 		e2e.RestartLosesNothing(t, env, func() error { return env.crash(t.Context(), t.Output()) })
 	})
+	t.Run("CrashesLoseNothing", func(t *testing.T) { crashes(t, env) })
 }
 
 // TestMain lets more tests wait at once than the machine has processors.

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"flag"
 	"fmt"
 	"testing"
 	"time"
@@ -16,6 +17,18 @@ import (
 	"github.com/seatrial/seatrial/simulator"
 	"github.com/seatrial/seatrial/simulator/kube"
 )
+
+var embeddedFailover = flag.Bool("embedded-failover", false, "run all suites about failover on real API servers, some ten minutes, not only the quick ones")
+
+// failoverFlags make real controllers fail over as failoverControllers do.
+func failoverFlags() []string {
+	options := e2e.FailoverOptions()
+	return []string{
+		"--feature-gates=Failover=true,StatefulFailoverInjection=true", "--enable-no-execute-taint-eviction",
+		fmt.Sprint("--default-not-ready-toleration=", options.NotReady), fmt.Sprint("--default-unreachable-toleration=", options.Unreachable),
+		fmt.Sprint("--graceful-eviction-timeout=", options.Timeout),
+	}
+}
 
 // failoverControllers fail over, as the reference does or better.
 func failoverControllers(reference bool) []control.Controller {
@@ -54,24 +67,44 @@ func tightFleet(t *testing.T, controllers []control.Controller) *simulator.Fleet
 var failoverSuites = []struct {
 	name string
 	run  func(*testing.T, fleet.Environment)
+	// quick suites run on real API servers in any case: there, the others wait for minutes.
+	quick bool
 }{
-	{"LostClusterIsReplaced", e2e.LostClusterIsReplaced},
-	{"EvictionWaitsForRoom", e2e.EvictionWaitsForRoom},
-	{"EvictionIsWithdrawn", e2e.EvictionIsWithdrawn},
-	{"DirectPurgeWaitsForNothing", e2e.DirectPurgeWaitsForNothing},
-	{"PartitionIsWaitedOut", e2e.PartitionIsWaitedOut},
-	{"LastServingCopyOutlivesTimeout", e2e.LastServingCopyOutlivesTimeout},
-	{"GracePeriodOfUserEndsCopy", e2e.GracePeriodOfUserEndsCopy},
-	{"UnhealthyWorkloadMovesWithItsState", e2e.UnhealthyWorkloadMovesWithItsState},
-	{"SwitchedPolicyHoldsCopies", e2e.SwitchedPolicyHoldsCopies},
-	{"GrowthLeavesUnreachableClustersAlone", e2e.GrowthLeavesUnreachableClustersAlone},
-	{"TaintPolicyFollowsReadiness", e2e.TaintPolicyFollowsReadiness},
+	{"LostClusterIsReplaced", e2e.LostClusterIsReplaced, false},
+	{"EvictionWaitsForRoom", e2e.EvictionWaitsForRoom, true},
+	{"EvictionIsWithdrawn", e2e.EvictionIsWithdrawn, false},
+	{"DirectPurgeWaitsForNothing", e2e.DirectPurgeWaitsForNothing, false},
+	{"PartitionIsWaitedOut", e2e.PartitionIsWaitedOut, false},
+	{"LastServingCopyOutlivesTimeout", e2e.LastServingCopyOutlivesTimeout, false},
+	{"GracePeriodOfUserEndsCopy", e2e.GracePeriodOfUserEndsCopy, false},
+	{"UnhealthyWorkloadMovesWithItsState", e2e.UnhealthyWorkloadMovesWithItsState, false},
+	{"SwitchedPolicyHoldsCopies", e2e.SwitchedPolicyHoldsCopies, true},
+	{"GrowthLeavesUnreachableClustersAlone", e2e.GrowthLeavesUnreachableClustersAlone, false},
+	{"TaintPolicyFollowsReadiness", e2e.TaintPolicyFollowsReadiness, false},
+	{"DrainEmptiesCluster", e2e.DrainEmptiesCluster, true},
+	{"RebalanceSpreadsLoad", e2e.RebalanceSpreadsLoad, true},
 }
 
 // TestFailover runs the suites one after the other on one simulated fleet: each leaves it as it found it.
 func TestFailover(t *testing.T) {
 	env := tightFleet(t, failoverControllers(false))
 	for _, suite := range failoverSuites {
+		if !t.Run(suite.name, func(t *testing.T) { suite.run(t, env) }) {
+			return
+		}
+	}
+}
+
+// TestEmbeddedFailover runs the quick ones on real API servers, one after the other on one fleet, and all of them when asked to.
+func TestEmbeddedFailover(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts real API servers")
+	}
+	env := install(t, failoverFlags()...)
+	for _, suite := range failoverSuites {
+		if !suite.quick && !*embeddedFailover {
+			continue
+		}
 		if !t.Run(suite.name, func(t *testing.T) { suite.run(t, env) }) {
 			return
 		}

@@ -121,6 +121,32 @@ func BrokenScriptsHoldOnlyTheirKind(t *testing.T, env fleet.Environment) {
 		c.Spec.Customizations.StatusAggregation = nil
 	})
 	f.awaitNoTrouble(raft, names.ConditionStatusAggregated)
+	f.breakStatus(raft, scripts)
+}
+
+// breakStatus has scripts that tell the status and the health of copies never end, one after the other, and mends them.
+func (f *fixture) breakStatus(raft *unstructured.Unstructured, scripts *configv1alpha1.ResourceInterpreterCustomization) {
+	f.Helper()
+	for _, broken := range []struct {
+		rules       func(*configv1alpha1.CustomizationRules, string)
+		says, works string
+	}{
+		{func(r *configv1alpha1.CustomizationRules, body string) {
+			r.StatusReflection = &configv1alpha1.StatusReflection{LuaScript: "function ReflectStatus(observedObj) " + body + " end"}
+		}, "reflecting the status", "return observedObj.status"},
+		{func(r *configv1alpha1.CustomizationRules, body string) {
+			r.HealthInterpretation = &configv1alpha1.HealthInterpretation{LuaScript: "function InterpretHealth(observedObj) " + body + " end"}
+		}, "judging the health", "return true"},
+	} {
+		update(f, f.plane, scripts, func(c *configv1alpha1.ResourceInterpreterCustomization) {
+			broken.rules(&c.Spec.Customizations, "while true do end")
+		})
+		f.awaitTrouble(raft, names.ConditionStatusAggregated, broken.says)
+		update(f, f.plane, scripts, func(c *configv1alpha1.ResourceInterpreterCustomization) {
+			broken.rules(&c.Spec.Customizations, broken.works)
+		})
+		f.awaitNoTrouble(raft, names.ConditionStatusAggregated)
+	}
 }
 
 // ship serves a kind in the control plane and the members, and makes a namespace and an object of that kind, which the caller

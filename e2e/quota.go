@@ -112,12 +112,19 @@ func QuotaHoldsBindings(t *testing.T, env fleet.Environment) {
 	f.awaitApplied("full", "web")
 	update(f, f.plane, web, func(d *appsv1.Deployment) { requesting(d, "2") })
 	f.awaitTrouble(web, names.ConditionUpToDate, "allows 5 of cpu")
+	// What renders the binding again does not let the template out.
+	marked := markingOverride("full", "web")
+	f.create(marked)
 	f.stays("the smaller request", as(f.member("member1"), web, func(d *appsv1.Deployment) bool {
 		return d.Spec.Template.Spec.Containers[0].Resources.Requests.Cpu().Value() == 1
 	}))
 	update(f, f.plane, web, func(d *appsv1.Deployment) { requesting(d, "1") })
 	f.awaitNoTrouble(web, names.ConditionUpToDate)
 	f.awaitUse(quota, "4")
+	for _, member := range []string{"member1", "member2"} {
+		eventually(f, f.member(member), web, "the mark of the override policy in "+member, func(d *appsv1.Deployment) bool { return d.Annotations["marked"] == "yes" })
+	}
+	f.delete(f.plane, marked)
 
 	update(f, f.plane, quota, func(q *policyv1alpha1.FederatedResourceQuota) { q.Spec.Overall = cpus("6") })
 	f.awaitPlacement("full", "more", map[string]int32{"member1": 1, "member2": 1})
@@ -131,6 +138,19 @@ func halvingPolicy(namespace, name string) *policyv1alpha1.PropagationPolicy {
 	policy := weightedPolicy(namespace, name, map[string]int64{"member1": 1, "member2": 1, "member3": 1})
 	policy.Spec.Placement.ClusterAffinity = &policyv1alpha1.ClusterAffinity{ClusterNames: []string{"member1", "member2"}}
 	return policy
+}
+
+// markingOverride annotates the copies of a Deployment.
+func markingOverride(namespace, name string) *policyv1alpha1.OverridePolicy {
+	return &policyv1alpha1.OverridePolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec: policyv1alpha1.OverrideSpec{
+			ResourceSelectors: []policyv1alpha1.ResourceSelector{{APIVersion: "apps/v1", Kind: "Deployment", Namespace: namespace, Name: name}},
+			OverrideRules: []policyv1alpha1.RuleWithCluster{{Overriders: policyv1alpha1.Overriders{
+				AnnotationsOverrider: []policyv1alpha1.LabelAnnotationOverrider{{Operator: policyv1alpha1.OverriderOpAdd, Value: map[string]string{"marked": "yes"}}},
+			}}},
+		},
+	}
 }
 
 // requesting makes the replicas of a workload request cpus.

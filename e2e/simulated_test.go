@@ -1,10 +1,12 @@
 package e2e_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/seatrial/seatrial/agent"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/controlplane"
 	"github.com/seatrial/seatrial/e2e"
@@ -28,6 +30,12 @@ func simulated(t *testing.T) *simulator.Fleet {
 
 func simulatedFrom(t *testing.T, options simulator.Options, controllers []control.Controller) *simulator.Fleet {
 	t.Helper()
+	return simulatedWith(t, options, controllers, "member3")
+}
+
+// simulatedWith says which members are in Pull mode.
+func simulatedWith(t *testing.T, options simulator.Options, controllers []control.Controller, pulled ...string) *simulator.Fleet {
+	t.Helper()
 	options.Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	env, err := simulator.New(t.Context(), options)
 	if err != nil {
@@ -43,11 +51,22 @@ func simulatedFrom(t *testing.T, options simulator.Options, controllers []contro
 		if err := env.Add(t.Context(), spec); err != nil {
 			t.Fatal(err)
 		}
-		if err := env.Join(t.Context(), spec.Name); err != nil {
+		join := env.Join
+		if slices.Contains(pulled, spec.Name) {
+			join = func(ctx context.Context, name string) error { return env.Register(ctx, name, agentOf(name)) }
+		}
+		if err := join(t.Context(), spec.Name); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return env
+}
+
+// agentOf are the controllers of the agent of a member in Pull mode.
+func agentOf(name string) func() []control.Controller {
+	settings := agent.Defaults()
+	settings.Cluster = name
+	return func() []control.Controller { return append(agent.Controllers(settings), agent.Heartbeat(settings)) }
 }
 
 // suites need no more than the members of a fleet. Those that break members cannot run beside others.
@@ -79,6 +98,7 @@ var suites = []struct {
 	{"ClusterScopedTemplatesPropagate", e2e.ClusterScopedTemplatesPropagate, false},
 	{"PartitionLosesNothing", e2e.PartitionLosesNothing, true},
 	{"PartitionedStatusIsMissedOnly", e2e.PartitionedStatusIsMissedOnly, true},
+	{"AgentOutlivesControlPlane", e2e.AgentOutlivesControlPlane, true},
 	{"MissingFitIsExplained", e2e.MissingFitIsExplained, false},
 	{"WishesTravelToBindings", e2e.WishesTravelToBindings, false},
 	{"OverridesApplyPerCluster", e2e.OverridesApplyPerCluster, false},
@@ -93,6 +113,7 @@ var suites = []struct {
 	{"PreemptingPolicyTakesOver", e2e.PreemptingPolicyTakesOver, false},
 	{"UnfitOverrideHoldsOnlyItsCluster", e2e.UnfitOverrideHoldsOnlyItsCluster, false},
 	{"UnreadableTemplateKeepsItsCopies", e2e.UnreadableTemplateKeepsItsCopies, false},
+	{"RefusalHoldsOnlyItsCluster", e2e.RefusalHoldsOnlyItsCluster, false},
 	{"ScriptsTeachKinds", e2e.ScriptsTeachKinds, false},
 	{"BrokenScriptsHoldOnlyTheirKind", e2e.BrokenScriptsHoldOnlyTheirKind, false},
 	{"QuotaPartsReachMembers", e2e.QuotaPartsReachMembers, false},

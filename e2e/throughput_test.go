@@ -215,19 +215,7 @@ func awaitEvents(t *testing.T, plane client.Client, count int) {
 // planeAlone is a control plane whose controllers and scheduler were ended: the API server, and the server of clusters.
 func planeAlone(t *testing.T) *embedded.Fleet {
 	t.Helper()
-	clusters, err := embedded.EnsureBinary(t.Context(), t.Output())
-	if err != nil {
-		t.Fatal(err)
-	}
-	installation, err := local.Open(local.Options{StateDir: t.TempDir(), Executable: buildSeatrial(t), ClusterBinary: clusters, Tied: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := installation.Down(context.Background(), false); err != nil {
-			t.Errorf("ending the installation: %v", err)
-		}
-	})
+	installation := prepare(t, local.Options{})
 	if err := installation.Up(t.Context(), local.UpOptions{Members: 1, Timeout: 5 * time.Minute}, local.NewProgress(t.Output())); err != nil {
 		t.Fatal(err)
 	}

@@ -91,3 +91,37 @@ func (f *fixture) awaitNoTrouble(template client.Object, condition string) {
 		return meta.FindStatusCondition(b.Status.Conditions, condition) == nil
 	})
 }
+
+// RefusalHoldsOnlyItsCluster makes what one member refuses of a template: the binding says what the member said, the others go on,
+// and the member follows once it is offered what it takes.
+func RefusalHoldsOnlyItsCluster(t *testing.T, env fleet.Environment) {
+	f := start(t, env)
+	defer f.space("refused")()
+	web := deployment("refused", "web", 1)
+	offer := &policyv1alpha1.OverridePolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "refused", Name: "headless"},
+		Spec: policyv1alpha1.OverrideSpec{
+			ResourceSelectors: f.placed(web).ResourceSelectors,
+			OverrideRules: []policyv1alpha1.RuleWithCluster{{
+				TargetCluster: &policyv1alpha1.ClusterAffinity{ClusterNames: []string{"member2"}},
+				Overriders:    policyv1alpha1.Overriders{Plaintext: []policyv1alpha1.PlaintextOverrider{{Path: "/spec/selector", Operator: policyv1alpha1.OverriderOpRemove}}},
+			}},
+		},
+	}
+	f.create(offer)
+	f.create(web)
+	f.propagate(web, "member1", "member2")
+	f.awaitBinding(web, "the refusal of member2 beside what member1 applied", func(b binding.Binding) bool {
+		items := b.Status.AggregatedStatus
+		return len(items) == 2 && items[0].Applied && !items[1].Applied && strings.Contains(items[1].AppliedMessage, "spec.selector") &&
+			meta.IsStatusConditionFalse(b.Status.Conditions, names.ConditionFullyApplied)
+	})
+	update(f, f.plane, web, func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = "nginx:1.29" })
+	f.awaitImage("refused", "web", "nginx:1.29", "member1")
+	f.awaitHolders(web, "member1")
+	f.delete(f.plane, offer)
+	f.awaitPlacement("refused", "web", map[string]int32{"member1": 1, "member2": 1})
+	f.awaitApplied("refused", "web")
+	f.delete(f.plane, web)
+	f.awaitHolders(web)
+}

@@ -24,7 +24,7 @@ func condition(decision placement.Decision, now metav1.Time, generation int64) m
 	}
 	if decision.Err == nil {
 		if decision.Kept != "" {
-			result.Message += "; what is to be evicted stays, as others cannot take its place: " + decision.Kept
+			result.Message += "; " + names.MessageKept + decision.Kept
 		}
 		return result
 	}

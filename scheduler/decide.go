@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
@@ -55,6 +56,22 @@ func (s *scheduler) decide(deps control.Deps, bound binding.Binding, heard heari
 		release()
 		s.fleet.Retract(bound.NamespacedName())
 	}
+}
+
+// reserve keeps room for the replicas of a move that are still to come: one that goes in steps takes longer than an assumption lasts.
+func (s *scheduler) reserve(deps control.Deps, bound binding.Binding) {
+	if s.options.Overcommit || !eviction.Holding(bound.Spec) {
+		return
+	}
+	ready, there := eviction.Ready(bound.Status.AggregatedStatus), *bound.Spec
+	there.Clusters = slices.Clone(bound.Spec.Clusters)
+	for i := range there.Clusters {
+		there.Clusters[i].Replicas = min(there.Clusters[i].Replicas, ready[there.Clusters[i].Name])
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inFlight.Forget(bound.NamespacedName())
+	s.inFlight.Assume(bound.NamespacedName(), &there, bound.Spec.Clusters, deps.Clock.Now())
 }
 
 // shared is the work on the newest snapshot that bindings of equal placements share.

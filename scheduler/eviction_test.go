@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -164,5 +165,28 @@ func TestMovedReplicasAreHeld(t *testing.T) {
 		if told(decision.Clusters) != "m1:4" {
 			t.Errorf("back where it is held: %s, error %v", told(decision.Clusters), decision.Err)
 		}
+	}
+}
+
+// TestRoomIsKeptForMoves: what a move has yet to bring keeps its room beyond the time of an assumption, for as long as it goes on.
+func TestRoomIsKeptForMoves(t *testing.T) {
+	made, deps := shell(Options{Name: "default-scheduler"})
+	moving, held := asking(6), int32(6)
+	moving.Spec.Clusters = []workv1alpha2.TargetCluster{{Name: "m1", Replicas: 6}}
+	moving.Spec.GracefulEvictionTasks = []workv1alpha2.GracefulEvictionTask{{FromCluster: "m2", Producer: names.EvictionProducerScheduler, Replicas: &held}}
+	if made.reserve(deps, moving); len(made.inFlight.Assumed("m1")) != 1 {
+		t.Fatalf("assumes %v", made.inFlight.Assumed("m1"))
+	}
+	other := asking(6)
+	other.SetName("other")
+	var full *placement.UnschedulableError
+	if decision, _ := made.settle(t.Context(), deps, other); !errors.As(decision.Err, &full) {
+		t.Errorf("the room was given away: %v, %v", decision.Clusters, decision.Err)
+	}
+	moving.Spec.GracefulEvictionTasks = nil
+	made.inFlight.Forget(moving.NamespacedName())
+	made.reserve(deps, moving)
+	if decision, _ := made.settle(t.Context(), deps, other); decision.Err != nil {
+		t.Errorf("when the move is over: %v", decision.Err)
 	}
 }

@@ -169,6 +169,7 @@ func (s *scheduler) reconcile(ctx context.Context, deps control.Deps, key contro
 	case seen.lags:
 		return control.Result{RequeueAfter: catchUp}, nil
 	case !due(bound, seen.fleet):
+		s.reserve(deps, bound)
 		return control.Result{}, s.observe(ctx, deps, bound)
 	default:
 		return s.schedule(ctx, deps, bound, seen.revision)

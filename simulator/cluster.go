@@ -47,6 +47,9 @@ type cluster struct {
 	clock *skewed
 	// member is the connection that the control plane has to it, made when it is first needed.
 	member control.Member
+	// agent runs inside a member in Pull mode. Those that are behind have not seen all of a control plane yet that its watchers have.
+	agent  *agent
+	behind []*agent
 	// discovered is what it served when it was last asked.
 	discovered control.Discovery
 	// past sums up what was forgotten, up to a revision.

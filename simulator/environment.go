@@ -43,7 +43,7 @@ func (f *Fleet) Client(_ context.Context, name string) (client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gate(c.client(), func(bool) error { return c.down() }), nil
+	return gate(c.client(), func(bool) error { return c.down() }, func(int) {}), nil
 }
 
 // Kubeconfig implements fleet.Environment.
@@ -128,6 +128,9 @@ func (f *Fleet) Remove(_ context.Context, name string) error {
 		return fmt.Errorf("cluster %s: a simulated fleet keeps its control plane", name)
 	}
 	c.state = fleet.Stopped
+	if c.agent != nil {
+		c.agent.end()
+	}
 	delete(f.clusters, name)
 	f.sorted = slices.Sorted(maps.Keys(f.clusters))
 	return nil
@@ -178,6 +181,9 @@ func (f *Fleet) disturb(name string, change func(*cluster)) error {
 	if c.columns != nil {
 		c.columns.follow(before, c.state)
 	}
+	if err := f.followAgents(c); err != nil {
+		return err
+	}
 	return f.tend()
 }
 
@@ -187,16 +193,7 @@ func (f *Fleet) Join(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	joined := &clusterv1alpha1.Cluster{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: clusterv1alpha1.ClusterSpec{
-			ID: f.ids.NewID(), SyncMode: clusterv1alpha1.Push, Provider: c.spec.Provider, Region: c.spec.Region, Zones: c.spec.Zones,
-		},
-	}
-	if err := f.plane.store.Client().Create(ctx, joined); err != nil {
-		return fmt.Errorf("joining cluster %s: %w", name, err)
-	}
-	return nil
+	return f.admit(ctx, c, clusterv1alpha1.Push)
 }
 
 // Unjoin takes a member out of the control plane and waits until it has left.
@@ -248,7 +245,7 @@ func kindsOf(definitions []*apiextensionsv1.CustomResourceDefinition) []schema.G
 // admission lets the functions behind the webhooks judge every write.
 func (f *Fleet) admission(kinds []schema.GroupVersionKind) []store.Admission {
 	options := func() admission.Options {
-		return admission.Options{IDs: f.ids.NewID, Now: metav1.NewTime(f.loop.Now()), Modeling: true}
+		return admission.Options{IDs: f.ids.NewID, Now: metav1.NewTime(f.loop.Now()), Modeling: true, NoExecuteTaintPolicy: f.options.NoExecuteTaintPolicy}
 	}
 	var all []store.Admission
 	for _, kind := range kinds {

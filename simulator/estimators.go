@@ -125,6 +125,28 @@ func (e *Estimators) ask(question *estimator.Question, cluster string) (estimato
 	return estimator.Answer{Count: count, Stale: paused || l.blind}, err
 }
 
+// Unschedulable counts the replicas of a workload that have found no node in a cluster for longer than the threshold. It knows
+// clusters of rows alone.
+func (e *Estimators) Unschedulable(_ context.Context, cluster string, of workv1alpha2.ObjectReference, threshold time.Duration) (int32, error) {
+	l, err := e.beside(cluster)
+	if err != nil {
+		return 0, err
+	}
+	switch err := l.cluster.unreachable(); {
+	case err != nil:
+		return 0, err
+	case l.broken:
+		return 0, errBroken
+	case l.hangs > 0:
+		e.fleet.spent += l.hangs
+		return 0, errLate
+	case l.cluster.columns == nil:
+		return 0, fmt.Errorf("cluster %s: its pods are not counted", cluster)
+	}
+	key := kube.Key{Kind: of.Kind, Namespace: of.Namespace, Name: of.Name}
+	return l.cluster.columns.kube.Unschedulable(key, e.fleet.Now().Add(-threshold)), nil
+}
+
 // beside finds the lookout of a member. One that has come back under its name gets another.
 func (e *Estimators) beside(name string) (*lookout, error) {
 	c, err := e.fleet.find(name)

@@ -47,6 +47,8 @@ type Options struct {
 	Checked bool
 	// QuotaEnforcement refuses bindings beyond the FederatedResourceQuotas of their namespace.
 	QuotaEnforcement bool
+	// NoExecuteTaintPolicy permits the effect NoExecute in ClusterTaintPolicies.
+	NoExecuteTaintPolicy bool
 }
 
 // Fleet is a simulated control plane with its members and controllers. It implements fleet.Environment and
@@ -126,7 +128,8 @@ func (f *Fleet) Run(controllers ...control.Controller) error {
 			Members: f, Clock: f.plane.clock, Events: discard{}, IDs: f.ids,
 			Interpreter: standard.New(f.plane.clock),
 		})
-		plane := gate(f.plane.store.Client(), func(write bool) error { return f.request(f.plane, f.plane.down, write) })
+		through := door{f, f.plane, f.plane.down}
+		plane := gate(f.plane.store.Client(), through.request, through.listed)
 		added.deps.Client, added.deps.Live = &cached{Client: plane, cluster: f.plane, covers: f.watched}, plane
 		f.runners = append(f.runners, added)
 		f.cover()

@@ -89,7 +89,7 @@ var _ control.Surveyor = surveyed{}
 
 // Survey implements control.Surveyor.
 func (s surveyed) Survey(_ context.Context, models []clusterv1alpha1.ResourceModel) (control.Survey, error) {
-	if err := s.cluster.unreachable(); err != nil {
+	if err := s.closed(); err != nil {
 		return control.Survey{}, fmt.Errorf("reading the sums of the nodes: %w", err)
 	}
 	rows := s.cluster.columns.kube

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -25,6 +26,8 @@ type member struct {
 	client.Client
 	cluster *cluster
 	gated   client.Client
+	// closed tells why the cluster cannot be asked now; nil when it can.
+	closed func() error
 }
 
 // Member implements control.Members: a cluster can be reached once its Cluster object exists.
@@ -42,11 +45,18 @@ func (f *Fleet) Member(_ context.Context, name string) (control.Member, error) {
 
 // connection is how controllers of the control plane reach a member.
 func (f *Fleet) connection(to *cluster) control.Member {
-	gated := gate(to.client(), func(write bool) error { return f.request(to, to.unreachable, write) })
-	managed := func(gvk schema.GroupVersionKind) bool {
+	return f.memberBy(&cached{cluster: to, view: control.Managed}, to.unreachable)
+}
+
+// memberBy reaches a member through a client, unless it is closed.
+func (f *Fleet) memberBy(client *cached, closed func() error) control.Member {
+	to := client.cluster
+	through := door{f, to, closed}
+	gated := gate(to.client(), through.request, through.listed)
+	client.Client, client.covers = gated, func(gvk schema.GroupVersionKind) bool {
 		return f.opened(control.Source{Cluster: to.spec.Name, GVK: gvk, View: control.Managed})
 	}
-	seen := &member{Client: &cached{Client: gated, cluster: to, covers: managed, view: control.Managed}, cluster: to, gated: gated}
+	seen := &member{Client: client, cluster: to, gated: gated, closed: closed}
 	if to.columns != nil {
 		return surveyed{seen}
 	}
@@ -61,13 +71,13 @@ func (m *member) Inventory() client.Reader { return m.gated }
 
 // Health implements control.Member.
 func (m *member) Health(context.Context) (bool, error) {
-	err := m.cluster.unreachable()
+	err := m.closed()
 	return err == nil, err
 }
 
 // Discover implements control.Member.
 func (m *member) Discover(context.Context) (control.Discovery, error) {
-	if err := m.cluster.unreachable(); err != nil {
+	if err := m.closed(); err != nil {
 		return control.Discovery{}, err
 	}
 	return m.cluster.discovery(), nil
@@ -99,14 +109,18 @@ func discover(stored *store.Store) control.Discovery {
 	return discovery
 }
 
-// gate asks before every request whether it may pass, and tells whether it is a write.
-func gate(open client.WithWatch, admit func(write bool) error) client.WithWatch {
+// gate asks before every request whether it may pass, saying whether it is a write, and tells how many objects a list has had.
+func gate(open client.WithWatch, admit func(write bool) error, listed func(objects int)) client.WithWatch {
 	return interceptor.NewClient(open, interceptor.Funcs{
 		Get: func(ctx context.Context, to client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 			return unless(admit(false), func() error { return to.Get(ctx, key, object, options...) })
 		},
 		List: func(ctx context.Context, to client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-			return unless(admit(false), func() error { return to.List(ctx, list, options...) })
+			return unless(admit(false), func() error {
+				err := to.List(ctx, list, options...)
+				listed(meta.LenList(list))
+				return err
+			})
 		},
 		Create: func(ctx context.Context, to client.WithWatch, object client.Object, options ...client.CreateOption) error {
 			return unless(admit(true), func() error { return to.Create(ctx, object, options...) })

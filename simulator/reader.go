@@ -24,13 +24,23 @@ type cached struct {
 	// covers tells the kinds that are watched.
 	covers func(schema.GroupVersionKind) bool
 	view   control.View
+	// agent is whose client it is; nil for the control plane's.
+	agent *agent
+}
+
+// seen is the revision of the last delivery.
+func (c *cached) seen() uint64 {
+	if c.agent != nil {
+		return c.agent.sight(c.cluster)
+	}
+	return c.cluster.outside.seen
 }
 
 func (c *cached) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 	if !c.watches(object) {
 		return c.Client.Get(ctx, key, object, options...)
 	}
-	if err := c.cluster.store.At(c.cluster.outside.seen).Get(ctx, key, object, options...); err != nil {
+	if err := c.cluster.store.At(c.seen()).Get(ctx, key, object, options...); err != nil {
 		return err
 	}
 	if visible(c.view, object) == nil {
@@ -53,7 +63,7 @@ func (c *cached) List(ctx context.Context, list client.ObjectList, options ...cl
 	if c.view == control.Managed {
 		options = append(options, client.MatchingLabels{names.LabelManaged: names.LabelManagedValue})
 	}
-	if err := c.cluster.store.At(c.cluster.outside.seen).List(ctx, list, options...); err != nil {
+	if err := c.cluster.store.At(c.seen()).List(ctx, list, options...); err != nil {
 		return err
 	}
 	if wanted := (&client.ListOptions{}).ApplyOptions(options); !ptr.Deref(wanted.UnsafeDisableDeepCopy, false) {

@@ -46,6 +46,8 @@ type runner struct {
 	// seen are the views of the kinds in open sources.
 	seen map[clusterKind][]control.View
 
+	// agent is whose runner it is; nil for those of the control plane.
+	agent *agent
 	// ended runners let what was planned for them pass.
 	ended bool
 }
@@ -306,6 +308,14 @@ func (r *runner) hold(of *keyState, wanted []control.Source) error {
 	return nil
 }
 
+// sight is the revision of a cluster that the controller has seen.
+func (r *runner) sight(c *cluster) uint64 {
+	if r.agent != nil {
+		return r.agent.sight(c)
+	}
+	return c.outside.seen
+}
+
 // catchUp shows a source that opens what is already there.
 func (r *runner) catchUp(source control.Source) error {
 	from, err := r.fleet.find(source.Cluster)
@@ -314,7 +324,7 @@ func (r *runner) catchUp(source control.Source) error {
 	}
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(source.GVK.GroupVersion().WithKind(source.GVK.Kind + "List"))
-	if err := from.store.At(from.outside.seen).List(r.fleet.ctx, list); err != nil {
+	if err := from.store.At(r.sight(from)).List(r.fleet.ctx, list); err != nil {
 		return fmt.Errorf("opening a watch on %s: %w", source.GVK.Kind, err)
 	}
 	for i := range list.Items {
@@ -333,7 +343,7 @@ func (r *runner) catchUpWatches() error {
 			return fmt.Errorf("listing %s: %w", gvk.Kind, err)
 		}
 		list := made.(client.ObjectList)
-		if err := plane.store.At(plane.outside.seen).List(r.fleet.ctx, list); err != nil {
+		if err := plane.store.At(r.sight(plane)).List(r.fleet.ctx, list); err != nil {
 			return fmt.Errorf("listing %s: %w", gvk.Kind, err)
 		}
 		items, err := meta.ExtractList(list)
@@ -341,7 +351,10 @@ func (r *runner) catchUpWatches() error {
 			return fmt.Errorf("listing %s: %w", gvk.Kind, err)
 		}
 		for _, item := range items {
-			r.watched(watched, control.Event{GVK: gvk, New: item.(client.Object)})
+			object := item.(client.Object)
+			if r.agent == nil || r.agent.sees(gvk, client.ObjectKeyFromObject(object)) {
+				r.watched(watched, control.Event{GVK: gvk, New: object})
+			}
 		}
 	}
 	return nil

@@ -46,7 +46,9 @@ type Disturbance struct {
 // server is what answers the requests of controllers.
 type server struct {
 	read, write service
-	factor      float64
+	// object is what each further object of a list takes.
+	object time.Duration
+	factor float64
 	// free is when each of its hands is free again, answered when the last write so far is done.
 	free     []time.Time
 	answered time.Time
@@ -134,6 +136,18 @@ func (s *server) take(at time.Time, write bool) time.Time {
 	return at
 }
 
+// lengthen is when a request that would be answered at a time is, if it is about that many objects.
+func (s *server) lengthen(answered time.Time, objects int) time.Time {
+	more := time.Duration(float64(s.object) * s.factor * float64(max(objects-1, 0)))
+	for i := range s.free {
+		if s.free[i].Equal(answered) {
+			s.free[i] = answered.Add(more)
+			break
+		}
+	}
+	return answered.Add(more)
+}
+
 // lag is how much later than usual watchers learn of what has been written, whether their watches break meanwhile, so that
 // they list anew and never see the states between, and whom to tell of it then.
 func (s *server) lag(now time.Time) (lag time.Duration, broken bool, told []func()) {
@@ -154,18 +168,31 @@ func (s *server) lag(now time.Time) (lag time.Duration, broken bool, told []func
 	return lag, broken, told
 }
 
+// door is how the controllers of a fleet come to the API server of a cluster, unless it is closed.
+type door struct {
+	fleet  *Fleet
+	to     *cluster
+	closed func() error
+}
+
 // request lets a controller's request pass: it takes its time, which the turn that makes it spends, and may fail.
-func (f *Fleet) request(c *cluster, closed func() error, write bool) error {
-	if err := closed(); err != nil {
+func (d door) request(write bool) error {
+	if err := d.closed(); err != nil {
 		return err
 	}
-	now := f.loop.Now()
-	f.spent = c.server.take(now.Add(f.spent), write).Sub(now)
-	if c.server.strikes(Unavailable) {
-		return apierrors.NewServiceUnavailable("the API server of " + c.spec.Name + " is overloaded")
+	now := d.fleet.loop.Now()
+	d.fleet.spent = d.to.server.take(now.Add(d.fleet.spent), write).Sub(now)
+	if d.to.server.strikes(Unavailable) {
+		return apierrors.NewServiceUnavailable("the API server of " + d.to.spec.Name + " is overloaded")
 	}
-	if write && c.server.strikes(Conflict) {
+	if write && d.to.server.strikes(Conflict) {
 		return apierrors.NewConflict(schema.GroupResource{Resource: "objects"}, "", fmt.Errorf("the object has been changed"))
 	}
 	return nil
+}
+
+// listed lets a list take its time, which what it answers tells.
+func (d door) listed(objects int) {
+	now := d.fleet.loop.Now()
+	d.fleet.spent = d.to.server.lengthen(now.Add(d.fleet.spent), objects).Sub(now)
 }

@@ -14,7 +14,9 @@ import (
 
 // Service is how long an API server takes for a request, and how many it serves at once. The zero Service takes no time.
 type Service struct {
+	// Read is the time for a list of one object as well; Object that for each further one.
 	Read, Write kube.Latency
+	Object      time.Duration
 	Concurrency int
 }
 
@@ -24,6 +26,7 @@ func DefaultService() Service {
 	return Service{
 		Read:        kube.Latency{Median: 990 * time.Microsecond, P99: 1950 * time.Microsecond},
 		Write:       kube.Latency{Median: 2750 * time.Microsecond, P99: 7150 * time.Microsecond},
+		Object:      30 * time.Microsecond,
 		Concurrency: 2,
 	}
 }
@@ -39,7 +42,10 @@ func (f *Fleet) Serve(cluster string, how Service) error {
 			return fmt.Errorf("cluster %s: service times and concurrency must not be below 0, have %+v", cluster, how)
 		}
 	}
-	c.server.read, c.server.write = f.service(how.Read), f.service(how.Write)
+	if how.Object < 0 {
+		return fmt.Errorf("cluster %s: the time for an object must not be below 0, have %s", cluster, how.Object)
+	}
+	c.server.read, c.server.write, c.server.object = f.service(how.Read), f.service(how.Write), how.Object
 	c.server.free = make([]time.Time, max(how.Concurrency, 1))
 	c.server.pace = f.source(cluster)
 	return nil

@@ -82,12 +82,27 @@ func TestHands(t *testing.T) {
 	}
 }
 
+// TestLists lets a list take the time of one read and of its further objects, and keep a hand for so long.
+func TestLists(t *testing.T) {
+	s := serving(t, 1, Service{Read: kube.Latency{Delay: time.Millisecond}, Object: 10 * time.Microsecond, Concurrency: 1})
+	var at time.Time
+	for objects, want := range map[int]time.Duration{0: time.Millisecond, 1: time.Millisecond, 101: 2 * time.Millisecond} {
+		at = at.Add(time.Hour)
+		if took := s.lengthen(s.take(at, false), objects).Sub(at); took != want {
+			t.Errorf("a list of %d objects takes %s, want %s", objects, took, want)
+		}
+		if next := s.take(at, false).Sub(at); next != want+time.Millisecond {
+			t.Errorf("what comes with a list of %d objects is done after %s", objects, next)
+		}
+	}
+}
+
 func TestServeRefuses(t *testing.T) {
 	f, err := New(t.Context(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, how := range []Service{{Concurrency: -1}, {Read: kube.Latency{Median: -1}}, {Write: kube.Latency{Jitter: -1}}} {
+	for _, how := range []Service{{Concurrency: -1}, {Read: kube.Latency{Median: -1}}, {Write: kube.Latency{Jitter: -1}}, {Object: -1}} {
 		if err := f.Serve(fleet.ControlPlaneName, how); err == nil {
 			t.Errorf("%+v is taken", how)
 		}

@@ -45,6 +45,9 @@ func (c *cluster) remember(to uint64) {
 // forget drops what every watcher has seen.
 func (c *cluster) forget() {
 	seen := min(c.inside.seen, c.outside.seen)
+	for _, late := range c.behind {
+		seen = min(seen, late.seen)
+	}
 	if seen < c.past.to+forgetAfter {
 		return
 	}

@@ -31,6 +31,9 @@ const (
 	ReasonFullyApplyFailed = "FullyAppliedFailed"
 )
 
+// MessageKept stands in the message of ConditionScheduled, before the reason why a workload stays in a cluster that it is to leave.
+const MessageKept = "what is to be evicted stays, as others cannot take its place: "
+
 // Conditions of a Work. Progressing, Available and Degraded are reserved: the control plane does not write them.
 const (
 	ConditionWorkApplied      = "Applied"
@@ -42,6 +45,8 @@ const (
 	ConditionWorkProgressing  = "Progressing"
 	ConditionWorkAvailable    = "Available"
 	ConditionWorkDegraded     = "Degraded"
+	// ConditionStatusReflected stands on a Work only while an interpreter cannot tell how a member object is, with status False.
+	ConditionStatusReflected = "StatusReflected"
 )
 
 // ReasonRebalanceBindingGone explains a failed entry of a WorkloadRebalancer.
@@ -52,8 +57,10 @@ const (
 	EvictionReasonTaint         = "TaintUntolerated"
 	EvictionReasonApplication   = "ApplicationFailure"
 	EvictionReasonMoved         = "ReplicasMoved"
+	EvictionReasonDrained       = "ClusterDrained"
 	EvictionProducerTaint       = "TaintManager"
 	EvictionProducerScheduler   = "scheduler"
+	EvictionProducerDrain       = "drain"
 	EvictionProducerBinding     = "resource-binding-application-failover-controller"
 	EvictionProducerClusterWide = "cluster-resource-binding-application-failover-controller"
 )

@@ -78,3 +78,25 @@ const (
 	EventClusterNotFound              = "ClusterNotFound"
 	EventAPIIncompatible              = "APIIncompatible"
 )
+
+// EventOfEnd is the reason of the event which tells that a failure has ended, by the reason of the failure. It is empty for failures
+// whose end shows in events anyway, since something is written then.
+func EventOfEnd(failure string) string {
+	switch failure {
+	case EventApplyPolicyFailed:
+		return EventApplyPolicySucceed
+	case EventGetReplicasFailed:
+		return EventGetReplicasSucceed
+	case EventGetComponentsFailed:
+		return EventGetComponentsSucceed
+	case EventGetDependenciesFailed:
+		return EventGetDependenciesSucceed
+	case EventAggregateStatusFailed:
+		return EventAggregateStatusSucceed
+	case EventReflectStatusFailed:
+		return EventReflectStatusSucceed
+	case EventInterpretHealthFailed:
+		return EventInterpretHealthSucceed
+	}
+	return ""
+}

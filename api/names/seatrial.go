@@ -28,7 +28,7 @@ func PlacementAnnotations() []string {
 
 // PolicyAnnotations lists all annotations that travel from a policy to the bindings it makes.
 func PolicyAnnotations() []string {
-	return append(PlacementAnnotations(), AnnotationDefaultGracePeriod)
+	return append(PlacementAnnotations(), AnnotationDefaultGracePeriod, AnnotationRebalance)
 }
 
 // AnnotationDefaultGracePeriod on a policy tells the grace period that admission filled in because the user gave none, in seconds.
@@ -41,3 +41,26 @@ const AnnotationUnhealthySince = "seatrial.io/unhealthy-since"
 // AnnotationPodDemand on a binding is JSON: what a replica asks of the nodes and pods around it beyond its requirements, so
 // that estimates can heed it. The pod template is its source, and the annotation goes when the template asks no more.
 const AnnotationPodDemand = "seatrial.io/pod-demand"
+
+// AnnotationRebalance of a policy with value RebalanceAutomatic lets workloads move by themselves to where they would be placed
+// anew, such as back to a cluster that has recovered.
+const (
+	AnnotationRebalance = "seatrial.io/rebalance"
+	RebalanceAutomatic  = "Automatic"
+	// EventRebalanced on a binding says why it moves by itself.
+	EventRebalanced = "Rebalanced"
+)
+
+// Annotations of a WorkloadRebalancer. A control plane that does not know them moves all workloads at once, and finds none that is
+// called RebalanceEvery.
+const (
+	// AnnotationAtOnce is how many workloads may move at the same time, as a number or as a part of all such as "10%".
+	AnnotationAtOnce = "seatrial.io/at-once"
+	// AnnotationWorkloadSelector is a label selector for the workloads that a reference named RebalanceEvery stands for.
+	AnnotationWorkloadSelector = "seatrial.io/workload-selector"
+	// RebalanceEvery is no name of an object: a reference with it stands for all workloads of its kind, in its namespace or, without
+	// one, anywhere.
+	RebalanceEvery = "*"
+	// EventRebalanceRefused on a WorkloadRebalancer says which of its annotations cannot be followed.
+	EventRebalanceRefused = "RebalanceRefused"
+)

@@ -8,6 +8,7 @@ import (
 	logsapi "k8s.io/component-base/logs/api/v1"
 
 	"github.com/seatrial/seatrial/apiserver"
+	"github.com/seatrial/seatrial/component"
 )
 
 const apiServerExample = `  # Beside a kube-apiserver, sharing its etcd, on port 7443 with a self-signed certificate:
@@ -21,6 +22,7 @@ const apiServerExample = `  # Beside a kube-apiserver, sharing its etcd, on port
 func newAPIServerCommand() *cobra.Command {
 	options := apiserver.NewOptions()
 	logging := logsapi.NewLoggingConfiguration()
+	warnOfGates := component.AddOtherGates(utilfeature.DefaultMutableFeatureGate)
 	command := &cobra.Command{
 		Use:   "apiserver",
 		Short: "Serve clusters (cluster.karmada.io) to the control plane",
@@ -31,7 +33,7 @@ v1alpha1.cluster.karmada.io, and answers for it who a caller is and what the cal
 		Example: apiServerExample,
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			return runAPIServer(command.Context(), options, logging)
+			return runAPIServer(command.Context(), options, logging, warnOfGates)
 		},
 	}
 	options.AddFlags(command.Flags())
@@ -39,7 +41,7 @@ v1alpha1.cluster.karmada.io, and answers for it who a caller is and what the cal
 	return command
 }
 
-func runAPIServer(ctx context.Context, options *apiserver.Options, logging *logsapi.LoggingConfiguration) error {
+func runAPIServer(ctx context.Context, options *apiserver.Options, logging *logsapi.LoggingConfiguration, warnOfGates func()) error {
 	if err := options.Complete(); err != nil {
 		return err
 	}
@@ -49,5 +51,6 @@ func runAPIServer(ctx context.Context, options *apiserver.Options, logging *logs
 	if err := logsapi.ValidateAndApply(logging, utilfeature.DefaultFeatureGate); err != nil {
 		return err
 	}
+	warnOfGates()
 	return options.Run(ctx)
 }

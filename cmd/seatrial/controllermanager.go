@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -30,7 +31,9 @@ type managerOptions struct {
 	controllers       []string
 	skippedNamespaces []string
 	skippedAPIs       string
+	surge             string
 	gates             featuregate.MutableVersionedFeatureGate
+	warnOfGates       func()
 	settings          controlplane.Options
 }
 
@@ -69,8 +72,11 @@ func (o *managerOptions) addFlags(flags *pflag.FlagSet) {
 		component.GateMultiplePodTemplates: {Default: false, PreRelease: featuregate.Alpha},
 	}))
 	addFailoverGates(o.gates)
+	o.warnOfGates = component.AddOtherGates(o.gates)
 	o.gates.AddFlag(flags)
+	managerIgnored().AddTo(flags)
 	addFailoverFlags(flags, &o.settings.Eviction)
+	addRebalanceFlags(flags, &o.surge, &o.settings.Failback)
 	flags.DurationVar(&o.settings.ClusterStatus.UpdateFrequency, "cluster-status-update-frequency", o.settings.ClusterStatus.UpdateFrequency, "Interval of looking at each member")
 	flags.DurationVar(&o.settings.ClusterStatus.FailureThreshold, "cluster-failure-threshold", o.settings.ClusterStatus.FailureThreshold, "How long a member must fail before it counts as not ready")
 	flags.DurationVar(&o.settings.ClusterStatus.SuccessThreshold, "cluster-success-threshold", o.settings.ClusterStatus.SuccessThreshold, "How long a failed member must answer before it counts as ready again")
@@ -99,12 +105,15 @@ func (o *managerOptions) run(command *cobra.Command) error {
 	if err := finishFailover(command.Flags(), o.gates, &o.settings.Eviction); err != nil {
 		return err
 	}
+	if o.settings.Eviction.Surge, err = finishRebalance(o.surge, &o.settings.Failback); err != nil {
+		return err
+	}
 	o.settings.Evictions = evictions
 	all, err := o.all(estimates)
 	if err != nil {
 		return err
 	}
-	chosen, err := controlplane.Choose(all, o.controllers)
+	chosen, err := controlplane.Choose(all, withoutAbsent(o.controllers, managerAbsent()))
 	if err != nil {
 		return fmt.Errorf("--controllers: %w", err)
 	}
@@ -112,6 +121,8 @@ func (o *managerOptions) run(command *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	managerIgnored().Warn(command.Flags())
+	o.warnOfGates()
 	for _, controller := range chosen {
 		if err := driver.Add(command.Context(), controller); err != nil {
 			return err
@@ -134,7 +145,7 @@ func (o *managerOptions) all(estimates truth.Recorder) ([]control.Controller, er
 	o.settings.Components = o.gates.Enabled(component.GateMultiplePodTemplates)
 	o.settings.Dependencies = o.gates.Enabled(gateDependencies)
 	o.settings.Quota.Enforced = o.gates.Enabled(gateQuota)
-	return append(controlplane.Controllers(o.settings), controlplane.Optional(o.settings)...), nil
+	return slices.Concat(controlplane.Controllers(o.settings), controlplane.Registration(o.settings), controlplane.Optional(o.settings)), nil
 }
 
 // patterns compiles expressions that must match a whole name.

@@ -56,8 +56,9 @@ type estimatorOptions struct {
 	profiling        bool
 	profilingAddress string
 
-	gates   featuregate.MutableVersionedFeatureGate
-	logging *logs.Options
+	gates       featuregate.MutableVersionedFeatureGate
+	warnOfGates func()
+	logging     *logs.Options
 }
 
 func newEstimatorCommand() *cobra.Command {
@@ -107,6 +108,7 @@ func (o *estimatorOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.healthAddress, "health-probe-bind-address", o.healthAddress, "Listen address of /healthz and /readyz; 0 turns them off")
 	flags.BoolVar(&o.profiling, "enable-pprof", o.profiling, "Serve profiles of the process under /debug/pprof")
 	flags.StringVar(&o.profilingAddress, "profiling-bind-address", o.profilingAddress, "Listen address of the profiles")
+	o.warnOfGates = component.AddOtherGates(o.gates)
 	o.gates.AddFlag(flags)
 	logsapi.AddFlags(o.logging, flags)
 }
@@ -118,6 +120,7 @@ func (o *estimatorOptions) run(ctx context.Context) error {
 	if err := logsapi.ValidateAndApply(o.logging, nil); err != nil {
 		return fmt.Errorf("logging flags: %w", err)
 	}
+	o.warnOfGates()
 	ctrl.SetLogger(klog.Background())
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/component-base/featuregate"
 
+	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	"github.com/seatrial/seatrial/component"
+	"github.com/seatrial/seatrial/controllers/failback"
 	"github.com/seatrial/seatrial/eviction"
 )
 
@@ -18,7 +22,10 @@ const (
 	gateInjection featuregate.Feature = "StatefulFailoverInjection"
 )
 
-const rateFlag = "resource-eviction-rate"
+const (
+	rateFlag  = "resource-eviction-rate"
+	surgeFlag = "move-surge"
+)
 
 func addFailoverGates(gates featuregate.MutableVersionedFeatureGate) {
 	utilruntime.Must(gates.Add(map[featuregate.Feature]featuregate.FeatureSpec{
@@ -41,6 +48,34 @@ func addFailoverFlags(flags *pflag.FlagSet, o *eviction.Options) {
 	flags.DurationVar(&o.Unreachable, "default-unreachable-toleration", o.Unreachable, "The same for a cluster whose readiness is unknown")
 	flags.Float64Var(&o.Floor, "availability-floor", o.Floor, "Part of the replicas, from 0 to 1, that must be ready elsewhere before --graceful-eviction-timeout takes a copy that serves; 0 for what the workload's own roll-outs keep up")
 	flags.BoolVar(&o.Reference, "reference-failover", o.Reference, "Fail over as the reference does: by NoExecute taints alone, without waiting for room elsewhere and without a brake. The scheduler has the same flag")
+}
+
+// addRebalanceFlags adds the flags about how workloads move between healthy clusters.
+func addRebalanceFlags(flags *pflag.FlagSet, surge *string, o *failback.Options) {
+	flags.StringVar(surge, surgeFlag, "", "How many replicas a workload may have beyond those it wants while some of them move, as a number or a part such as 25%; what its own roll-outs add by default")
+	flags.DurationVar(&o.Interval, "rebalance-interval", o.Interval, "Time between two looks for workloads that move by themselves, because their policy says "+names.AnnotationRebalance+": "+names.RebalanceAutomatic)
+	flags.DurationVar(&o.Settling, "rebalance-settling-time", o.Settling, "How long a cluster must have been healthy without a break before such workloads move into it")
+	flags.DurationVar(&o.Rest, "rebalance-rest-time", o.Rest, "How long such a workload stays where it was moved to")
+	flags.Float64Var(&o.Hysteresis, "rebalance-hysteresis", o.Hysteresis, "Part of its replicas, from 0 to 1, that must be out of place for such a workload to move")
+	flags.Float64Var(&o.AtOnce, "rebalance-at-once", o.AtOnce, "Part of such workloads, from 0 to 1, that may move at the same time; one may in any case")
+}
+
+// finishRebalance reads the surge, and checks the rest.
+func finishRebalance(surge string, o *failback.Options) (intstr.IntOrString, error) {
+	if o.Hysteresis < 0 || o.Hysteresis > 1 || o.AtOnce < 0 || o.AtOnce > 1 {
+		return intstr.IntOrString{}, errors.New("--rebalance-hysteresis and --rebalance-at-once must be between 0 and 1")
+	}
+	if o.Interval <= 0 {
+		return intstr.IntOrString{}, fmt.Errorf("--rebalance-interval: %s is no interval", o.Interval)
+	}
+	if surge == "" {
+		return intstr.IntOrString{}, nil
+	}
+	most := intstr.Parse(surge)
+	if replicas, err := intstr.GetScaledValueFromIntOrPercent(&most, 100, true); err != nil || replicas < 1 {
+		return intstr.IntOrString{}, fmt.Errorf("--%s: %q is neither a number from 1 on nor a part such as 25%%", surgeFlag, surge)
+	}
+	return most, nil
 }
 
 // finishFailover takes over gates and what depends on several flags.

@@ -9,8 +9,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/component-base/featuregate"
 
+	"github.com/seatrial/seatrial/controllers/failback"
 	"github.com/seatrial/seatrial/eviction"
 )
 
@@ -74,5 +76,31 @@ eviction_queue_depth{name="resource_eviction"} 7
 	}
 	if _, err := newEvictionMetrics(registry); err == nil || !strings.Contains(err.Error(), "metrics of evictions") {
 		t.Errorf("registering twice: error %v", err)
+	}
+}
+
+func TestRebalanceFlags(t *testing.T) {
+	for _, c := range []struct {
+		arguments string
+		surge     intstr.IntOrString
+		fault     string
+	}{
+		{"", intstr.IntOrString{}, ""},
+		{"--move-surge=3 --rebalance-interval=30s", intstr.FromInt32(3), ""},
+		{"--move-surge=25%", intstr.FromString("25%"), ""},
+		{"--move-surge=0", intstr.IntOrString{}, `--move-surge: "0" is neither a number from 1 on nor a part such as 25%`},
+		{"--move-surge=many", intstr.IntOrString{}, `--move-surge: "many" is neither a number from 1 on nor a part such as 25%`},
+		{"--rebalance-interval=0s", intstr.IntOrString{}, "--rebalance-interval: 0s is no interval"},
+		{"--rebalance-hysteresis=2", intstr.IntOrString{}, "--rebalance-hysteresis and --rebalance-at-once must be between 0 and 1"},
+	} {
+		options, surge, flags := failback.Defaults(), "", pflag.NewFlagSet("test", pflag.ContinueOnError)
+		addRebalanceFlags(flags, &surge, &options)
+		if err := flags.Parse(strings.Fields(c.arguments)); err != nil {
+			t.Fatalf("%s: %v", c.arguments, err)
+		}
+		got, err := finishRebalance(surge, &options)
+		if err == nil && (c.fault != "" || got != c.surge) || err != nil && err.Error() != c.fault {
+			t.Errorf("%s: surge %v, error %v, want %v, %q", c.arguments, got, err, c.surge, c.fault)
+		}
 	}
 }

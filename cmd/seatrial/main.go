@@ -59,9 +59,9 @@ Start a fleet of real clusters on this machine with "seatrial up".`,
 		}
 	}
 	add(fleetGroup, newUpCommand(), newStatusCommand(), newDownCommand())
-	add(memberGroup, newJoinCommand(), newUnjoinCommand())
-	add(componentGroup, newAPIServerCommand(), newControllerManagerCommand(), component.NewScheduler(nil), newEstimatorCommand())
-	add(decisionGroup, newSimulateCommand(), newExplainCommand(), newEstimateCommand(), newInterpretCommand(), newFuzzCommand())
+	add(memberGroup, newJoinCommand(), newUnjoinCommand(), newCordonCommand(), newUncordonCommand(), newDrainCommand(), newTaintCommand(), newTokenCommand(), newRegisterCommand(), newUnregisterCommand())
+	add(componentGroup, newAPIServerCommand(), newControllerManagerCommand(), component.NewScheduler(nil), component.NewDescheduler(), newWebhookCommand(), newAgentCommand(), newEstimatorCommand())
+	add(decisionGroup, newSimulateCommand(), newExplainCommand(), newRebalanceCommand(), newEstimateCommand(), newInterpretCommand(), newFuzzCommand())
 	root.AddCommand(newVersionCommand())
 	return root
 }

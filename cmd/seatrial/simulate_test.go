@@ -233,4 +233,9 @@ func TestScaleExamples(t *testing.T) {
 	if small != shape("scale.yaml", 100, 500_000, 10_000) || small != shape("scale-1000.yaml", 1000, 500_000, 20_000) {
 		t.Error("the sizes of the scale example differ in more than their numbers")
 	}
+	// With failover, the same happens under other settings and objectives.
+	moved := regexp.MustCompile(`(?s)settings:.*?timeline:`).ReplaceAllString(shape("scale-failover.yaml", 100, 500_000, 10_000), "timeline:")
+	if same, objectives, _ := strings.Cut(moved, "  - {measure: Recovery"); !strings.HasPrefix(small, same) || !strings.Contains(objectives, "measure: Lost") {
+		t.Error("the scale example with failover differs in more than settings and objectives")
+	}
 }

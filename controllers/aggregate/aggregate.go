@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,17 +31,31 @@ import (
 	"github.com/seatrial/seatrial/workload"
 )
 
-// Sums that tell of progress only are written at most so often, as the statuses of Works are.
+// Sums that tell of progress only are written at most so often. They rest longer than the statuses of Works at first, so that a rollout
+// of a few seconds is summed up once.
 const (
-	firstRest   = 2 * time.Second
+	firstRest   = 4 * time.Second
 	longestRest = 10 * time.Second
 )
 
-type aggregator struct{ pace *control.Pace }
+type aggregator struct {
+	pace *control.Pace
+
+	// mu guards written, which only saves work.
+	mu      sync.Mutex
+	written map[control.Key]summary
+}
+
+// summary is the status that a template was given, and the version that it had before: while a view shows that version, it is
+// older than the status.
+type summary struct {
+	over   string
+	status any
+}
 
 // New is the controller named "bindingStatus". Its keys are bindings of both scopes.
 func New(workers int) control.Controller {
-	a := &aggregator{pace: control.NewPace(firstRest, longestRest)}
+	a := &aggregator{pace: control.NewPace(firstRest, longestRest), written: map[control.Key]summary{}}
 	watches := append(wake.Bindings(), control.Watch{Object: &workv1alpha1.Work{}, Keys: workload.BindingOf})
 	for _, kind := range binding.Kinds() {
 		watches = append(watches, control.Watch{Object: kind, Keys: onBinding})
@@ -83,6 +98,7 @@ func onTemplate(_ context.Context, _ client.Reader, event control.Event) []contr
 func (a *aggregator) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
 	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName(), client.UnsafeDisableDeepCopy)
 	if err != nil {
+		a.remember(key, summary{})
 		return control.Result{}, client.IgnoreNotFound(err)
 	}
 	if !bound.GetDeletionTimestamp().IsZero() {
@@ -92,24 +108,46 @@ func (a *aggregator) reconcile(ctx context.Context, deps control.Deps, key contr
 	if err != nil {
 		return control.Result{}, err
 	}
-	items := sum(bound, works)
-	now := deps.Clock.Now()
-	if !slices.EqualFunc(bound.Status.AggregatedStatus, items, workload.EqualItems) {
-		if wait := a.pace.Wait(key, now); wait > 0 && progress(bound.Status.AggregatedStatus, items) {
-			return control.Result{RequeueAfter: wait, Sources: sources(deps, bound)}, nil
+	items, now, templates := sum(bound, works), deps.Clock.Now(), sources(deps, bound)
+	if fields := news(bound, items, now); len(fields) > 0 {
+		if progress(bound, items, judged(deps, bound)) {
+			if wait := a.pace.Gather(key, now); wait > 0 {
+				return control.Result{RequeueAfter: wait, Sources: templates}, nil
+			}
 		}
 		a.pace.Wrote(key, now)
+		if err := writeBinding(ctx, deps, bound, fields); err != nil {
+			return control.Result{}, err
+		}
 	}
-	if err := writeBinding(ctx, deps, bound, items); err != nil {
-		return control.Result{}, err
-	}
-	templates := sources(deps, bound)
 	var failure error
 	if len(templates) > 0 {
-		failure = writeTemplate(ctx, deps, bound.Spec.Resource, items)
+		failure = a.writeTemplate(ctx, deps, key, bound.Spec.Resource, items)
 	}
-	told := binding.Report(ctx, deps, bound, names.ConditionStatusAggregated, names.EventAggregateStatusFailed, failure)
+	told := report(ctx, deps, bound, errors.Join(failure, unreflected(works)))
 	return control.Result{Sources: templates}, errors.Join(failure, told)
+}
+
+// unreflected is what the clusters cannot tell about their copies.
+func unreflected(works []workv1alpha1.Work) error {
+	var failures []error
+	for i := range works {
+		condition := meta.FindStatusCondition(works[i].Status.Conditions, names.ConditionStatusReflected)
+		if condition != nil && works[i].DeletionTimestamp.IsZero() {
+			failures = append(failures, errors.New(condition.Message))
+		}
+	}
+	slices.SortFunc(failures, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
+	return errors.Join(failures...)
+}
+
+// report tells users of a failure in a condition of the binding, and in an event when it is news.
+func report(ctx context.Context, deps control.Deps, bound binding.Binding, failure error) error {
+	standing := meta.FindStatusCondition(bound.Status.Conditions, names.ConditionStatusAggregated)
+	if failure != nil && !control.Stale(failure) && (standing == nil || standing.Message != binding.Shortened(failure.Error())) {
+		deps.Events.Eventf(bound.Object, corev1.EventTypeWarning, names.EventAggregateStatusFailed, "%v", failure)
+	}
+	return binding.Report(ctx, deps, bound, names.ConditionStatusAggregated, names.EventAggregateStatusFailed, failure)
 }
 
 // sources are the templates of the kind of a binding, if their status can be summed up.
@@ -121,12 +159,53 @@ func sources(deps control.Deps, bound binding.Binding) []control.Source {
 	return []control.Source{{GVK: kind}}
 }
 
-// progress tells whether two sums are of the same clusters, which have applied the same and are in the same health.
-func progress(before, after []workv1alpha2.AggregatedStatusItem) bool {
-	return slices.EqualFunc(before, after, func(a, b workv1alpha2.AggregatedStatusItem) bool {
-		a.Status, b.Status = nil, nil
-		return a == b
+// judged tells whether copies of the template are healthy or not, as those of a ConfigMap are neither.
+func judged(deps control.Deps, bound binding.Binding) bool {
+	kind := schema.FromAPIVersionAndKind(bound.Spec.Resource.APIVersion, bound.Spec.Resource.Kind)
+	return deps.Interpreter.Supports(kind, configv1alpha1.InterpreterOperationInterpretHealth)
+}
+
+// progress tells whether nobody waits for a new sum of a binding: no copy has got worse, and the last of them has not just come
+// to be as it shall be either. While copies are held for others, the health of those others is waited for.
+func progress(bound binding.Binding, after []workv1alpha2.AggregatedStatusItem, judged bool) bool {
+	before := bound.Status.AggregatedStatus
+	if meta.IsStatusConditionTrue(bound.Status.Conditions, names.ConditionFullyApplied) && fullyApplied(bound, after).Status != metav1.ConditionTrue {
+		return false
+	}
+	for _, is := range after {
+		was := itemOf(before, is.ClusterName)
+		if is.AppliedMessage != "" && was.AppliedMessage != is.AppliedMessage {
+			return false
+		}
+	}
+	for _, was := range before {
+		is := itemOf(after, was.ClusterName)
+		if is.ClusterName == "" || was.Applied && !is.Applied {
+			return false
+		}
+		if was.Health != is.Health && (was.Health == workv1alpha2.ResourceHealthy || len(bound.Spec.GracefulEvictionTasks) > 0) {
+			return false
+		}
+	}
+	return !arrived(bound, after, judged) || arrived(bound, before, judged)
+}
+
+// arrived tells whether every scheduled cluster has applied the template, and its copy is healthy if it can be.
+func arrived(bound binding.Binding, items []workv1alpha2.AggregatedStatusItem, judged bool) bool {
+	return len(bound.Spec.Clusters) > 0 && !slices.ContainsFunc(bound.Spec.Clusters, func(target workv1alpha2.TargetCluster) bool {
+		item := itemOf(items, target.Name)
+		return !item.Applied || judged && item.Health != workv1alpha2.ResourceHealthy
 	})
+}
+
+// itemOf is what a sum says of a cluster, empty when that is nothing.
+func itemOf(items []workv1alpha2.AggregatedStatusItem, cluster string) workv1alpha2.AggregatedStatusItem {
+	for _, item := range items {
+		if item.ClusterName == cluster {
+			return item
+		}
+	}
+	return workv1alpha2.AggregatedStatusItem{}
 }
 
 // sum makes one item a cluster, sorted by name, of the manifest that stands for the template. Works on their way out count
@@ -164,9 +243,10 @@ func standsFor(identifier workv1alpha1.ResourceIdentifier, template workv1alpha2
 		identifier.Namespace == template.Namespace && identifier.Name == template.Name
 }
 
-func writeBinding(ctx context.Context, deps control.Deps, bound binding.Binding, items []workv1alpha2.AggregatedStatusItem) error {
+// news are the fields of the status of a binding that a sum changes.
+func news(bound binding.Binding, items []workv1alpha2.AggregatedStatusItem, now time.Time) map[string]any {
 	condition := fullyApplied(bound, items)
-	condition.LastTransitionTime = metav1.NewTime(deps.Clock.Now())
+	condition.LastTransitionTime = metav1.NewTime(now)
 	condition.ObservedGeneration = bound.GetGeneration()
 	fields := map[string]any{}
 	if !slices.EqualFunc(bound.Status.AggregatedStatus, items, workload.EqualItems) {
@@ -176,9 +256,10 @@ func writeBinding(ctx context.Context, deps control.Deps, bound binding.Binding,
 	if meta.SetStatusCondition(&conditions, condition) {
 		fields["conditions"] = conditions
 	}
-	if len(fields) == 0 {
-		return nil
-	}
+	return fields
+}
+
+func writeBinding(ctx context.Context, deps control.Deps, bound binding.Binding, fields map[string]any) error {
 	// The scheduler writes conditions as well, and the patch replaces the list whole: it must not be older than the rest.
 	if err := fieldpatch.Status(ctx, deps.Client, bound.Shallow().Object, fieldpatch.Fields{Status: fields}); client.IgnoreNotFound(err) != nil {
 		if !control.Stale(err) {
@@ -215,7 +296,7 @@ func fullyApplied(bound binding.Binding, items []workv1alpha2.AggregatedStatusIt
 }
 
 // writeTemplate puts the sum into the status of the template.
-func writeTemplate(ctx context.Context, deps control.Deps, reference workv1alpha2.ObjectReference, items []workv1alpha2.AggregatedStatusItem) error {
+func (a *aggregator) writeTemplate(ctx context.Context, deps control.Deps, key control.Key, reference workv1alpha2.ObjectReference, items []workv1alpha2.AggregatedStatusItem) error {
 	template := &unstructured.Unstructured{}
 	template.SetAPIVersion(reference.APIVersion)
 	template.SetKind(reference.Kind)
@@ -228,14 +309,40 @@ func writeTemplate(ctx context.Context, deps control.Deps, reference workv1alpha
 	}
 	summed, err := deps.Interpreter.AggregateStatus(ctx, template, items)
 	if err != nil {
-		err = fmt.Errorf("summing up the status of %s %s: %w", reference.Kind, name, err)
-		deps.Events.Eventf(template, corev1.EventTypeWarning, names.EventAggregateStatusFailed, "%v", err)
-		return err
+		return fmt.Errorf("summing up the status of %s %s: %w", reference.Kind, name, err)
 	}
-	if workload.Equal(template.Object["status"], summed.Object["status"]) {
+	status := summed.Object["status"]
+	if a.knows(key, template.GetResourceVersion(), status) || workload.Equal(template.Object["status"], status) {
 		return nil
 	}
-	return writeStatus(ctx, deps, template, summed)
+	if err := writeStatus(ctx, deps, template, summed); err != nil {
+		return err
+	}
+	a.remember(key, summary{over: template.GetResourceVersion(), status: status})
+	return nil
+}
+
+// knows tells whether a status was written over that same version of a template.
+func (a *aggregator) knows(key control.Key, version string, status any) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	last, known := a.written[key]
+	if known && last.over != version {
+		delete(a.written, key)
+		return false
+	}
+	return known && workload.Equal(last.status, status)
+}
+
+// remember notes what a template was given; the empty summary forgets it.
+func (a *aggregator) remember(key control.Key, given summary) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if given.over == "" {
+		delete(a.written, key)
+		return
+	}
+	a.written[key] = given
 }
 
 // writeStatus uses the status subresource where the kind has one.

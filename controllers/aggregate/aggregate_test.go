@@ -1,20 +1,25 @@
 package aggregate
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/seatrial/seatrial/api/names"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/internal/byhand"
 )
 
 func web(clusters ...string) binding.Binding {
@@ -128,5 +133,109 @@ func TestOnTemplate(t *testing.T) {
 	event.Old, event.New = event.New, nil
 	if keys := onTemplate(t.Context(), nil, event); len(keys) != 0 {
 		t.Errorf("the end of a template wakes %v", keys)
+	}
+}
+
+// TestProgress: what somebody waits for is written at once.
+func TestProgress(t *testing.T) {
+	type items = []workv1alpha2.AggregatedStatusItem
+	item := func(cluster string, health workv1alpha2.ResourceHealth) workv1alpha2.AggregatedStatusItem {
+		return workv1alpha2.AggregatedStatusItem{ClusterName: cluster, Applied: true, Health: health}
+	}
+	const healthy, ill, unknown = workv1alpha2.ResourceHealthy, workv1alpha2.ResourceUnhealthy, workv1alpha2.ResourceUnknown
+	refused := workv1alpha2.AggregatedStatusItem{ClusterName: "b", AppliedMessage: "no room", Health: unknown}
+	for _, c := range []struct {
+		name           string
+		before, after  items
+		held, unjudged bool
+		want           bool
+	}{
+		{"scheduled", nil, nil, false, false, true},
+		{"one has it", nil, items{item("a", unknown)}, false, false, true},
+		{"all have it", nil, items{item("a", unknown), item("b", unknown)}, false, false, true},
+		{"all have what cannot be ill", nil, items{item("a", unknown), item("b", unknown)}, false, true, false},
+		{"one is healthy", items{item("a", ill), item("b", ill)}, items{item("a", healthy), item("b", ill)}, false, false, true},
+		{"one is healthy while others wait", items{item("a", ill), item("b", ill)}, items{item("a", healthy), item("b", ill)}, true, false, false},
+		{"all are healthy", items{item("a", healthy), item("b", ill)}, items{item("a", healthy), item("b", healthy)}, false, false, false},
+		{"all are healthy still", items{item("a", healthy), item("b", healthy)}, items{item("a", healthy), item("b", healthy)}, false, false, true},
+		{"one fails", items{item("a", healthy), item("b", ill)}, items{item("a", ill), item("b", ill)}, false, false, false},
+		{"one refuses", items{item("a", ill)}, items{item("a", ill), refused}, false, false, false},
+		{"one refuses still", items{item("a", ill), refused}, items{item("a", ill), refused}, false, false, true},
+		{"one has left", items{item("a", ill), item("c", ill)}, items{item("a", ill)}, false, false, false},
+	} {
+		bound := web("a", "b")
+		bound.Status.AggregatedStatus = c.before
+		if c.held {
+			bound.Spec.GracefulEvictionTasks = []workv1alpha2.GracefulEvictionTask{{FromCluster: "c"}}
+		}
+		if got := progress(bound, c.after, !c.unjudged); got != c.want {
+			t.Errorf("%s: %t, want %t", c.name, got, c.want)
+		}
+	}
+	bound := web("a", "b")
+	bound.Status.Conditions = []metav1.Condition{{Type: names.ConditionFullyApplied, Status: metav1.ConditionTrue}}
+	if progress(bound, items{item("a", healthy)}, true) {
+		t.Error("a binding that is not fully applied any more says so later")
+	}
+}
+
+// TestStaleTemplateIsWrittenOnce: the view does not show yet what the turn before wrote to a template, which is no reason to write
+// it again. What another writes over it is mended.
+func TestStaleTemplateIsWrittenOnce(t *testing.T) {
+	plane := byhand.New(t, New(1))
+	template := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}}
+	template.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+	template.Spec.Template.Labels = template.Spec.Selector.MatchLabels
+	template.Spec.Template.Spec.Containers = []corev1.Container{{Name: "nginx", Image: "nginx"}}
+	plane.Create(template)
+	bound := web("m1")
+	bound.SetNamespace("default")
+	bound.Spec.Resource.Namespace = "default"
+	plane.Create(bound.Object)
+	plane.Create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: names.ExecutionSpace("m1")}})
+	carrier := work("m1", metav1.ConditionTrue, "")
+	carrier.Labels = map[string]string{bound.IDLabel(): bound.ID()}
+	carrier.Annotations = map[string]string{names.AnnotationResourceBindingNamespace: "default", names.AnnotationResourceBindingName: bound.GetName()}
+	carrier.Status.ManifestStatuses[1].Identifier.Namespace = "default"
+	reported := carrier.Status
+	plane.Create(&carrier)
+	carrier.Status = reported
+	carrier.Status.Conditions[0].Reason, carrier.Status.Conditions[0].LastTransitionTime = names.ReasonWorkApplied, metav1.Now()
+	plane.Must(plane.Store.Status().Update(t.Context(), &carrier))
+	stale, writes := &unstructured.Unstructured{}, 0
+	stale.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("Deployment"))
+	plane.Must(plane.Store.Get(t.Context(), client.ObjectKeyFromObject(template), stale))
+	plane.Client = interceptor.NewClient(plane.Store, interceptor.Funcs{
+		Get: func(ctx context.Context, from client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			if tree, ok := object.(*unstructured.Unstructured); ok && stale != nil {
+				tree.Object = stale.DeepCopy().Object
+				return nil
+			}
+			return from.Get(ctx, key, object, options...)
+		},
+		SubResourcePatch: func(ctx context.Context, to client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+			if object.GetObjectKind().GroupVersionKind().Kind == "Deployment" {
+				writes++
+			}
+			return to.Status().Patch(ctx, object, patch, options...)
+		},
+	})
+	key := control.KeyOf(bound)
+	for range 3 {
+		plane.Turn(key)
+	}
+	if writes != 1 {
+		t.Errorf("the status of the template was written %d times", writes)
+	}
+	stale = nil
+	plane.Read(template)
+	if template.Status.Replicas != 1 {
+		t.Fatalf("%d replicas in the status of the template, want 1", template.Status.Replicas)
+	}
+	template.Status = appsv1.DeploymentStatus{}
+	plane.Must(plane.Store.Status().Update(t.Context(), template))
+	plane.Turn(key)
+	if plane.Read(template); template.Status.Replicas != 1 {
+		t.Error("the status of the template stays as another left it")
 	}
 }

@@ -65,8 +65,7 @@ func (k *keeper) reconcile(ctx context.Context, deps control.Deps, key control.K
 		return control.Result{}, client.IgnoreNotFound(err)
 	}
 	if !cluster.DeletionTimestamp.IsZero() {
-		k.forget(cluster)
-		return remove(ctx, deps, cluster)
+		return k.remove(ctx, deps, cluster)
 	}
 	if err := ensureFinalizer(ctx, deps, cluster); err != nil {
 		return control.Result{}, err
@@ -165,8 +164,9 @@ func sameTaint(a, b corev1.Taint) bool {
 }
 
 // remove takes the execution space away, with the Works in it, and then lets the Cluster go. Works leave through the execution
-// controller, which needs the Cluster for as long as it takes member objects away.
-func remove(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster) (control.Result, error) {
+// controller, which needs the Cluster for as long as it takes member objects away. Those that wait for an agent are let go when it
+// falls silent.
+func (k *keeper) remove(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster) (control.Result, error) {
 	if !controllerutil.ContainsFinalizer(cluster, names.FinalizerCluster) {
 		return control.Result{}, nil
 	}
@@ -176,14 +176,17 @@ func remove(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Clu
 		return control.Result{}, err
 	}
 	if left {
-		return control.Result{RequeueAfter: removalCheck}, nil
+		_, err := k.monitor(ctx, deps, cluster)
+		return control.Result{RequeueAfter: removalCheck}, err
 	}
+	k.forget(cluster)
 	before := cluster.DeepCopy()
 	controllerutil.RemoveFinalizer(cluster, names.FinalizerCluster)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := deps.Client.Patch(ctx, cluster, patch); client.IgnoreNotFound(err) != nil {
 		return control.Result{}, fmt.Errorf("releasing cluster %s: %w", cluster.Name, err)
 	}
+	deps.Events.Eventf(cluster, corev1.EventTypeNormal, names.EventRemoveExecutionSpaceSucceed, "its Works and their namespace are gone")
 	return control.Result{}, nil
 }
 

@@ -30,7 +30,9 @@ type Options struct {
 	FailureThreshold, SuccessThreshold time.Duration
 	// ResourceModeling counts nodes by the grades of spec.resourceModels.
 	ResourceModeling bool
-	Workers          int
+	// Scope is the clusters to report about.
+	Scope   control.Scope
+	Workers int
 }
 
 // Defaults are the reference's.
@@ -45,7 +47,7 @@ func Defaults() Options {
 // second and not within another full interval.
 const retryFrequency = time.Second
 
-// New is the controller named "clusterStatus". Its keys are Cluster names; clusters in Pull mode are left to their agents.
+// New is the controller named "clusterStatus". Its keys are Cluster names; clusters beyond its scope are left to others.
 func New(options Options) control.Controller {
 	collector := &collector{options: options, pending: map[string]observation{}, reported: map[string]report{}}
 	return control.Controller{
@@ -111,7 +113,7 @@ func (c *collector) reconcile(ctx context.Context, deps control.Deps, key contro
 		c.forget(key.Name)
 		return control.Result{}, client.IgnoreNotFound(err)
 	}
-	if cluster.Spec.SyncMode == clusterv1alpha1.Pull {
+	if !c.options.Scope.Serves(cluster) {
 		return control.Result{}, nil
 	}
 	member, err := deps.Members.Member(ctx, cluster.Name)

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -31,12 +30,11 @@ import (
 const (
 	firstRest   = 2 * time.Second
 	longestRest = 10 * time.Second
-	// firstStatus is how long a first status is waited for.
-	firstStatus = time.Second
 )
 
 type collector struct {
-	pace *control.Pace
+	scope control.Scope
+	pace  *control.Pace
 
 	// mu guards contents, which only saves work.
 	mu       sync.Mutex
@@ -50,18 +48,16 @@ type content struct {
 	// manifests have nothing but their identities.
 	manifests []*unstructured.Unstructured
 	sources   []control.Source
-	// since is when it was first read.
-	since time.Time
 	// told is what the Work and the member objects were when the Work said all there is to say, empty before.
 	told string
 }
 
-// New is the controller named "workStatus". Its keys are Works.
-func New(workers int) control.Controller {
-	c := &collector{pace: control.NewPace(firstRest, longestRest), contents: map[control.Key]content{}}
+// New is the controller named "workStatus". Its keys are Works; those of clusters beyond its scope are left to others.
+func New(scope control.Scope, workers int) control.Controller {
+	c := &collector{scope: scope, pace: control.NewPace(firstRest, longestRest), contents: map[control.Key]content{}}
 	return control.Controller{
 		Name: "workStatus",
-		Watches: append(wake.Works(c.unlearn),
+		Watches: append(wake.Works(scope, c.unlearn),
 			control.Watch{Object: &workv1alpha1.Work{}, Keys: onWork},
 			control.Watch{Object: &clusterv1alpha1.Cluster{}, Keys: workload.OfCluster},
 		),
@@ -72,11 +68,12 @@ func New(workers int) control.Controller {
 }
 
 // onWork wakes a Work when its manifests change, when it becomes applied, for only then can there be a status, and when its
-// statuses were written: the turn after may have compared what it saw with an older view of the Work.
+// statuses or its trouble were written: the turn after may have compared what it saw with an older view of the Work, as may those who
+// write other conditions.
 func onWork(_ context.Context, _ client.Reader, event control.Event) []control.Key {
 	if old, ok := event.Old.(*workv1alpha1.Work); ok && event.New != nil {
 		current := event.New.(*workv1alpha1.Work)
-		if old.Generation == current.Generation && workload.Applied(old) == workload.Applied(current) &&
+		if old.Generation == current.Generation && workload.Applied(old) == workload.Applied(current) && sameTrouble(troubleOf(old), troubleOf(current)) &&
 			slices.EqualFunc(old.Status.ManifestStatuses, current.Status.ManifestStatuses, workload.EqualManifests) {
 			return nil
 		}
@@ -99,10 +96,10 @@ func (c *collector) reconcile(ctx context.Context, deps control.Deps, key contro
 	if err != nil || !collectable(work) {
 		return control.Result{}, nil
 	}
-	if reachable, err := reachable(ctx, deps, name); err != nil || !reachable {
+	if reachable, err := c.reachable(ctx, deps, name); err != nil || !reachable {
 		return control.Result{}, err
 	}
-	held, err := c.content(key, name, work, deps.Clock.Now())
+	held, err := c.content(key, name, work)
 	if err != nil {
 		// The execution controller reports it on the Work.
 		return control.Result{}, nil
@@ -130,22 +127,20 @@ func (c *collector) reconcile(ctx context.Context, deps control.Deps, key contro
 			statuses = append(statuses, *status)
 		}
 	}
-	if failure := errors.Join(failures...); failure != nil {
-		deps.Events.Eventf(work, corev1.EventTypeWarning, names.EventReflectStatusFailed, "%v", failure)
-	}
 	now := deps.Clock.Now()
-	if wait := firstStatus - now.Sub(held.since); wait > 0 && len(failures) == 0 && len(work.Status.ManifestStatuses) == 0 && expected(objects, statuses) {
-		result.RequeueAfter = wait
-		return result, nil
-	}
-	switch wait := c.pace.Wait(key, now); {
-	case slices.EqualFunc(work.Status.ManifestStatuses, statuses, workload.EqualManifests):
+	fields := fieldpatch.Fields{Status: map[string]any{"manifestStatuses": statuses}, Force: true}
+	if conditions, changed := tell(deps, work, failures, now); changed {
+		// The execution controller writes conditions as well, and the patch replaces the list whole: it must not be older than the rest.
+		fields.Status["conditions"], fields.Force = conditions, false
+	} else if slices.EqualFunc(work.Status.ManifestStatuses, statuses, workload.EqualManifests) {
 		c.tell(key, held, work.ResourceVersion+versions, failures)
-	case wait > 0 && progress(work.Status.ManifestStatuses, statuses):
-		result.RequeueAfter = wait
-	default:
+		return result, errors.Join(failures...)
+	} else if progress(work.Status.ManifestStatuses, statuses) {
+		result.RequeueAfter = c.pace.Gather(key, now)
+	}
+	if result.RequeueAfter == 0 {
 		c.pace.Wrote(key, now)
-		written, err := write(ctx, deps, work, statuses)
+		written, err := write(ctx, deps, work, fields)
 		if err != nil {
 			failures = append(failures, err)
 		}
@@ -166,7 +161,7 @@ func (c *collector) tell(key control.Key, held content, versions string, failure
 }
 
 // content reads what a Work holds, once for each generation.
-func (c *collector) content(key control.Key, cluster string, work *workv1alpha1.Work, now time.Time) (content, error) {
+func (c *collector) content(key control.Key, cluster string, work *workv1alpha1.Work) (content, error) {
 	c.mu.Lock()
 	known := c.contents[key]
 	c.mu.Unlock()
@@ -177,7 +172,7 @@ func (c *collector) content(key control.Key, cluster string, work *workv1alpha1.
 	if err != nil {
 		return content{}, err
 	}
-	read := content{uid: work.UID, generation: work.Generation, manifests: manifests, sources: workload.Sources(cluster, manifests), since: now}
+	read := content{uid: work.UID, generation: work.Generation, manifests: manifests, sources: workload.Sources(cluster, manifests)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.contents[key] = read
@@ -197,33 +192,30 @@ func (c *collector) forget(key control.Key) {
 	delete(c.contents, key)
 }
 
-// expected tells whether member objects have no status yet that are about to get one. Their controllers write it within moments,
-// and what could be said until then is no news.
-func expected(objects []sight, statuses []workv1alpha1.ManifestStatus) bool {
-	return slices.ContainsFunc(statuses, func(status workv1alpha1.ManifestStatus) bool {
-		seen := objects[status.Identifier.Ordinal].object
-		if seen == nil || seen.GetGeneration() == 0 || status.Health != workv1alpha1.ResourceUnhealthy {
-			return false
-		}
-		reported, _ := seen.Object["status"].(map[string]any)
-		return len(reported) == 0
-	})
-}
-
-// progress tells whether two different statuses of a Work are of the same objects in the same health.
+// progress tells whether nobody waits for the later of two statuses of a Work: nothing in it has got worse, and it has not just
+// come to be as it shall be either.
 func progress(before, after []workv1alpha1.ManifestStatus) bool {
+	if len(before) == 0 {
+		return slices.ContainsFunc(after, ill)
+	}
 	return slices.EqualFunc(before, after, func(a, b workv1alpha1.ManifestStatus) bool {
-		return a.Identifier == b.Identifier && a.Health == b.Health && (a.Status == nil) == (b.Status == nil)
+		better := a.Health != b.Health && ill(a) && !ill(b)
+		return a.Identifier == b.Identifier && (a.Health == b.Health || better && slices.ContainsFunc(after, ill)) &&
+			(a.Status == nil || b.Status != nil)
 	})
 }
 
-// reachable tells whether a cluster can be asked. What a cluster said last stands until it can be asked again.
-func reachable(ctx context.Context, deps control.Deps, name string) (bool, error) {
+func ill(status workv1alpha1.ManifestStatus) bool {
+	return status.Health == workv1alpha1.ResourceUnhealthy
+}
+
+// reachable tells whether a cluster can be asked from here. What a cluster said last stands until it can be asked again.
+func (c *collector) reachable(ctx context.Context, deps control.Deps, name string) (bool, error) {
 	cluster := &clusterv1alpha1.Cluster{}
 	if err := deps.Client.Get(ctx, types.NamespacedName{Name: name}, cluster, client.UnsafeDisableDeepCopy); err != nil {
 		return false, client.IgnoreNotFound(err)
 	}
-	return cluster.DeletionTimestamp.IsZero() && workload.Ready(cluster), nil
+	return c.scope.Serves(cluster) && cluster.DeletionTimestamp.IsZero() && workload.Ready(cluster), nil
 }
 
 // sight is a member object as it was read: nil when the member does not hold it, or holds one of its own.
@@ -276,13 +268,15 @@ func judge(ctx context.Context, deps control.Deps, member control.Member, cluste
 	status := &workv1alpha1.ManifestStatus{Identifier: identifier, Health: workv1alpha1.ResourceUnknown}
 	if deps.Interpreter.Supports(manifest.GroupVersionKind(), configv1alpha1.InterpreterOperationInterpretStatus) {
 		if status.Status, err = deps.Interpreter.ReflectStatus(ctx, observed); err != nil {
-			return nil, fmt.Errorf("reflecting the status of %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+			err = fmt.Errorf("reflecting the status of %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+			return nil, unjudged{error: err, reason: names.EventReflectStatusFailed}
 		}
 	}
 	if deps.Interpreter.Supports(manifest.GroupVersionKind(), configv1alpha1.InterpreterOperationInterpretHealth) {
 		healthy, err := deps.Interpreter.Health(ctx, observed)
 		if err != nil {
-			return nil, fmt.Errorf("judging the health of %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+			err = fmt.Errorf("judging the health of %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+			return nil, unjudged{error: err, reason: names.EventInterpretHealthFailed}
 		}
 		status.Health = workv1alpha1.ResourceUnhealthy
 		if healthy {
@@ -315,10 +309,9 @@ func last(work *workv1alpha1.Work, manifest *unstructured.Unstructured, ordinal 
 	return nil
 }
 
-// write replaces the manifest statuses. No one else writes them.
-// It returns the version that came of it.
-func write(ctx context.Context, deps control.Deps, work *workv1alpha1.Work, statuses []workv1alpha1.ManifestStatus) (version string, err error) {
-	fields := fieldpatch.Fields{Status: map[string]any{"manifestStatuses": statuses}, Force: true}
+// write writes the manifest statuses, which no one else writes, and conditions where they change. It returns the version that came
+// of it.
+func write(ctx context.Context, deps control.Deps, work *workv1alpha1.Work, fields fieldpatch.Fields) (version string, err error) {
 	written := *work
 	if err := fieldpatch.Status(ctx, deps.Client, &written, fields); client.IgnoreNotFound(err) != nil {
 		return "", fmt.Errorf("writing the status of Work %s/%s: %w", work.Namespace, work.Name, err)

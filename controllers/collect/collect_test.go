@@ -60,3 +60,35 @@ func TestCollectable(t *testing.T) {
 		}
 	}
 }
+
+// TestProgress: what somebody waits for is written at once.
+func TestProgress(t *testing.T) {
+	status := func(healths ...workv1alpha1.ResourceHealth) []workv1alpha1.ManifestStatus {
+		var made []workv1alpha1.ManifestStatus
+		for i, health := range healths {
+			made = append(made, workv1alpha1.ManifestStatus{Identifier: workv1alpha1.ResourceIdentifier{Ordinal: i}, Health: health})
+		}
+		return made
+	}
+	const healthy, ill, unknown = workv1alpha1.ResourceHealthy, workv1alpha1.ResourceUnhealthy, workv1alpha1.ResourceUnknown
+	for _, c := range []struct {
+		name          string
+		before, after []workv1alpha1.ManifestStatus
+		want          bool
+	}{
+		{"starting", nil, status(ill), true},
+		{"started at once", nil, status(healthy), false},
+		{"nothing to judge", nil, status(unknown), false},
+		{"rolling out", status(ill), status(ill), true},
+		{"rolled out", status(ill), status(healthy), false},
+		{"one of two rolled out", status(ill, ill), status(healthy, ill), true},
+		{"the other one too", status(healthy, ill), status(healthy, healthy), false},
+		{"failing", status(healthy, ill), status(ill, ill), false},
+		{"still healthy", status(healthy), status(healthy), true},
+		{"gone", status(healthy, healthy), status(healthy), false},
+	} {
+		if got := progress(c.before, c.after); got != c.want {
+			t.Errorf("%s: %t, want %t", c.name, got, c.want)
+		}
+	}
+}

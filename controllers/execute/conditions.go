@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -51,5 +52,16 @@ func writeConditions(ctx context.Context, deps control.Deps, work *workv1alpha1.
 	if err := fieldpatch.Status(ctx, deps.Client, &changed, fields); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the conditions of Work %s/%s: %w", work.Namespace, work.Name, err)
 	}
+	tellDispatching(deps, work, &changed)
 	return nil
+}
+
+// tellDispatching tells users that changes are held back, or are no longer. That they are sent goes without saying.
+func tellDispatching(deps control.Deps, before, after *workv1alpha1.Work) {
+	was := meta.FindStatusCondition(before.Status.Conditions, names.ConditionWorkDispatching)
+	is := meta.FindStatusCondition(after.Status.Conditions, names.ConditionWorkDispatching)
+	held := was != nil && was.Status == metav1.ConditionFalse
+	if is != nil && held != (is.Status == metav1.ConditionFalse) {
+		deps.Events.Eventf(after, corev1.EventTypeNormal, names.EventWorkDispatching, "%s", is.Message)
+	}
 }

@@ -27,12 +27,13 @@ import (
 	"github.com/seatrial/seatrial/workload"
 )
 
-// New is the controller named "execution". Its keys are Works.
-func New(workers int) control.Controller {
-	executor := &executor{applied: newRecord(), settled: map[control.Key]settlement{}}
+// New is the controller named "execution". Its keys are Works. Those of clusters beyond its scope are left to others, but for
+// clusters that leave without anybody who could still serve them.
+func New(scope control.Scope, workers int) control.Controller {
+	executor := &executor{scope: scope, applied: newRecord(), settled: map[control.Key]settlement{}}
 	return control.Controller{
 		Name: "execution",
-		Watches: append(wake.Works(executor.unlearn),
+		Watches: append(wake.Works(scope, executor.unlearn),
 			control.Watch{Object: &workv1alpha1.Work{}, Keys: onWork},
 			control.Watch{Object: &clusterv1alpha1.Cluster{}, Keys: workload.OfCluster},
 		),
@@ -73,6 +74,7 @@ var errRemoving = errors.New("is still being removed")
 const removalCheck = 5 * time.Second
 
 type executor struct {
+	scope   control.Scope
 	applied *record
 
 	// mu guards settled, which only saves work.
@@ -96,6 +98,9 @@ func (e *executor) reconcile(ctx context.Context, deps control.Deps, key control
 		return control.Result{}, fmt.Errorf("reading cluster %s of Work %s: %w", name, key, err)
 	}
 	gone := err != nil
+	if !gone && !e.scope.Serves(cluster) && !abandoned(cluster) {
+		return control.Result{}, nil
+	}
 	if !work.DeletionTimestamp.IsZero() {
 		return e.remove(ctx, deps, work, cluster, gone)
 	}
@@ -110,6 +115,11 @@ func (e *executor) reconcile(ctx context.Context, deps control.Deps, key control
 		return control.Result{}, writeConditions(ctx, deps, work, dispatching(false))
 	}
 	return e.apply(ctx, deps, work, cluster.Name)
+}
+
+// abandoned tells that a cluster leaves and does not report any more: its agent will not take anything away.
+func abandoned(cluster *clusterv1alpha1.Cluster) bool {
+	return !cluster.DeletionTimestamp.IsZero() && !workload.Ready(cluster)
 }
 
 // apply writes every manifest and reports on all of them, so that one bad manifest does not hide the others.

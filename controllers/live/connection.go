@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -66,7 +65,7 @@ func newConnection(ctx context.Context, version string, config *rest.Config, sch
 		return nil, err
 	}
 	managedOnly := labels.SelectorFromSet(labels.Set{names.LabelManaged: names.LabelManagedValue})
-	managed, err := cache.New(config, cache.Options{Scheme: scheme, Mapper: mapper, DefaultLabelSelector: managedOnly, ReaderFailOnMissingInformer: true})
+	managed, err := cache.New(config, cache.Options{Scheme: scheme, Mapper: mapper, DefaultLabelSelector: managedOnly, DefaultTransform: trimManaged, ReaderFailOnMissingInformer: true})
 	if err != nil {
 		return nil, err
 	}
@@ -155,57 +154,4 @@ func enablements(lists []*metav1.APIResourceList) []clusterv1alpha1.APIEnablemen
 	}
 	slices.SortFunc(served, func(a, b clusterv1alpha1.APIEnablement) int { return cmp.Compare(a.GroupVersion, b.GroupVersion) })
 	return served
-}
-
-// trimInventory keeps of nodes and pods what capacity and readiness need; a large member has 100,000 pods.
-func trimInventory(object any) (any, error) {
-	switch full := object.(type) {
-	case *corev1.Node:
-		return &corev1.Node{
-			ObjectMeta: trimMeta(full.ObjectMeta),
-			Spec:       corev1.NodeSpec{Unschedulable: full.Spec.Unschedulable, Taints: full.Spec.Taints},
-			Status:     corev1.NodeStatus{Allocatable: full.Status.Allocatable, Conditions: readyOnly(full.Status.Conditions)},
-		}, nil
-	case *corev1.Pod:
-		return trimPod(full), nil
-	}
-	return object, nil
-}
-
-func trimPod(full *corev1.Pod) *corev1.Pod {
-	trimmed := &corev1.Pod{
-		ObjectMeta: trimMeta(full.ObjectMeta),
-		Spec:       corev1.PodSpec{NodeName: full.Spec.NodeName, Overhead: full.Spec.Overhead},
-		Status:     corev1.PodStatus{Phase: full.Status.Phase},
-	}
-	trimmed.Spec.Containers = trimContainers(full.Spec.Containers)
-	trimmed.Spec.InitContainers = trimContainers(full.Spec.InitContainers)
-	return trimmed
-}
-
-func trimContainers(full []corev1.Container) []corev1.Container {
-	trimmed := make([]corev1.Container, len(full))
-	for i := range full {
-		trimmed[i] = corev1.Container{
-			Resources:     corev1.ResourceRequirements{Requests: full[i].Resources.Requests},
-			RestartPolicy: full[i].RestartPolicy,
-		}
-	}
-	return trimmed
-}
-
-func trimMeta(full metav1.ObjectMeta) metav1.ObjectMeta {
-	return metav1.ObjectMeta{
-		Namespace: full.Namespace, Name: full.Name, UID: full.UID, Labels: full.Labels,
-		ResourceVersion: full.ResourceVersion, DeletionTimestamp: full.DeletionTimestamp,
-	}
-}
-
-func readyOnly(conditions []corev1.NodeCondition) []corev1.NodeCondition {
-	for _, condition := range conditions {
-		if condition.Type == corev1.NodeReady {
-			return []corev1.NodeCondition{condition}
-		}
-	}
-	return nil
 }

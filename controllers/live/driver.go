@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/google/uuid"
@@ -31,11 +32,16 @@ type Driver struct {
 	members *members
 	// interpreters makes one for each controller.
 	interpreters func() interpreter.Interpreter
+	// limiter makes what spaces the retries of one controller; nil for controller-runtime's own.
+	limiter func() workqueue.TypedRateLimiter[control.Key]
 
 	mu      sync.Mutex
 	indexed map[indexName]bool
 	sources []*sources
 }
+
+// planeTimeout bounds one request to the control plane: long enough for the largest list.
+const planeTimeout = 30 * time.Second
 
 type indexName struct {
 	gvk   schema.GroupVersionKind
@@ -49,6 +55,7 @@ type indexName struct {
 func NewDriver(config *rest.Config, options ctrl.Options, memberLimits Limits, interpreters func() interpreter.Interpreter) (*Driver, error) {
 	// A read of a kind nobody watches must not start an informer that nothing would ever close.
 	options.Cache.ReaderFailOnMissingInformer = true
+	options.Cache.DefaultTransform = trimPlane
 	options.Client.Cache = &client.CacheOptions{DisableFor: nil, Unstructured: true}
 	plane := &view{}
 	options.NewCache = func(config *rest.Config, cacheOptions cache.Options) (cache.Cache, error) {
@@ -59,6 +66,13 @@ func NewDriver(config *rest.Config, options ctrl.Options, memberLimits Limits, i
 	options.NewClient = func(config *rest.Config, clientOptions client.Options) (client.Client, error) {
 		reader := clientOptions.Cache.Reader
 		clientOptions.Cache = nil
+		// Watches last for hours. A single request that hangs, in a network that swallows packets, would hold a worker.
+		single := rest.CopyConfig(config)
+		single.Timeout = planeTimeout
+		var err error
+		if clientOptions.HTTPClient, err = rest.HTTPClientFor(single); err != nil {
+			return nil, err
+		}
 		direct, err := client.New(config, clientOptions)
 		if err != nil {
 			return nil, err
@@ -87,6 +101,15 @@ func NewDriver(config *rest.Config, options ctrl.Options, memberLimits Limits, i
 // Manager is the manager the controllers run in, for health checks and further runnables.
 func (d *Driver) Manager() ctrl.Manager { return d.manager }
 
+// Reach has one member reached by a configuration of its own instead of by what its Cluster says, as an agent inside it does. It is
+// called before controllers run.
+func (d *Driver) Reach(cluster string, config *rest.Config) {
+	d.members.given[cluster] = config
+}
+
+// Limit sets what spaces the retries of each controller that is added from now on.
+func (d *Driver) Limit(limiter func() workqueue.TypedRateLimiter[control.Key]) { d.limiter = limiter }
+
 // Add turns a controller value into a running controller of the manager.
 func (d *Driver) Add(ctx context.Context, value control.Controller) error {
 	if err := d.index(ctx, value.Indexes); err != nil {
@@ -109,6 +132,9 @@ func (d *Driver) Add(ctx context.Context, value control.Controller) error {
 			}
 			return log
 		},
+	}
+	if d.limiter != nil {
+		options.RateLimiter = d.limiter()
 	}
 	if value.Queue != nil {
 		running.ordered = newOrderedQueue(value.Queue())

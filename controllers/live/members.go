@@ -51,6 +51,9 @@ type members struct {
 	scheme    *runtime.Scheme
 	limits    Limits
 
+	// given are members that are reached otherwise than their Clusters say.
+	given map[string]*rest.Config
+
 	// onReplaced is told when watches of a cluster end because another connection took over.
 	onReplaced func(cluster string)
 
@@ -63,7 +66,7 @@ func newMembers(manager ctrl.Manager, limits Limits, onReplaced func(string)) *m
 	return &members{
 		onReplaced: onReplaced,
 		informers:  manager.GetCache(), clusters: manager.GetClient(), secrets: manager.GetAPIReader(),
-		scheme: manager.GetScheme(), limits: limits, connections: map[string]*connection{},
+		scheme: manager.GetScheme(), limits: limits, given: map[string]*rest.Config{}, connections: map[string]*connection{},
 	}
 }
 
@@ -179,8 +182,13 @@ func (m *members) drop(name string) {
 	}
 }
 
-// config says how to reach a member: the endpoint and proxy of the Cluster, the credentials of its secret.
+// config says how to reach a member: as was given, or by the endpoint and proxy of the Cluster and the credentials of its secret.
 func (m *members) config(ctx context.Context, cluster *clusterv1alpha1.Cluster) (*rest.Config, error) {
+	if given, found := m.given[cluster.Name]; found {
+		config := rest.CopyConfig(given)
+		config.QPS, config.Burst = m.limits.QPS, m.limits.Burst
+		return config, nil
+	}
 	if cluster.Spec.APIEndpoint == "" || cluster.Spec.SecretRef == nil {
 		return nil, fmt.Errorf("cluster %s has no apiEndpoint or no secretRef: %w", cluster.Name, control.ErrNoMember)
 	}

@@ -54,6 +54,10 @@ func (r *runner) Reconcile(ctx context.Context, key control.Key) (reconcile.Resu
 			log.FromContext(ctx).V(1).Info("Wrote from a stale read, trying again", "reason", err.Error())
 			return reconcile.Result{RequeueAfter: conflictDelay}, nil
 		}
+		if result.RequeueAfter > 0 && r.ordered == nil {
+			// Beside the backoff, for of two times the queue takes the earlier one.
+			(*r.queue.Load()).AddAfter(key, result.RequeueAfter)
+		}
 		return reconcile.Result{}, err
 	}
 	if err := r.sources.hold(ctx, key, result.Sources); err != nil {

@@ -132,13 +132,21 @@ func (d *detector) describe(ctx context.Context, deps control.Deps, template *un
 	return desired, setDemand(deps, template, desired)
 }
 
+// unreadable says that an interpreter cannot read a template. The reason is that of the event about it.
+type unreadable struct {
+	error
+	reason string
+}
+
+func (u unreadable) Unwrap() error { return u.error }
+
 // interpret reads what a workload needs: its components, where it has several and they count, or else its replicas. It tells
 // whether it has replicas.
 func (d *detector) interpret(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, spec *workv1alpha2.ResourceBindingSpec) (counted bool, err error) {
 	kind := template.GroupVersionKind()
 	if d.options.Components && deps.Interpreter.Supports(kind, configv1alpha1.InterpreterOperationInterpretComponent) {
 		if spec.Components, err = deps.Interpreter.Components(ctx, template); err != nil {
-			err = fmt.Errorf("reading the components of %s: %w", workload.Describe(template), err)
+			err = unreadable{fmt.Errorf("reading the components of %s: %w", workload.Describe(template), err), names.EventGetComponentsFailed}
 			deps.Events.Eventf(template, corev1.EventTypeWarning, names.EventGetComponentsFailed, "%v", err)
 		}
 		return false, err
@@ -147,7 +155,7 @@ func (d *detector) interpret(ctx context.Context, deps control.Deps, template *u
 		return false, nil
 	}
 	if spec.Replicas, spec.ReplicaRequirements, err = deps.Interpreter.Replicas(ctx, template); err != nil {
-		err = fmt.Errorf("reading the replicas of %s: %w", workload.Describe(template), err)
+		err = unreadable{fmt.Errorf("reading the replicas of %s: %w", workload.Describe(template), err), names.EventGetReplicasFailed}
 		deps.Events.Eventf(template, corev1.EventTypeWarning, names.EventGetReplicasFailed, "%v", err)
 	}
 	return true, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -17,6 +18,7 @@ import (
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/fieldpatch"
 	"github.com/seatrial/seatrial/policy"
 	"github.com/seatrial/seatrial/workload"
 )
@@ -82,7 +84,15 @@ func complain(ctx context.Context, deps control.Deps, template *unstructured.Uns
 	if current.Object == nil {
 		return nil
 	}
-	return binding.Report(ctx, deps, current, names.ConditionUpToDate, names.EventApplyPolicyFailed, failure)
+	reason := names.EventApplyPolicyFailed
+	if unread := (unreadable{}); errors.As(failure, &unread) {
+		reason = unread.reason
+	}
+	if apierrors.ReasonForError(failure) == names.ReasonQuotaExceeded {
+		// By that, what clusters have already is kept from following the template.
+		reason = names.ReasonQuotaExceeded
+	}
+	return binding.Report(ctx, deps, current, names.ConditionUpToDate, reason, failure)
 }
 
 // choose finds the policy the template belongs to. ok is false when no policy selects it, or none that can claim it yet.
@@ -113,15 +123,22 @@ func (d *detector) claim(ctx context.Context, deps control.Deps, template *unstr
 	if !claimed && !noted {
 		return nil
 	}
-	before := template.DeepCopy()
-	template.SetLabels(marks.Labels)
-	template.SetAnnotations(marks.Annotations)
-	if err := deps.Client.Patch(ctx, template, client.MergeFrom(before)); err != nil {
+	fields := fieldpatch.Fields{
+		Labels: fieldpatch.BetweenText(template.GetLabels(), marks.Labels), Annotations: fieldpatch.BetweenText(template.GetAnnotations(), marks.Annotations),
+		KeepOwners: true,
+	}
+	preempts := claimed && previous != "" && claimer.Spec.Preemption == policyv1alpha1.PreemptAlways
+	if err := fieldpatch.Object(ctx, deps.Client, template, fields); err != nil {
+		if preempts && !control.Stale(err) {
+			deps.Events.Eventf(template, corev1.EventTypeWarning, names.EventPreemptPolicyFailed, "%s cannot take it over from policy %s: %v", claimer, previous, err)
+		}
 		return fmt.Errorf("claiming %s for %s: %w", workload.Describe(template), claimer, err)
 	}
+	template.SetLabels(marks.Labels)
+	template.SetAnnotations(marks.Annotations)
 	switch {
 	case !claimed:
-	case previous != "" && claimer.Spec.Preemption == policyv1alpha1.PreemptAlways:
+	case preempts:
 		deps.Events.Eventf(template, corev1.EventTypeNormal, names.EventPreemptPolicySucceed, "%s took it over from policy %s", claimer, previous)
 	default:
 		deps.Events.Eventf(template, corev1.EventTypeNormal, names.EventApplyPolicySucceed, "claimed by %s", claimer)

@@ -8,12 +8,15 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	configv1alpha1 "github.com/seatrial/seatrial/api/config/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
@@ -148,6 +151,39 @@ func TestUnreadableTemplateIsTold(t *testing.T) {
 				t.Errorf("condition %v is left", told)
 			}
 		})
+	}
+}
+
+// TestRefusedByQuotaIsTold: a template asks more than a quota allows; its binding stays as it was and says so by the reason that the
+// renderer heeds, until the template asks less.
+func TestRefusedByQuotaIsTold(t *testing.T) {
+	plane := byhand.New(t, New(Options{}))
+	stub := &kinds{operations: []configv1alpha1.InterpreterOperation{configv1alpha1.InterpreterOperationInterpretReplica}, replicas: 3}
+	plane.Interpreter = stub
+	_, _, bound := settings(plane)
+	plane.Turn(settingsKey)
+	plane.Read(bound)
+	before := bound.DeepCopy()
+	stub.replicas = 9
+	plane.Client = interceptor.NewClient(plane.Store, interceptor.Funcs{
+		Update: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.UpdateOption) error {
+			return &apierrors.StatusError{ErrStatus: metav1.Status{Code: 403, Reason: names.ReasonQuotaExceeded, Message: "the quota allows 5"}}
+		},
+	})
+	if _, err := plane.Try(settingsKey); err == nil {
+		t.Fatal("no error, want another turn")
+	}
+	plane.Read(bound)
+	told := meta.FindStatusCondition(bound.Status.Conditions, names.ConditionUpToDate)
+	if told == nil || told.Status != metav1.ConditionFalse || told.Reason != names.ReasonQuotaExceeded || !strings.Contains(told.Message, "the quota allows 5") ||
+		bound.Generation != before.Generation {
+		t.Errorf("condition %v at generation %d, before %d", told, bound.Generation, before.Generation)
+	}
+	stub.replicas = 3
+	plane.Turn(settingsKey)
+	plane.Read(bound)
+	if told := meta.FindStatusCondition(bound.Status.Conditions, names.ConditionUpToDate); told != nil {
+		t.Errorf("condition %v is left", told)
 	}
 }
 

@@ -53,9 +53,12 @@ type linkConfig struct {
 	Target string `json:"target"`
 }
 
-// writeConfig writes the process's configuration. controlPlane is the port of the fleet's control plane, 0 when it has none.
-func writeConfig(files Files, r *record, controlPlane int) error {
-	data, err := json.MarshalIndent(configOf(files, r, controlPlane), "", "  ")
+// writeConfig writes the process's configuration. controlPlane is the port of the fleet's control plane, 0 when it has none; extra
+// are flags of the API server beside those of every cluster.
+func writeConfig(files Files, r *record, controlPlane int, extra []string) error {
+	config := configOf(files, r, controlPlane)
+	config.APIServer = append(config.APIServer, extra...)
+	data, err := json.MarshalIndent(config, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encoding the configuration of cluster %s: %w", r.name(), err)
 	}

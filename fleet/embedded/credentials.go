@@ -50,6 +50,19 @@ func (f *Fleet) IssueKubeconfig(cluster, component, user string, groups ...strin
 	return f.issueAccess(cluster, component, access{context: cluster, server: serverURL(r.Ports.API), user: user, groups: groups})
 }
 
+// UplinkEndpoint is the URL of the fleet's control plane on the member's side of the network, which a partition of the member cuts. It
+// exists if the control plane did when the member was last started.
+func (f *Fleet) UplinkEndpoint(member string) (string, error) {
+	r, err := f.record(member)
+	if err != nil {
+		return "", err
+	}
+	if r.Ports.Uplink == 0 {
+		return "", fmt.Errorf("cluster %s has no way to a control plane", member)
+	}
+	return serverURL(r.Ports.Uplink), nil
+}
+
 // IssueUplink writes a kubeconfig for the fleet's control plane that goes through the member's side of the network: what an agent
 // inside the member uses, and what a partition of the member cuts. The way exists if the control plane did when the member was
 // last started.

@@ -13,6 +13,7 @@ import (
 type Files struct {
 	Dir        string // the cluster's folder
 	Log        string // what the cluster's process wrote, over all its runs
+	Audit      string // what changed objects, where that is logged
 	Kubeconfig string // direct admin access
 
 	CA         pki.Pair // signs serving and client certificates of the API
@@ -38,6 +39,7 @@ func filesIn(dir string) Files {
 	return Files{
 		Dir:               dir,
 		Log:               filepath.Join(dir, "cluster.log"),
+		Audit:             filepath.Join(dir, "audit.log"),
 		Kubeconfig:        filepath.Join(dir, "kubeconfig"),
 		CA:                pki.At(keys, "ca"),
 		APIServer:         pki.At(keys, "apiserver"),

@@ -31,6 +31,9 @@ type Options struct {
 	// Tied ends the cluster processes with the process that started them (for tests). Otherwise they run in sessions of their
 	// own and outlive it.
 	Tied bool
+	// Audited has the API servers that this Fleet starts log every change, one line of JSON (audit.k8s.io/v1 Event) each, in
+	// Files.Audit.
+	Audited bool
 	// Scheme is what Client knows; nil means the kinds of client-go.
 	Scheme *runtime.Scheme
 }
@@ -38,10 +41,11 @@ type Options struct {
 // Fleet implements fleet.Environment with local processes. Several fleets with different roots can exist at once, and several
 // Fleet values, also in different processes, may stand for the same root: what changes a cluster holds the lock in its folder.
 type Fleet struct {
-	root   string
-	binary string
-	tied   bool
-	scheme *runtime.Scheme
+	root    string
+	binary  string
+	tied    bool
+	audited bool
+	scheme  *runtime.Scheme
 }
 
 var _ fleet.Environment = (*Fleet)(nil)
@@ -61,7 +65,7 @@ func Open(opts Options) (*Fleet, error) {
 	if _, err := readRecords(root); err != nil {
 		return nil, fmt.Errorf("opening a fleet: %w", err)
 	}
-	return &Fleet{root: root, binary: opts.Binary, tied: opts.Tied, scheme: opts.Scheme}, nil
+	return &Fleet{root: root, binary: opts.Binary, tied: opts.Tied, audited: opts.Audited, scheme: opts.Scheme}, nil
 }
 
 // DefaultSpecs is the fleet of a first try: the control plane and three members in two regions, of different sizes.

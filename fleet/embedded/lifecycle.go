@@ -166,7 +166,13 @@ func (f *Fleet) prepare(r *record) error {
 			controlPlane = other.Ports.API
 		}
 	}
-	return writeConfig(files, r, controlPlane)
+	var extra []string
+	if f.audited {
+		if extra, err = writeAuditPolicy(files); err != nil {
+			return fmt.Errorf("starting cluster %s: %w", r.name(), err)
+		}
+	}
+	return writeConfig(files, r, controlPlane, extra)
 }
 
 // spawn starts the process and records it; the result is where in the log its output begins.

@@ -35,7 +35,7 @@ const (
 )
 
 // fixedComponents are those of every installation, by their subcommands, in the order in which status shows them.
-var fixedComponents = [...]string{apiServer, controllerManager, schedulerName}
+var fixedComponents = [...]string{apiServer, webhookServer, controllerManager, schedulerName}
 
 // component is one process of the control plane beside the API server of the cluster: a subcommand of seatrial.
 type component struct {

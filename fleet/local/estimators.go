@@ -32,15 +32,18 @@ const (
 func estimatorOf(member string) string { return estimatorPrefix + member }
 
 // estimators are those that have ever been started, ascending. Once there are some, Up keeps one beside every member.
-func (i *Installation) estimators() ([]string, error) {
+func (i *Installation) estimators() ([]string, error) { return i.besideMembers(estimatorPrefix) }
+
+// besideMembers are the components with a prefix that have ever been started, one for a member, ascending.
+func (i *Installation) besideMembers(prefix string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(i.dir, componentsFolder))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("looking for estimators: %w", err)
+		return nil, fmt.Errorf("looking for components: %w", err)
 	}
 	var found []string
 	for _, entry := range entries {
 		name, isRecord := strings.CutSuffix(entry.Name(), recordSuffix)
-		if isRecord && strings.HasPrefix(name, estimatorPrefix) {
+		if isRecord && strings.HasPrefix(name, prefix) {
 			found = append(found, name)
 		}
 	}
@@ -148,5 +151,9 @@ func (i *Installation) components() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(fixedComponents[:], estimators), nil
+	agents, err := i.besideMembers(agentPrefix)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(fixedComponents[:], estimators, agents), nil
 }

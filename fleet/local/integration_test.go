@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/fleet/embedded"
 	"github.com/seatrial/seatrial/fleet/embedded/process"
@@ -71,6 +72,7 @@ func TestLifeOfAnInstallation(t *testing.T) {
 		{"interrupted", l.testInterrupted},
 		{"up", l.testUp},
 		{"up again", l.testUpAgain},
+		{"admission", l.testAdmission},
 		{"mend", l.testMend},
 		{"estimators", l.testEstimators},
 		{"down and up on the data", l.testKeepData},
@@ -133,7 +135,7 @@ func (l *life) testInterrupted(t *testing.T) {
 
 func (l *life) testUp(t *testing.T) {
 	status := l.up(t, UpOptions{})
-	if len(status.Clusters) != 4 || len(status.Components) != len(fixedComponents) {
+	if len(status.Clusters) != 4 || len(status.Components) != len(fixedComponents)+1 {
 		t.Fatalf("%d clusters, %d components", len(status.Clusters), len(status.Components))
 	}
 	for n, want := range []Placement{{"member1", 1, 1}, {"member2", 2, 2}, {"member3", 3, 3}} {
@@ -143,6 +145,28 @@ func (l *life) testUp(t *testing.T) {
 	}
 	if _, err := os.Stat(status.Kubeconfig); err != nil {
 		t.Errorf("the kubeconfig: %v", err)
+	}
+	l.checkModes(t)
+}
+
+// checkModes: the control plane reaches two members, the agent of the third one reaches it.
+func (l *life) checkModes(t *testing.T) {
+	t.Helper()
+	clusters, err := l.installation.Fleet()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plane, err := clusters.Client(t.Context(), fleet.ControlPlaneName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]clusterv1alpha1.ClusterSyncMode{
+		"member1": clusterv1alpha1.Push, "member2": clusterv1alpha1.Push, "member3": clusterv1alpha1.Pull,
+	} {
+		known := &clusterv1alpha1.Cluster{}
+		if err := plane.Get(t.Context(), client.ObjectKey{Name: name}, known); err != nil || known.Spec.SyncMode != want || known.Spec.Region == "" {
+			t.Errorf("%s is in %s mode, %+v, %v", name, known.Spec.SyncMode, known.Spec, err)
+		}
 	}
 }
 
@@ -164,6 +188,11 @@ func (l *life) checkNoneReplaced(t *testing.T) {
 // testMend: Status tells what died, and Up starts it again.
 func (l *life) testMend(t *testing.T) {
 	l.kill(t, schedulerName)
+	l.kill(t, agentOf("member3"))
+	registered, err := os.ReadFile(l.installation.agentKubeconfig("member3"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	clusters, err := l.installation.Fleet()
 	if err != nil {
 		t.Fatal(err)
@@ -172,12 +201,15 @@ func (l *life) testMend(t *testing.T) {
 		t.Fatal(err)
 	}
 	faults := strings.Join(l.status(t).Faults(), "\n")
-	for _, want := range []string{"cluster member2 is stopped", "scheduler does not run"} {
+	for _, want := range []string{"cluster member2 is stopped", "scheduler does not run", "agent-member3 does not run"} {
 		if !strings.Contains(faults, want) {
 			t.Errorf("the faults lack %q: %q", want, faults)
 		}
 	}
 	l.up(t, UpOptions{})
+	if now, err := os.ReadFile(l.installation.agentKubeconfig("member3")); err != nil || !bytes.Equal(now, registered) {
+		t.Errorf("member3 registered again: %v", err)
+	}
 }
 
 func (l *life) kill(t *testing.T, component string) {
@@ -195,8 +227,10 @@ func (l *life) kill(t *testing.T, component string) {
 func (l *life) testEstimators(t *testing.T) {
 	status := l.up(t, UpOptions{Estimators: true})
 	var found []string
-	for _, c := range status.Components[len(fixedComponents):] {
-		found = append(found, c.Name)
+	for _, c := range status.Components {
+		if strings.HasPrefix(c.Name, estimatorPrefix) {
+			found = append(found, c.Name)
+		}
 	}
 	if want := []string{"estimator-member1", "estimator-member2", "estimator-member3"}; !slices.Equal(found, want) {
 		t.Fatalf("estimators %q, want %q", found, want)

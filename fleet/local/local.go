@@ -34,6 +34,8 @@ type Options struct {
 	ClusterBinary string
 	// Tied ends all processes with this one (for tests). Otherwise they outlive it.
 	Tied bool
+	// Audited has the API servers that Up starts log every change (see embedded.Options).
+	Audited bool
 }
 
 // Installation is what Up makes, Status looks at and Down ends. Several, with different state folders, can exist at once.
@@ -42,6 +44,7 @@ type Installation struct {
 	program       string
 	clusterBinary string
 	tied          bool
+	audited       bool
 	scheme        *runtime.Scheme
 }
 
@@ -67,7 +70,7 @@ func Open(options Options) (*Installation, error) {
 		return nil, fmt.Errorf("collecting the known kinds: %w", err)
 	}
 	return &Installation{
-		dir: dir, program: options.Executable, clusterBinary: options.ClusterBinary, tied: options.Tied, scheme: kinds,
+		dir: dir, program: options.Executable, clusterBinary: options.ClusterBinary, tied: options.Tied, audited: options.Audited, scheme: kinds,
 	}, nil
 }
 
@@ -93,10 +96,11 @@ func (i *Installation) Dir() string { return i.dir }
 // Fleet opens the clusters. It makes their folder.
 func (i *Installation) Fleet() (*embedded.Fleet, error) {
 	return embedded.Open(embedded.Options{
-		Root:   filepath.Join(i.dir, clustersFolder),
-		Binary: i.clusterBinary,
-		Tied:   i.tied,
-		Scheme: i.scheme,
+		Root:    filepath.Join(i.dir, clustersFolder),
+		Binary:  i.clusterBinary,
+		Tied:    i.tied,
+		Audited: i.audited,
+		Scheme:  i.scheme,
 	})
 }
 

@@ -18,7 +18,7 @@ import (
 	"github.com/seatrial/seatrial/registration"
 )
 
-// join makes every member of the fleet known to the control plane; those that are known already stay as they are.
+// join makes the members in Push mode known to the control plane; those that are known already stay as they are.
 func (u *up) join(ctx context.Context, _ func(string)) error {
 	members, err := u.members(ctx)
 	if err != nil {
@@ -68,6 +68,8 @@ func (u *up) joinOne(ctx context.Context, member fleet.Cluster) error {
 		return checkIdentity(ctx, direct, known)
 	case client.IgnoreNotFound(err) != nil:
 		return fmt.Errorf("looking for Cluster %s: %w", member.Name, err)
+	case pulls(member.Name):
+		return nil
 	}
 	files, err := u.fleet.Files(member.Name)
 	if err != nil {

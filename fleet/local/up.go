@@ -18,6 +18,7 @@ import (
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/fleet/embedded"
 	"github.com/seatrial/seatrial/fleet/embedded/process"
+	"github.com/seatrial/seatrial/registration"
 )
 
 // UpOptions say what to bring up.
@@ -55,7 +56,8 @@ type up struct {
 	clients map[string]client.Client
 }
 
-// step is one line of the progress. components are those whose logs tell why it may have failed, estimator standing for all of them.
+// step is one line of the progress. components are those whose logs tell why it may have failed, estimator and
+// agent standing for all of them.
 type step struct {
 	name       string
 	components []string
@@ -100,7 +102,7 @@ func (u *up) steps() []step {
 		{"checking the machine", nil, u.check},
 		{"starting clusters", nil, u.startClusters},
 		{"installing kinds", nil, u.installKinds},
-		{"starting the server of clusters", []string{apiServer}, u.startAPIServer},
+		{"starting the server of clusters and admission", []string{apiServer, webhookServer}, u.startServers},
 	}
 	if u.options.Estimators {
 		all = append(all, step{"starting estimators", []string{estimator}, u.startEstimators})
@@ -108,6 +110,7 @@ func (u *up) steps() []step {
 	all = append(all, []step{
 		{"starting controllers and scheduler", []string{controllerManager, schedulerName}, u.startControllers},
 		{"joining members", []string{apiServer}, u.join},
+		{"starting agents", []string{controllerManager, agentName}, u.startAgents},
 		{"waiting for members to be ready", []string{controllerManager}, u.awaitMembers},
 	}...)
 	if u.options.Example {
@@ -200,11 +203,22 @@ func (u *up) installKinds(ctx context.Context, say func(string)) error {
 	if err := createNamespaces(ctx, u.plane); err != nil {
 		return err
 	}
+	files, err := u.fleet.Files(fleet.ControlPlaneName)
+	if err != nil {
+		return err
+	}
+	ca, err := os.ReadFile(files.CA.Cert)
+	if err != nil {
+		return fmt.Errorf("reading the CA of the control plane: %w", err)
+	}
+	if err := registration.OpenPlane(ctx, u.plane, u.config.Host, ca); err != nil {
+		return err
+	}
 	return installKinds(ctx, u.plane, say)
 }
 
-// startAPIServer starts what serves Clusters, and makes the control plane forward to it.
-func (u *up) startAPIServer(ctx context.Context, say func(string)) error {
+// startServers starts what serves Clusters and what judges writes, and makes the control plane ask both.
+func (u *up) startServers(ctx context.Context, say func(string)) error {
 	files, err := u.fleet.Files(fleet.ControlPlaneName)
 	if err != nil {
 		return err
@@ -213,7 +227,11 @@ func (u *up) startAPIServer(ctx context.Context, say func(string)) error {
 	if err != nil {
 		return err
 	}
-	if err := u.start(ctx, say, map[string]launch{apiServer: l}); err != nil {
+	admission, err := u.webhookLaunch()
+	if err != nil {
+		return err
+	}
+	if err := u.start(ctx, say, map[string]launch{apiServer: l, webhookServer: admission}); err != nil {
 		return err
 	}
 	ca, err := os.ReadFile(files.CA.Cert)
@@ -338,9 +356,11 @@ func (u *up) explain(ctx context.Context, s step, err error) error {
 		return fmt.Errorf("interrupted while %s: run it again to go on, or end what runs with `seatrial down`", s.name)
 	}
 	names := s.components
-	if slices.Contains(names, estimator) {
-		if found, listErr := u.estimators(); listErr == nil {
-			names = found
+	for _, beside := range []string{estimator, agentName} {
+		if at := slices.Index(names, beside); at >= 0 {
+			if found, listErr := u.besideMembers(beside + "-"); listErr == nil {
+				names = slices.Replace(slices.Clone(names), at, at+1, found...)
+			}
 		}
 	}
 	var text strings.Builder

@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -98,7 +99,7 @@ func (c counters) aggregate(in aggregation) (map[string]any, error) {
 func (c counters) sum(in aggregation) (sums map[string]int64, current int, err error) {
 	names := c.all()
 	sums = make(map[string]int64, len(names)+1)
-	wanted := append(names, generations...)
+	wanted := slices.Concat(names, generations)
 	numbers := make(map[string]int64, len(wanted))
 	for _, item := range in.items {
 		if item.Status == nil {

@@ -13,6 +13,7 @@ import (
 	configv1alpha1 "github.com/seatrial/seatrial/api/config/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
+	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
 )
@@ -108,11 +109,14 @@ func Bindings() []control.Watch {
 }
 
 // Works wakes the Works of bindings whose templates are of the kinds concerned. It finds them through their bindings: to read
-// the manifests of all Works would take long in a large fleet. Before it does, unlearn drops what a controller remembers of
-// interpreting them, which only saves work.
-func Works(unlearn func()) []control.Watch {
+// the manifests of all Works would take long in a large fleet. An agent sees no bindings, and has all Works of its cluster looked
+// at. Before it does, unlearn drops what a controller remembers of interpreting them, which only saves work.
+func Works(scope control.Scope, unlearn func()) []control.Watch {
 	return watches(func(ctx context.Context, reader client.Reader, concerned concerned) []control.Key {
 		unlearn()
+		if scope.Agent != "" {
+			return worksOf(ctx, reader, scope.Agent)
+		}
 		all, err := binding.List(ctx, reader, client.UnsafeDisableDeepCopy)
 		if err != nil {
 			return nil
@@ -130,6 +134,19 @@ func Works(unlearn func()) []control.Watch {
 		}
 		return keys
 	})
+}
+
+// worksOf are the Works of one cluster.
+func worksOf(ctx context.Context, reader client.Reader, cluster string) []control.Key {
+	works := &workv1alpha1.WorkList{}
+	if err := reader.List(ctx, works, client.InNamespace(names.ExecutionSpace(cluster)), client.UnsafeDisableDeepCopy); err != nil {
+		return nil
+	}
+	keys := make([]control.Key, 0, len(works.Items))
+	for i := range works.Items {
+		keys = append(keys, control.KeyOf(&works.Items[i]))
+	}
+	return keys
 }
 
 // clustersOf are those that a binding has a Work for, or will have, sorted.

@@ -13,6 +13,7 @@ import (
 	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	"github.com/seatrial/seatrial/api/scheme"
+	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/control"
 )
@@ -45,6 +46,8 @@ func plane(t *testing.T) client.Reader {
 			Resource: workv1alpha2.ObjectReference{APIVersion: "example.com/v1", Kind: "Sea", Name: "sea"},
 		}},
 		&policyv1alpha1.PropagationPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "sea", Name: "rafts"}, Spec: selecting("Raft")},
+		&workv1alpha1.Work{ObjectMeta: metav1.ObjectMeta{Namespace: "karmada-es-m1", Name: "seen"}},
+		&workv1alpha1.Work{ObjectMeta: metav1.ObjectMeta{Namespace: "karmada-es-m2", Name: "unseen"}},
 		&policyv1alpha1.ClusterPropagationPolicy{ObjectMeta: metav1.ObjectMeta{Name: "boats"}, Spec: selecting("Boat")},
 	).Build()
 }
@@ -75,7 +78,8 @@ func TestKeys(t *testing.T) {
 		{"another target", Bindings(), customization("Raft", 1), customization("Sea", 2), []control.Key{{Namespace: "sea", Name: "raft"}, {Name: "sea"}}},
 		{"labels", Bindings(), customization("Raft", 1), customization("Raft", 1), nil},
 		{"a kind nobody has", Bindings(), nil, customization("Whale", 1), nil},
-		{"works", Works(func() {}), nil, customization("Raft", 1), works},
+		{"works", Works(control.Scope{}, func() {}), nil, customization("Raft", 1), works},
+		{"works an agent sees", Works(control.Scope{Agent: "m1"}, func() {}), nil, customization("Raft", 1), []control.Key{{Namespace: "karmada-es-m1", Name: "seen"}}},
 		{"policies", Policies(control.KeyOf), nil, customization("Raft", 1), []control.Key{{Namespace: "sea", Name: "rafts"}}},
 		{"cluster policies", Policies(control.KeyOf), nil, customization("Boat", 1), []control.Key{{Name: "boats"}}},
 	} {

@@ -15,6 +15,7 @@ import (
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/override"
 	"github.com/seatrial/seatrial/policy"
 	"github.com/seatrial/seatrial/workload"
@@ -54,10 +55,15 @@ func renderedBinding(w *World, bound binding.Binding) error {
 			continue
 		}
 		work := w.work(types.NamespacedName{Namespace: names.ExecutionSpace(target.Name), Name: name})
+		if work == nil && eviction.Holding(bound.Spec) {
+			// Replicas come as far as the surge allows while others are held, which may be not at all yet.
+			continue
+		}
 		if work == nil {
 			return fmt.Errorf("it names cluster %s and has no Work for it", target.Name)
 		}
-		if !claimed {
+		if !claimed || w.outgrown(bound, template) {
+			// What has outgrown its quotas stays as it was admitted.
 			continue
 		}
 		if err := renderedFor(w, bound, template, target, work); err != nil {
@@ -76,9 +82,14 @@ func renderedFor(w *World, bound binding.Binding, template *unstructured.Unstruc
 		return fmt.Errorf("it carries %d manifests", len(manifests))
 	}
 	wanted := template.DeepCopy()
-	if bound.Spec.Replicas > 0 {
-		// Replicas that have moved away are held until they are replaced.
-		if err := unstructured.SetNestedField(wanted.Object, granted(bound.Spec, target.Name), "spec", "replicas"); err != nil {
+	if bound.Spec.Replicas > 0 && (divided(bound.Spec.Placement) || decided(bound)) {
+		// Without a decision on it, what is duplicated is as its template is. Replicas that have moved away are held until they are
+		// replaced.
+		replicas := granted(bound.Spec, target.Name)
+		if present, said, _ := unstructured.NestedInt64(manifests[0].Object, "spec", "replicas"); said && eviction.Holding(bound.Spec) {
+			replicas = min(replicas, present)
+		}
+		if err := unstructured.SetNestedField(wanted.Object, replicas, "spec", "replicas"); err != nil {
 			return err
 		}
 	}
@@ -236,7 +247,8 @@ func aggregated(w *World) error {
 		if len(bound.Spec.Clusters) == 0 || lost {
 			continue
 		}
-		if !meta.IsStatusConditionTrue(bound.Status.Conditions, names.ConditionFullyApplied) {
+		// Targets get nothing while what is held uses up the surge.
+		if !meta.IsStatusConditionTrue(bound.Status.Conditions, names.ConditionFullyApplied) && !eviction.Holding(bound.Spec) {
 			return fmt.Errorf("binding %s is not fully applied", bound.NamespacedName())
 		}
 		if told, works := len(bound.Status.AggregatedStatus), len(w.works[bound.NamespacedName()]); told != works {

@@ -41,7 +41,7 @@ func floor(w *World, c Change) error {
 	if template == nil || !counted(template.GroupVersionKind()) || !takes(before, after) || permitted(before, after) || w.called(before, after) {
 		return nil
 	}
-	lowest := lowest(template)
+	lowest := lowest(template, int64(after.Spec.Replicas))
 	had, left := w.upheld(before, w.readyIfSteady), w.upheld(after, w.readiest)
 	missing := min(had, lowest) - left
 	if missing <= 0 || w.elsewhere(after) < missing {
@@ -134,7 +134,7 @@ func (w *World) called(before, bound binding.Binding) bool {
 			return nil
 		}
 		spec := *view.Spec
-		spec.Clusters, spec.GracefulEvictionTasks, spec.RequiredBy = nil, nil, nil
+		spec.Clusters, spec.GracefulEvictionTasks, spec.RequiredBy, spec.RescheduleTriggeredAt = nil, nil, nil, nil
 		return &spec
 	}
 	now := asked(bound.Object)
@@ -218,12 +218,14 @@ func (w *World) room(cluster string, bound binding.Binding) int64 {
 	return int64(answer.Count)
 }
 
-// lowest is the availability floor of a workload: its replicas without those that its strategy lets be away, at least one.
-func lowest(template *unstructured.Unstructured) int64 {
+// lowest is the availability floor of a workload: its replicas without those that its strategy lets be away, at least one. More
+// replicas than its binding was admitted with do not count.
+func lowest(template *unstructured.Unstructured, admitted int64) int64 {
 	replicas, set, _ := unstructured.NestedInt64(template.Object, "spec", "replicas")
 	if !set {
 		replicas = 1
 	}
+	replicas = min(replicas, admitted)
 	away := int64(1)
 	if template.GetKind() == "Deployment" {
 		away = awayOf(template, replicas)

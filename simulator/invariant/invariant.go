@@ -61,6 +61,8 @@ type Options struct {
 	Liveness []Liveness
 	// ScanEvery is the number of writes between two full scans; 0 for none but the last.
 	ScanEvery int
+	// QuotasEnforced says that admission refuses bindings beyond the FederatedResourceQuotas of their namespace.
+	QuotasEnforced bool
 }
 
 // Defaults check everything.
@@ -82,6 +84,7 @@ type Checker struct {
 func Follow(f *simulator.Fleet, options Options) *Checker {
 	c := &Checker{options: options, fleet: f, world: newWorld(f.Now), revision: map[string]uint64{}}
 	c.world.estimators = f.Estimators(nodes.Options{})
+	c.world.quotasEnforced = options.QuotasEnforced
 	f.Follow(c.tell)
 	return c
 }

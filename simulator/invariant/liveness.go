@@ -16,6 +16,7 @@ import (
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/policy"
 	"github.com/seatrial/seatrial/simulator/store"
@@ -36,6 +37,10 @@ func LivenessInvariants() []Liveness {
 		{"orphans", orphans},
 		{"namespaces", namespaces},
 		{"aggregated", aggregated},
+		{"quotas", quotas},
+		{"impersonated", impersonated},
+		{"tainted", tainted},
+		{"rebalanced", rebalanced},
 	}
 }
 
@@ -110,6 +115,10 @@ func boundAs(w *World, template *unstructured.Unstructured, claimer policy.Polic
 	if !ok {
 		return fmt.Errorf("it has no binding")
 	}
+	if w.outgrown(bound, template) {
+		// Admission refuses to have the binding say what the template says.
+		return nil
+	}
 	if claim, _ := policy.ClaimOf(bound); claim != claimer.Claim() {
 		return fmt.Errorf("its binding belongs to policy %s and not to %s", claim.Policy, claimer.NamespacedName())
 	}
@@ -162,9 +171,12 @@ func placed(w *World) error {
 		if _, claimed := policy.ClaimOf(bound); !claimed || bound.Spec.Placement == nil {
 			continue
 		}
-		eligible := w.eligible(bound.Spec.Placement)
+		eligible := slices.DeleteFunc(w.eligible(bound.Spec.Placement), func(cluster *clusterv1alpha1.Cluster) bool {
+			// A workload that does not get well goes round in circles: it may not come back while it is being evicted.
+			return evicting(bound, cluster.Name)
+		})
 		if !meta.IsStatusConditionTrue(bound.Status.Conditions, names.ConditionScheduled) {
-			if len(eligible) > 0 && spreadable(bound.Spec.Placement, eligible) && w.fits(bound, eligible) {
+			if len(eligible) > 0 && spreadable(bound.Spec.Placement, eligible) && w.fits(bound, eligible) && !w.tooMuch(bound, len(eligible)) {
 				return fmt.Errorf("binding %s is not scheduled, and could go to %d clusters: %s",
 					bound.NamespacedName(), len(eligible), reason(bound))
 			}
@@ -202,6 +214,10 @@ func placedBinding(w *World, bound binding.Binding, eligible []*clusterv1alpha1.
 		}
 	}
 	return nil
+}
+
+func evicting(bound binding.Binding, cluster string) bool {
+	return slices.ContainsFunc(bound.Spec.GracefulEvictionTasks, func(t workv1alpha2.GracefulEvictionTask) bool { return t.FromCluster == cluster })
 }
 
 const (

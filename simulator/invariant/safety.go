@@ -33,6 +33,7 @@ func SafetyInvariants() []Safety {
 		{"retract", retract},
 		{"copies", copies},
 		{"floor", floor},
+		{"quota", quota},
 	}
 }
 

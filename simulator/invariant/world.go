@@ -8,12 +8,14 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	appsv1alpha1 "github.com/seatrial/seatrial/api/apps/v1alpha1"
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
@@ -36,6 +38,13 @@ var (
 	clusterOverride    = policyv1alpha1.GroupVersion.WithKind(policyv1alpha1.ResourceKindClusterOverridePolicy)
 	configMapKind      = corev1.SchemeGroupVersion.WithKind("ConfigMap")
 	namespaceKind      = corev1.SchemeGroupVersion.WithKind("Namespace")
+	resourceQuotaKind  = corev1.SchemeGroupVersion.WithKind("ResourceQuota")
+	quotaKind          = policyv1alpha1.GroupVersion.WithKind(policyv1alpha1.ResourceKindFederatedResourceQuota)
+	rebalancerKind     = appsv1alpha1.GroupVersion.WithKind("WorkloadRebalancer")
+	taintPolicyKind    = policyv1alpha1.GroupVersion.WithKind(policyv1alpha1.ResourceKindClusterTaintPolicy)
+
+	clusterRoleKind        = rbacv1.SchemeGroupVersion.WithKind("ClusterRole")
+	clusterRoleBindingKind = rbacv1.SchemeGroupVersion.WithKind("ClusterRoleBinding")
 )
 
 // World is what has been written so far in the control plane, and of managed objects in the members. It is kept up to date
@@ -55,6 +64,8 @@ type World struct {
 	readings map[place][]reading
 	// estimators tell how much room there is.
 	estimators estimator.Estimators
+	// quotasEnforced: admission refuses bindings beyond the FederatedResourceQuotas of their namespace.
+	quotasEnforced bool
 }
 
 type identity struct {

@@ -16,8 +16,9 @@
 // them the reading, and Version tells when their answers may have changed.
 //
 // A cluster asks its Loop for an event when something is due before all that it has asked for, and for none while nothing is
-// due. A cluster is used by one goroutine at a time. Different clusters may be used by different goroutines at once: they share no state, as long
-// as their loops and callbacks share none either; objects that are applied to several of them are only read.
+// due. A cluster is used by one goroutine at a time. Different clusters may be used by different goroutines at once: they share no
+// state, as long as their loops and callbacks share none either; objects that are applied to several of them are only read. With
+// Options.Beside a turn is worked off on another goroutine up to its end, or to the first call that would notice.
 //
 // What holds after every turn, which tests count anew:
 //   - the pods on a node never request more than it has allocatable, unless it shrank under them;

@@ -37,8 +37,8 @@ func (c *Cluster) Replicas(requirements *workv1alpha2.ReplicaRequirements) (int3
 	return int32(min(v.sum, int64(estimator.Unbounded), math.MaxInt32)), nil
 }
 
-// Unschedulable counts the pods of the present revision of a workload that have found no node for longer than a threshold.
-func (c *Cluster) Unschedulable(key Key, threshold time.Duration) int32 {
+// Unschedulable counts the pods of the present revision of a workload that have found no node since before a time.
+func (c *Cluster) Unschedulable(key Key, before time.Time) int32 {
 	c.join()
 	id, ok := c.workOf[key]
 	if !ok {
@@ -46,7 +46,7 @@ func (c *Cluster) Unschedulable(key Key, threshold time.Duration) int32 {
 	}
 	count := int32(0)
 	for _, of := range c.sets[c.works[id].current].pods {
-		if p := &c.pods[of]; p.phase == pending && p.active() && time.Duration(c.now-p.since) > threshold {
+		if p := &c.pods[of]; p.phase == pending && p.active() && c.time(p.since).Before(before) {
 			count++
 		}
 	}

@@ -32,8 +32,7 @@ func (e *engine) do(a *scenario.Action) error {
 	case scenario.SlowDown, scenario.SlowAPIEnd, scenario.Disturb, scenario.DisturbEnd:
 		return e.doServers(a)
 	case scenario.Stop:
-		e.stop(a.Component)
-		return nil
+		return e.stop(a.Component)
 	case scenario.Restart:
 		return e.start(a.Component)
 	}

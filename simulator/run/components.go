@@ -16,9 +16,14 @@ const (
 // schedulerName is the controller that is a process of its own.
 const schedulerName = "scheduler"
 
-// start runs the controllers of a process of the control plane.
+// start runs the controllers of a process of the control plane, or of the agents.
 func (e *engine) start(component scenario.Component) error {
-	e.stop(component)
+	if component == agents {
+		return e.eachAgent(e.fleet.StartAgent)
+	}
+	if err := e.stop(component); err != nil {
+		return err
+	}
 	if component == schedulerProcess {
 		return e.fleet.Run(scheduler.New(e.schedulerOptions()))
 	}
@@ -30,8 +35,12 @@ func (e *engine) start(component scenario.Component) error {
 }
 
 // stop ends a process as a crash does.
-func (e *engine) stop(component scenario.Component) {
+func (e *engine) stop(component scenario.Component) error {
+	if component == agents {
+		return e.eachAgent(e.fleet.StopAgent)
+	}
 	e.fleet.Stop(func(controller string) bool { return (controller == schedulerName) == (component == schedulerProcess) })
+	return nil
 }
 
 // doEstimator lets the estimator of a member fail, or ends that.
@@ -54,7 +63,7 @@ func (e *engine) serve(cluster string, api scenario.API) error {
 	service := simulator.DefaultService()
 	if api.ServiceTime != nil {
 		given := latency(api.ServiceTime)
-		service.Read, service.Write = given, given
+		service.Read, service.Write, service.Object = given, given, 0
 	}
 	if api.Concurrency > 0 {
 		service.Concurrency = api.Concurrency

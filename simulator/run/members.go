@@ -68,7 +68,7 @@ func (e *engine) addCluster(plan *scenario.Cluster) error {
 	if err := e.fleet.Watch(plan.Name, func(event store.Event) { e.onMember(m, event) }); err != nil {
 		return err
 	}
-	if err := e.fleet.Join(e.ctx, plan.Name); err != nil {
+	if err := e.join(plan); err != nil {
 		return err
 	}
 	return e.mark(plan.Name, func(cluster *clusterv1alpha1.Cluster) {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/seatrial/seatrial/fleet"
@@ -104,7 +105,7 @@ func prepare(ctx context.Context, plan *scenario.Plan, options Options) (*engine
 	var err error
 	e.fleet, err = simulator.New(e.ctx, simulator.Options{
 		Start: plan.Start, Seed: plan.Seed, Beside: options.Beside, Checked: options.Checked, Trusting: !options.Checked, Forget: true, Turn: func(controller string) { e.turns[controller]++ },
-		QuotaEnforcement: plan.Settings.FeatureGates[gateQuota],
+		QuotaEnforcement: plan.Settings.FeatureGates[gateQuota], NoExecuteTaintPolicy: ptr.Deref(plan.Settings.Eviction.NoExecute, false),
 	})
 	if err != nil {
 		return nil, err

@@ -175,3 +175,24 @@ func TestCancelled(t *testing.T) {
 		t.Errorf("partial %t after %v s, want a partial report of 5 minutes", told.Partial, told.Duration)
 	}
 }
+
+// TestReferenceBreaksWhatIsPromised plays scenarios as the reference behaves: their objectives can be broken, and are.
+func TestReferenceBreaksWhatIsPromised(t *testing.T) {
+	for name, most := range map[string]float64{"guaranteed-total": 0.5, "policy-switch-over": 0.5, "swap-when-full": 0} {
+		read, _, err := scenario.FromLibrary(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if read, err = read.Set("settings.profile", string(scenario.ProfileReference)); err != nil {
+			t.Fatal(err)
+		}
+		made, err := read.Plan(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made.Duration = min(made.Duration, 30*time.Minute)
+		if told := executed(t, made, Options{}).Report; told.Passed || told.Total.LowestAvailability > most {
+			t.Errorf("%s: passed %t, lowest availability %v, want %v or less", name, told.Passed, told.Total.LowestAvailability, most)
+		}
+	}
+}

@@ -10,11 +10,13 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/controllers/deschedule"
 	"github.com/seatrial/seatrial/controlplane"
 	"github.com/seatrial/seatrial/estimator"
 	packing "github.com/seatrial/seatrial/estimator/nodes"
 	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/scheduler"
+	"github.com/seatrial/seatrial/simulator"
 	"github.com/seatrial/seatrial/simulator/invariant"
 	"github.com/seatrial/seatrial/simulator/report"
 	"github.com/seatrial/seatrial/simulator/scenario"
@@ -32,14 +34,6 @@ func Missing(plan *scenario.Plan) []string {
 			missing = append(missing, text)
 		}
 	}
-	pull := func(is bool) { note(is && len(Absent([]scenario.Capability{"pull"})) > 0, "pull") }
-	for _, c := range plan.Clusters {
-		pull(c.SyncMode == "Pull")
-	}
-	for i := range plan.Actions {
-		pull(plan.Actions[i].Component == "agent")
-		pull(plan.Actions[i].Added != nil && plan.Actions[i].Added.SyncMode == "Pull")
-	}
 	for _, o := range plan.Objectives {
 		known := o.Subject == "" || slices.ContainsFunc(invariant.SafetyInvariants(), func(i invariant.Safety) bool { return i.Name == o.Subject })
 		note(o.Measure == report.Invariant && !known, "invariant "+o.Subject)
@@ -48,7 +42,6 @@ func Missing(plan *scenario.Plan) []string {
 	for _, gate := range settings.Gates() {
 		note(settings.FeatureGates[gate] && !slices.Contains(followed(), gate), "feature gate "+gate)
 	}
-	note(settings.Rebalance != scenario.Rebalance{}, "settings.rebalance")
 	return missing
 }
 
@@ -66,7 +59,7 @@ func Absent(required []scenario.Capability) []string {
 	needs := map[scenario.Capability][]string{
 		"eviction": {"taintManager", "gracefulEviction"}, "failover": {"taintManager", "applicationFailover"},
 		"rebalance": {"workloadRebalancer"}, "dependencies": {"dependencies"},
-		"pull": {"agent"}, "estimator": nil, "queues": nil, "overcommitProtection": nil,
+		"pull": nil, "estimator": nil, "queues": nil, "overcommitProtection": nil,
 	}
 	all := controlplane.Controllers(controlplane.Defaults())
 	var absent []string
@@ -85,26 +78,26 @@ func Absent(required []scenario.Capability) []string {
 func (e *engine) controllers() ([]control.Controller, error) {
 	settings := &e.plan.Settings
 	options := controlplane.Defaults()
-	status, given := &options.ClusterStatus, &settings.ClusterStatus
-	status.UpdateFrequency = cmp.Or(given.UpdateFrequency.Duration, status.UpdateFrequency)
-	status.FailureThreshold = given.FailureThreshold.Or(status.FailureThreshold)
-	status.SuccessThreshold = given.SuccessThreshold.Or(status.SuccessThreshold)
-	status.ResourceModeling = ptr.Deref(given.ResourceModeling, status.ResourceModeling)
-	options.ClusterMonitor.Grace = given.MonitorGracePeriod.Or(options.ClusterMonitor.Grace)
+	options.ClusterStatus = e.clusterStatus()
+	options.ClusterMonitor.Grace = settings.ClusterStatus.MonitorGracePeriod.Or(options.ClusterMonitor.Grace)
 	e.evictions(&options.Eviction)
+	e.rebalancing(&options)
 	options.Preemption = e.gate("PropagationPolicyPreemption", options.Preemption)
 	options.Components = e.gate("MultiplePodTemplatesScheduling", options.Components)
 	options.Dependencies = e.gate("PropagateDeps", options.Dependencies)
 	options.Quota.Enforced = e.gate(gateQuota, options.Quota.Enforced)
 	all := controlplane.Controllers(options)
-	if len(settings.Controllers) == 0 {
-		return all, nil
+	if len(settings.Controllers) > 0 {
+		chosen, err := controlplane.Choose(append(all, controlplane.Optional(options)...), settings.Controllers)
+		if err != nil {
+			return nil, fmt.Errorf("settings.controllers: %w", err)
+		}
+		all = chosen
 	}
-	chosen, err := controlplane.Choose(append(all, controlplane.Optional(options)...), settings.Controllers)
-	if err != nil {
-		return nil, fmt.Errorf("settings.controllers: %w", err)
+	if settings.Descheduler != nil {
+		all = append(all, e.descheduler())
 	}
-	return chosen, nil
+	return all, nil
 }
 
 // evictions sets how workloads leave clusters.
@@ -113,7 +106,7 @@ func (e *engine) evictions(options *eviction.Options) {
 	options.Failover = e.gate("Failover", options.Failover)
 	options.GracefulEviction = e.gate("GracefulEviction", options.GracefulEviction)
 	options.StatefulInjection = e.gate("StatefulFailoverInjection", options.StatefulInjection)
-	if given.Reference {
+	if e.plan.Settings.AsReference() {
 		options.Reference, options.Rate = true, eviction.ReferenceRate
 	}
 	options.NoExecute = ptr.Deref(given.NoExecute, options.NoExecute)
@@ -125,6 +118,35 @@ func (e *engine) evictions(options *eviction.Options) {
 	options.NotReady = given.TolerationNotReady.Or(options.NotReady)
 	options.Unreachable = given.TolerationUnreachable.Or(options.Unreachable)
 	options.Timeout = given.GracefulTimeout.Or(options.Timeout)
+}
+
+// rebalancing sets how workloads move between healthy clusters.
+func (e *engine) rebalancing(options *controlplane.Options) {
+	given := &e.plan.Settings.Rebalance
+	options.Eviction.Surge = given.Surge.IntOrPercent()
+	options.Failback.Interval = given.Interval.Or(options.Failback.Interval)
+	options.Failback.Settling = given.Settling.Or(options.Failback.Settling)
+	options.Failback.Rest = given.Rest.Or(options.Failback.Rest)
+	options.Failback.Hysteresis = given.Hysteresis.Or(options.Failback.Hysteresis)
+	options.Failback.AtOnce = given.AtOnce.Or(options.Failback.AtOnce)
+	options.Failback.Decide = e.schedulerOptions().Decide
+}
+
+// descheduler is that of the scenario.
+func (e *engine) descheduler() control.Controller {
+	options := deschedule.Defaults()
+	options.Interval = e.plan.Settings.Descheduler.Interval.Or(options.Interval)
+	options.Threshold = e.plan.Settings.Descheduler.UnschedulableThreshold.Or(options.Threshold)
+	options.Estimators = e.beside()
+	return deschedule.New(options)
+}
+
+// beside are the estimators of the members.
+func (e *engine) beside() *simulator.Estimators {
+	if e.estimators == nil {
+		e.estimators = e.fleet.Estimators(packing.Options{Assumed: true})
+	}
+	return e.estimators
 }
 
 const gateQuota = "FederatedQuotaEnforcement"
@@ -144,21 +166,18 @@ func (e *engine) schedulerOptions() scheduler.Options {
 		Name:           "default-scheduler",
 		General:        estimator.General{UseModels: e.gate("CustomizedClusterResourceModeling", true)},
 		IgnorePriority: !e.gate("PriorityBasedScheduling", true),
-		Overcommit:     !e.gate("SchedulingOvercommitProtection", true),
+		Overcommit:     !e.gate("SchedulingOvercommitProtection", settings.Profile != scenario.ProfileReference),
 		Workers:        cmp.Or(settings.Scheduler.Workers, 64),
 	}
-	options.ReferenceFailover = settings.Eviction.Reference
-	options.DropMoved = settings.Eviction.Reference || !e.gate("GracefulEviction", true)
+	options.ReferenceFailover = settings.AsReference()
+	options.DropMoved = settings.AsReference() || !e.gate("GracefulEviction", true)
 	options.Placement.MultiplePodTemplates = e.gate("MultiplePodTemplatesScheduling", false)
 	options.Placement.WorkloadAffinity = e.gate("WorkloadAffinity", false)
 	if e.plan.Scheduling != nil {
 		options.Profiles = e.plan.Scheduling.Profiles
 	}
 	if settings.Estimator.Source == "Nodes" {
-		if e.estimators == nil {
-			e.estimators = e.fleet.Estimators(packing.Options{Assumed: true})
-		}
-		options.Estimators = e.estimators
+		options.Estimators = e.beside()
 	}
 	return options
 }

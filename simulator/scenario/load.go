@@ -278,6 +278,7 @@ func (p *problems) settings(s *Scenario) {
 	p.latency("settings.members.api.serviceTime", s.Settings.Members.API.ServiceTime)
 	p.pick("settings.rebalance.surge", &s.Settings.Rebalance.Surge)
 	p.part("settings.rebalance.hysteresis", &s.Settings.Rebalance.Hysteresis)
+	p.part("settings.rebalance.atOnce", &s.Settings.Rebalance.AtOnce)
 	eviction := &s.Settings.Eviction
 	p.part("settings.eviction.unhealthyThreshold", &eviction.UnhealthyThreshold)
 	p.part("settings.eviction.stopThreshold", &eviction.StopThreshold)

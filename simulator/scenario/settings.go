@@ -2,6 +2,9 @@ package scenario
 
 // Settings of the control plane and of the world. What is not given has the default of the product.
 type Settings struct {
+	// Profile Reference gives what is not given the value that it has in the reference: no safety on top of failover and moves, and
+	// its feature gates.
+	Profile Profile `json:"profile,omitempty"`
 	// FeatureGates by their name.
 	FeatureGates map[string]bool `json:"featureGates,omitempty"`
 	// Controllers to run, as the flag --controllers: * is all, NAME adds one, -NAME leaves one out.
@@ -10,12 +13,17 @@ type Settings struct {
 	Scheduler     Scheduler     `json:"scheduler,omitempty"`
 	Eviction      Eviction      `json:"eviction,omitempty"`
 	Rebalance     Rebalance     `json:"rebalance,omitempty"`
-	Estimator     Estimator     `json:"estimator,omitempty"`
+	// Descheduler takes replicas from clusters that find no node for them; none runs unless it is given.
+	Descheduler *Descheduler `json:"descheduler,omitempty"`
+	Estimator   Estimator    `json:"estimator,omitempty"`
 	// API is how fast the API server of the control plane is.
 	API API `json:"api,omitempty"`
 	// Members are defaults for all clusters.
 	Members Members `json:"members,omitempty"`
 }
+
+// AsReference tells whether workloads leave clusters and move as in the reference.
+func (s *Settings) AsReference() bool { return s.Eviction.Reference || s.Profile == ProfileReference }
 
 // Gates are the names of the feature gates that are given, sorted.
 func (s *Settings) Gates() []string { return sortedKeys(s.FeatureGates) }
@@ -60,14 +68,30 @@ type Eviction struct {
 	Reference bool `json:"reference,omitempty"`
 }
 
-// Rebalance is how replicas move between healthy clusters.
+// Rebalance is how replicas move between healthy clusters. All but Surge is about workloads that move by themselves, because their
+// policy has the annotation seatrial.io/rebalance: Automatic.
 type Rebalance struct {
-	// Surge is how many replicas may exist beyond the desired ones during a move, as a number or part.
+	// Surge is how many replicas of a workload may exist beyond the desired ones during any move, as a number or part; what its
+	// own roll-outs add unless given.
 	Surge Amount `json:"surge,omitempty"`
-	// Hysteresis is by how much a better division must be better before anything moves.
+	// Hysteresis is the part of the replicas of a workload that must be out of place before it moves.
 	Hysteresis Amount `json:"hysteresis,omitempty"`
 	// Interval at which balance is looked at.
 	Interval Duration `json:"interval,omitempty"`
+	// Settling is how long a cluster must have been healthy before anything moves into it.
+	Settling Duration `json:"settling,omitempty"`
+	// Rest is how long a workload stays where it was moved to.
+	Rest Duration `json:"rest,omitempty"`
+	// AtOnce is the part of the workloads that may move at the same time.
+	AtOnce Amount `json:"atOnce,omitempty"`
+}
+
+// Descheduler has the settings of the component of that name.
+type Descheduler struct {
+	// Interval at which all workloads are looked at.
+	Interval Duration `json:"interval,omitempty"`
+	// UnschedulableThreshold is how long a replica waits for a node before it is taken away.
+	UnschedulableThreshold Duration `json:"unschedulableThreshold,omitempty"`
 }
 
 // Estimator is where capacities come from.

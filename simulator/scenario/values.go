@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // value is a field that is written as a word or number and means something else. Reading never fails, so that all problems of a file
@@ -172,6 +173,14 @@ func (a *Amount) Or(otherwise float64) float64 {
 		return otherwise
 	}
 	return a.Value
+}
+
+// IntOrPercent is the amount in the form of Kubernetes, in whole percents, rounded up. It is zero where none is given.
+func (a *Amount) IntOrPercent() intstr.IntOrString {
+	if a.Unit == Percent {
+		return intstr.FromString(strconv.Itoa(int(math.Ceil(float64(a.Value*100)-1e-9))) + "%")
+	}
+	return intstr.FromInt32(int32(min(a.Value, math.MaxInt32)))
 }
 
 func (a *Amount) empty() bool { return a.text == "" }

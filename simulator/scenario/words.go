@@ -106,6 +106,16 @@ const (
 
 func (EstimatorSource) values() []string { return words(bySummary, byNodes) }
 
+// Profile is whose defaults settings have.
+type Profile string
+
+const (
+	ProfileSeatrial  Profile = "Seatrial"
+	ProfileReference Profile = "Reference"
+)
+
+func (Profile) values() []string { return words(ProfileSeatrial, ProfileReference) }
+
 // Component is a process of the control plane, or the agent of clusters in Pull mode.
 type Component string
 

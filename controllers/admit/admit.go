@@ -1,0 +1,174 @@
+// Package admit lets the agents of clusters in Pull mode into the control plane: it approves their client certificates, and grants
+// each of them what it needs for its own cluster and nothing else.
+package admit
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"slices"
+	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/seatrial/seatrial/api/admission"
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/api/names"
+	"github.com/seatrial/seatrial/control"
+)
+
+// Subresources of certificate signing requests that say who gets an agent's certificate without an administrator: who may create
+// the first one gets one of any cluster that is new, who may create the second one gets its own again.
+const (
+	ClusterAgent     = "clusteragent"
+	SelfClusterAgent = "selfclusteragent"
+)
+
+// eventLeft is the reason of the event about a request that an administrator has to judge.
+const eventLeft = "AgentRequestLeft"
+
+var (
+	requestKind = certificatesv1.SchemeGroupVersion.WithKind("CertificateSigningRequest")
+	clusterKind = clusterv1alpha1.GroupVersion.WithKind(clusterv1alpha1.ResourceKindCluster)
+)
+
+// New is the controller named "agentcsrapproving". Its keys are CertificateSigningRequests and Clusters.
+func New(workers int) control.Controller {
+	return control.Controller{
+		Name: "agentcsrapproving",
+		Watches: []control.Watch{
+			{Object: &certificatesv1.CertificateSigningRequest{}, Keys: onRequest},
+			{Object: &clusterv1alpha1.Cluster{}, Keys: onCluster},
+			{Object: &corev1.Namespace{}, Keys: onExecutionSpace},
+		},
+		Workers: workers,
+		Reconcile: func(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
+			if key.GVK == clusterKind {
+				return control.Result{}, grantMember(ctx, deps, key.Name)
+			}
+			return control.Result{}, judge(ctx, deps, key.Name)
+		},
+	}
+}
+
+func onRequest(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+	if request, ok := event.New.(*certificatesv1.CertificateSigningRequest); ok && pending(request) {
+		return []control.Key{control.KindKeyOf(requestKind, request)}
+	}
+	return nil
+}
+
+// onCluster leaves out changes of status: what an agent may do does not depend on them.
+func onCluster(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+	if event.New == nil || event.Old != nil && event.Old.GetGeneration() == event.New.GetGeneration() {
+		return nil
+	}
+	return []control.Key{control.KindKeyOf(clusterKind, event.New)}
+}
+
+// onExecutionSpace wakes the cluster of a new execution space, in which its agent has to be let.
+func onExecutionSpace(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+	cluster, err := names.ClusterOfExecutionSpace(event.Object().GetName())
+	if err != nil || event.Old != nil {
+		return nil
+	}
+	return []control.Key{{GVK: clusterKind, Name: cluster}}
+}
+
+// pending tells that nobody has decided on a request.
+func pending(request *certificatesv1.CertificateSigningRequest) bool {
+	return len(request.Status.Certificate) == 0 && !slices.ContainsFunc(request.Status.Conditions, func(c certificatesv1.CertificateSigningRequestCondition) bool {
+		return c.Type == certificatesv1.CertificateApproved || c.Type == certificatesv1.CertificateDenied
+	})
+}
+
+// judge approves a request of an agent. What it does not approve stays for administrators.
+func judge(ctx context.Context, deps control.Deps, name string) error {
+	request := &certificatesv1.CertificateSigningRequest{}
+	if err := deps.Client.Get(ctx, types.NamespacedName{Name: name}, request); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	cluster, ofAgent := requested(request)
+	if !pending(request) || !ofAgent {
+		return nil
+	}
+	allowed, err := entitled(ctx, deps, request, cluster)
+	if err != nil || !allowed {
+		return err
+	}
+	if err := grant(ctx, deps, cluster, nil); err != nil {
+		return err
+	}
+	request.Status.Conditions = append(request.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
+		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: "AutoApproved",
+		Message: "a certificate of the agent of cluster " + cluster, LastUpdateTime: metav1.NewTime(deps.Clock.Now()),
+	})
+	if err := deps.Client.SubResource("approval").Update(ctx, request); err != nil {
+		return fmt.Errorf("approving the certificate of the agent of cluster %s, request %s: %w", cluster, name, err)
+	}
+	return nil
+}
+
+// requested is the cluster whose agent the certificate is for; ok is false for certificates of anyone else, and for those that say
+// more than who the agent is.
+func requested(request *certificatesv1.CertificateSigningRequest) (cluster string, ok bool) {
+	allowed := []certificatesv1.KeyUsage{certificatesv1.UsageClientAuth, certificatesv1.UsageDigitalSignature, certificatesv1.UsageKeyEncipherment}
+	usages := request.Spec.Usages
+	beyond := slices.ContainsFunc(usages, func(usage certificatesv1.KeyUsage) bool { return !slices.Contains(allowed, usage) })
+	if request.Spec.SignerName != certificatesv1.KubeAPIServerClientSignerName || beyond || !slices.Contains(usages, certificatesv1.UsageClientAuth) {
+		return "", false
+	}
+	block, _ := pem.Decode(request.Spec.Request)
+	if block == nil || block.Type != "CERTIFICATE REQUEST" {
+		return "", false
+	}
+	wanted, err := x509.ParseCertificateRequest(block.Bytes)
+	if err != nil || wanted.CheckSignature() != nil {
+		return "", false
+	}
+	cluster, found := strings.CutPrefix(wanted.Subject.CommonName, names.AgentUserPrefix)
+	alone := len(wanted.DNSNames) == 0 && len(wanted.EmailAddresses) == 0 && len(wanted.IPAddresses) == 0 && len(wanted.URIs) == 0
+	if !found || !alone || !slices.Equal(wanted.Subject.Organization, []string{names.AgentGroup}) || len(admission.ClusterNameFaults(cluster)) > 0 {
+		return "", false
+	}
+	return cluster, true
+}
+
+// entitled tells whether the requester gets the certificate: the agent itself, to follow one that expires, or somebody who may
+// register clusters, for one that is none yet. Otherwise a bootstrap token would be enough to take over any cluster.
+func entitled(ctx context.Context, deps control.Deps, request *certificatesv1.CertificateSigningRequest, cluster string) (bool, error) {
+	subresource := ClusterAgent
+	if request.Spec.Username == names.AgentUser(cluster) {
+		subresource = SelfClusterAgent
+	} else {
+		err := deps.Live.Get(ctx, types.NamespacedName{Name: cluster}, &clusterv1alpha1.Cluster{})
+		if err == nil {
+			deps.Events.Eventf(request, corev1.EventTypeWarning, eventLeft,
+				"cluster %s is a member already: approve this by hand if its agent has lost its certificate", cluster)
+			return false, nil
+		}
+		if client.IgnoreNotFound(err) != nil {
+			return false, fmt.Errorf("looking for cluster %s: %w", cluster, err)
+		}
+	}
+	extra := map[string]authorizationv1.ExtraValue{}
+	for key, value := range request.Spec.Extra {
+		extra[key] = authorizationv1.ExtraValue(value)
+	}
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User: request.Spec.Username, UID: request.Spec.UID, Groups: request.Spec.Groups, Extra: extra,
+		ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Group: certificatesv1.GroupName, Resource: "certificatesigningrequests", Subresource: subresource, Verb: "create",
+		},
+	}}
+	if err := deps.Client.Create(ctx, review); err != nil {
+		return false, fmt.Errorf("asking whether %s may have the certificate of the agent of cluster %s: %w", request.Spec.Username, cluster, err)
+	}
+	return review.Status.Allowed, nil
+}

@@ -1,0 +1,253 @@
+package admit
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"testing"
+	"time"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	testclock "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/api/scheme"
+	"github.com/seatrial/seatrial/control"
+)
+
+// plane is a control plane whose authorizer allows some users subresources of certificate signing requests.
+type plane struct {
+	*testing.T
+	client.Client
+	events []string
+}
+
+const (
+	bootstrapper = "system:bootstrap:abcdef"
+	agentOfM1    = "system:karmada:agent:m1"
+)
+
+var allowed = map[string]string{bootstrapper: ClusterAgent, agentOfM1: SelfClusterAgent}
+
+func newPlane(t *testing.T, objects ...client.Object) *plane {
+	t.Helper()
+	kinds := runtime.NewScheme()
+	if err := scheme.AddToScheme(kinds); err != nil {
+		t.Fatal(err)
+	}
+	stored := fake.NewClientBuilder().WithScheme(kinds).WithObjects(objects...).Build()
+	return &plane{T: t, Client: interceptor.NewClient(stored, interceptor.Funcs{
+		Create: func(ctx context.Context, to client.WithWatch, object client.Object, options ...client.CreateOption) error {
+			review, ok := object.(*authorizationv1.SubjectAccessReview)
+			if !ok {
+				return to.Create(ctx, object, options...)
+			}
+			asked := review.Spec.ResourceAttributes
+			review.Status.Allowed = asked.Group == "certificates.k8s.io" && asked.Resource == "certificatesigningrequests" &&
+				asked.Verb == "create" && asked.Subresource == allowed[review.Spec.User]
+			return nil
+		},
+	})}
+}
+
+// Eventf implements control.EventRecorder.
+func (p *plane) Eventf(_ runtime.Object, _, reason, format string, arguments ...any) {
+	p.events = append(p.events, reason+": "+fmt.Sprintf(format, arguments...))
+}
+
+func (p *plane) turn(key control.Key) {
+	p.Helper()
+	deps := control.Deps{Client: p.Client, Live: p.Client, Events: p, Clock: testclock.NewFakePassiveClock(time.Unix(1000, 0))}
+	if _, err := New(1).Reconcile(p.Context(), deps, key); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// approved asks for a certificate and tells whether it is approved.
+func (p *plane) approved(request *certificatesv1.CertificateSigningRequest) bool {
+	p.Helper()
+	if err := p.Create(p.Context(), request); err != nil {
+		p.Fatal(err)
+	}
+	p.turn(control.Key{GVK: requestKind, Name: request.Name})
+	if err := p.Get(p.Context(), client.ObjectKeyFromObject(request), request); err != nil {
+		p.Fatal(err)
+	}
+	for _, condition := range request.Status.Conditions {
+		if condition.Type == certificatesv1.CertificateApproved && condition.Status == corev1.ConditionTrue {
+			return true
+		}
+	}
+	return false
+}
+
+func asked(t *testing.T, user, name string, groups ...string) *certificatesv1.CertificateSigningRequest {
+	t.Helper()
+	return requestFor(t, user, &x509.CertificateRequest{Subject: pkix.Name{CommonName: name, Organization: groups}})
+}
+
+func requestFor(t *testing.T, user string, wanted *x509.CertificateRequest) *certificatesv1.CertificateSigningRequest {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, wanted, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &certificatesv1.CertificateSigningRequest{
+		ObjectMeta: metav1.ObjectMeta{Name: "csr-1"},
+		Spec: certificatesv1.CertificateSigningRequestSpec{
+			Request: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), Username: user, SignerName: "kubernetes.io/kube-apiserver-client",
+			Usages: []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageClientAuth},
+		},
+	}
+}
+
+func member(name string, mode clusterv1alpha1.ClusterSyncMode) *clusterv1alpha1.Cluster {
+	return &clusterv1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name, UID: "uid-of-cluster"}, Spec: clusterv1alpha1.ClusterSpec{SyncMode: mode}}
+}
+
+const group = "system:karmada:agents"
+
+func TestApproval(t *testing.T) {
+	changed := func(change func(*certificatesv1.CertificateSigningRequest)) *certificatesv1.CertificateSigningRequest {
+		request := asked(t, bootstrapper, agentOfM1, group)
+		change(request)
+		return request
+	}
+	for name, c := range map[string]struct {
+		request *certificatesv1.CertificateSigningRequest
+		members []client.Object
+		want    bool
+	}{
+		"a new cluster":                    {asked(t, bootstrapper, agentOfM1, group), nil, true},
+		"beside others":                    {asked(t, bootstrapper, agentOfM1, group), []client.Object{member("m2", "Pull")}, true},
+		"a member":                         {asked(t, bootstrapper, agentOfM1, group), []client.Object{member("m1", "Pull")}, false},
+		"a member in Push mode":            {asked(t, bootstrapper, agentOfM1, group), []client.Object{member("m1", "Push")}, false},
+		"the agent's own":                  {asked(t, agentOfM1, agentOfM1, group), []client.Object{member("m1", "Pull")}, true},
+		"another agent's":                  {asked(t, agentOfM1, "system:karmada:agent:m2", group), nil, false},
+		"nobody's":                         {asked(t, "eve", agentOfM1, group), nil, false},
+		"an administrator's":               {asked(t, bootstrapper, agentOfM1, group, "system:masters"), nil, false},
+		"without group":                    {asked(t, bootstrapper, agentOfM1), nil, false},
+		"of no agent":                      {asked(t, bootstrapper, "system:node:m1", group), nil, false},
+		"of no cluster":                    {asked(t, bootstrapper, "system:karmada:agent:", group), nil, false},
+		"of a name that no cluster can be": {asked(t, bootstrapper, "system:karmada:agent:../x", group), nil, false},
+		"with a name of a server":          {requestFor(t, bootstrapper, &x509.CertificateRequest{Subject: pkix.Name{CommonName: agentOfM1, Organization: []string{group}}, DNSNames: []string{"kubernetes"}}), nil, false},
+		"for serving": {changed(func(r *certificatesv1.CertificateSigningRequest) {
+			r.Spec.Usages = append(r.Spec.Usages, certificatesv1.UsageServerAuth)
+		}), nil, false},
+		"for nothing": {changed(func(r *certificatesv1.CertificateSigningRequest) {
+			r.Spec.Usages = []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature}
+		}), nil, false},
+		"by another signer": {changed(func(r *certificatesv1.CertificateSigningRequest) {
+			r.Spec.SignerName = certificatesv1.KubeletServingSignerName
+		}), nil, false},
+		"of no text": {changed(func(r *certificatesv1.CertificateSigningRequest) { r.Spec.Request = []byte("please") }), nil, false},
+		"denied": {changed(func(r *certificatesv1.CertificateSigningRequest) {
+			r.Status.Conditions = []certificatesv1.CertificateSigningRequestCondition{{Type: certificatesv1.CertificateDenied, Status: corev1.ConditionTrue}}
+		}), nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlane(t, c.members...)
+			if got := p.approved(c.request); got != c.want {
+				t.Errorf("approved: %t; told %q", got, p.events)
+			}
+		})
+	}
+}
+
+// rules are those of a role and whom it is bound to.
+func (p *plane) rules(namespace, name string) (rules []rbacv1.PolicyRule, user string, owners []metav1.OwnerReference) {
+	p.Helper()
+	key := client.ObjectKey{Namespace: namespace, Name: name}
+	if namespace == "" {
+		role, binding := &rbacv1.ClusterRole{}, &rbacv1.ClusterRoleBinding{}
+		if p.Get(p.Context(), key, role) != nil || p.Get(p.Context(), key, binding) != nil || binding.RoleRef.Name != name {
+			return nil, "", nil
+		}
+		return role.Rules, binding.Subjects[0].Name, role.OwnerReferences
+	}
+	role, binding := &rbacv1.Role{}, &rbacv1.RoleBinding{}
+	if p.Get(p.Context(), key, role) != nil || p.Get(p.Context(), key, binding) != nil || binding.RoleRef.Name != name {
+		return nil, "", nil
+	}
+	return role.Rules, binding.Subjects[0].Name, role.OwnerReferences
+}
+
+// TestRights grows with the registration: what it takes to register with the certificate, the Works with the execution space.
+func TestRights(t *testing.T) {
+	p := newPlane(t)
+	if !p.approved(asked(t, bootstrapper, agentOfM1, group)) {
+		t.Fatal("not approved")
+	}
+	check := func(namespace, name string, there, owned bool) {
+		t.Helper()
+		rules, user, owners := p.rules(namespace, name)
+		if (len(rules) > 0) != there || there && user != agentOfM1 || (len(owners) == 1) != owned {
+			t.Errorf("role %s/%s has rules %v for %q, owned by %v", namespace, name, rules, user, owners)
+		}
+		for _, rule := range rules {
+			for _, verb := range rule.Verbs {
+				if verb == "*" || rule.Resources[0] == "*" {
+					t.Errorf("role %s/%s gives everything: %v", namespace, name, rule)
+				}
+			}
+		}
+	}
+	check("", "system:karmada:m1:agent", true, false)
+	check("karmada-cluster", "system:karmada:m1:agent-secret", true, false)
+	check("karmada-es-m1", "system:karmada:m1:agent-work", false, false)
+
+	if err := p.Create(t.Context(), member("m1", clusterv1alpha1.Pull)); err != nil {
+		t.Fatal(err)
+	}
+	p.turn(control.Key{GVK: clusterKind, Name: "m1"})
+	check("karmada-es-m1", "system:karmada:m1:agent-work", false, false)
+	if err := p.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "karmada-es-m1"}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		p.turn(control.Key{GVK: clusterKind, Name: "m1"})
+		check("", "system:karmada:m1:agent", true, true)
+		check("karmada-cluster", "system:karmada:m1:agent-secret", true, true)
+		check("karmada-es-m1", "system:karmada:m1:agent-work", true, true)
+	}
+}
+
+// TestPushModeNeedsNoRights: nobody inside such a cluster talks to the control plane.
+func TestPushModeNeedsNoRights(t *testing.T) {
+	p := newPlane(t, member("m1", clusterv1alpha1.Push))
+	p.turn(control.Key{GVK: clusterKind, Name: "m1"})
+	if rules, _, _ := p.rules("", "system:karmada:m1:agent"); rules != nil {
+		t.Errorf("rules %v", rules)
+	}
+}
+
+// FuzzRequested gives anything as a request: what is taken for an agent's names a cluster.
+func FuzzRequested(f *testing.F) {
+	f.Add([]byte("-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n"))
+	f.Add([]byte("please"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		request := &certificatesv1.CertificateSigningRequest{Spec: certificatesv1.CertificateSigningRequestSpec{
+			Request: text, SignerName: certificatesv1.KubeAPIServerClientSignerName, Usages: []certificatesv1.KeyUsage{certificatesv1.UsageClientAuth},
+		}}
+		if cluster, ok := requested(request); ok == (cluster == "") {
+			t.Errorf("cluster %q, an agent's: %t", cluster, ok)
+		}
+	})
+}

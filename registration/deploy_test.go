@@ -1,0 +1,107 @@
+package registration_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/registration"
+)
+
+const agentKubeconfig = `{"apiVersion":"v1","kind":"Config","current-context":"p","contexts":[{"name":"p","context":{"cluster":"p","user":"u"}}],
+"clusters":[{"name":"p","cluster":{"server":"https://plane:5443"}}],"users":[{"name":"u","user":{"token":"secret"}}]}`
+
+var deployed = registration.Deployment{
+	Namespace: "karmada-system", Image: "seatrial:test", Replicas: 2, Kubeconfig: []byte(agentKubeconfig), Rotate: true,
+}
+
+func TestDeploy(t *testing.T) {
+	_, cluster := sides(t)
+	if err := deployed.Registered(t.Context(), cluster); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := deployed.Deploy(t.Context(), cluster, member); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := deployed.Registered(t.Context(), cluster); err == nil || !strings.Contains(err.Error(), "unregister") {
+		t.Errorf("a second agent: %v", err)
+	}
+	runs := get(t, cluster, &appsv1.Deployment{ObjectMeta: named("karmada-system", "karmada-agent")})
+	pod := runs.Spec.Template.Spec
+	if *runs.Spec.Replicas != 2 || pod.ServiceAccountName != "karmada-agent-sa" || pod.Containers[0].Image != "seatrial:test" || pod.Volumes[0].Secret.SecretName != "karmada-kubeconfig" {
+		t.Errorf("deployment %+v", runs.Spec)
+	}
+	for _, want := range []string{
+		"agent", "--cluster-name=m1", "--karmada-kubeconfig=/etc/kubeconfig/karmada-kubeconfig", "--cluster-provider=p", "--cluster-region=r", "--cluster-zones=z",
+		"--controllers=*,certRotation",
+	} {
+		if !slices.Contains(pod.Containers[0].Args, want) {
+			t.Errorf("arguments %q lack %s", pod.Containers[0].Args, want)
+		}
+	}
+	config, err := registration.AgentAccess(t.Context(), cluster, "karmada-system")
+	if err != nil || config.Host != "https://plane:5443" || config.BearerToken != "secret" {
+		t.Errorf("the agent's access is %+v, %v", config, err)
+	}
+}
+
+func TestKeepInSecret(t *testing.T) {
+	_, cluster := sides(t)
+	keep := registration.KeepInSecret(cluster, "karmada-system", "")
+	identity := registration.Identity{Certificate: []byte("certificate"), Key: []byte("key")}
+	if err := keep(t.Context(), identity); err == nil {
+		t.Error("a secret that is not there was written")
+	}
+	if err := deployed.Deploy(t.Context(), cluster, member); err != nil {
+		t.Fatal(err)
+	}
+	if err := keep(t.Context(), identity); err != nil {
+		t.Fatal(err)
+	}
+	config, err := registration.AgentAccess(t.Context(), cluster, "karmada-system")
+	if err != nil || string(config.CertData) != "certificate" || string(config.KeyData) != "key" || config.Host != "https://plane:5443" {
+		t.Errorf("the agent's access is %+v, %v", config, err)
+	}
+}
+
+// TestUnregister lets the Cluster go before the agent, which has to clean up until then.
+func TestUnregister(t *testing.T) {
+	plane, cluster := sides(t)
+	home(t, plane)
+	if err := deployed.Deploy(t.Context(), cluster, member); err != nil {
+		t.Fatal(err)
+	}
+	if err := registration.Announce(t.Context(), plane, cluster, member, registration.Reported{Access: true, Impersonation: true}); err != nil {
+		t.Fatal(err)
+	}
+	watched := interceptor.NewClient(plane, interceptor.Funcs{
+		Delete: func(ctx context.Context, to client.WithWatch, object client.Object, options ...client.DeleteOption) error {
+			get(t, cluster, &appsv1.Deployment{ObjectMeta: named("karmada-system", "karmada-agent")})
+			return to.Delete(ctx, object, options...)
+		},
+	})
+	options := registration.UnjoinOptions{Wait: 5 * time.Second}
+	if err := registration.Unregister(t.Context(), watched, cluster, member, deployed, options); err != nil {
+		t.Fatal(err)
+	}
+	missing(t, plane, &clusterv1alpha1.Cluster{ObjectMeta: named("", "m1")})
+	for _, gone := range []client.Object{
+		&appsv1.Deployment{ObjectMeta: named("karmada-system", "karmada-agent")}, &corev1.Secret{ObjectMeta: named("karmada-system", "karmada-kubeconfig")},
+		&corev1.ServiceAccount{ObjectMeta: named("karmada-cluster", "karmada-m1")}, &corev1.Namespace{ObjectMeta: named("", "karmada-system")},
+	} {
+		missing(t, cluster, gone)
+	}
+	if err := registration.Unregister(t.Context(), plane, nil, member, deployed, options); err == nil || !strings.Contains(err.Error(), "no cluster named m1") {
+		t.Errorf("a second time: %v", err)
+	}
+}
