@@ -106,7 +106,7 @@ func merges(t reflect.Type) bool {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	return (t.Kind() == reflect.Struct || t.Kind() == reflect.Map) && t != reflect.TypeFor[v1.Time]()
+	return (t.Kind() == reflect.Struct || t.Kind() == reflect.Map) && t != reflect.TypeFor[v1.Time]() && t != reflect.TypeFor[v1.MicroTime]()
 }
 
 // replacement is an object in the place of another one.

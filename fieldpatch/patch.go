@@ -129,7 +129,7 @@ func inPlaceOf(said any, field reflect.Type) (value reflect.Value, ok bool) {
 	case reflect.Struct, reflect.Map, reflect.Interface:
 		return value, false
 	case reflect.Pointer:
-		return value, value.Type() == field && field == reflect.TypeFor[*metav1.Time]()
+		return value, value.Type() == field && (field == reflect.TypeFor[*metav1.Time]() || field == reflect.TypeFor[*metav1.MicroTime]())
 	case reflect.Int64:
 		if value.Type() != field && value.Type() == reflect.TypeFor[int64]() && field.Kind() == reflect.Int32 {
 			return value.Convert(field), int64(int32(value.Int())) == value.Int()

@@ -60,9 +60,13 @@ func ofRemovedWork(_ context.Context, _ client.Reader, event control.Event) []co
 type keeper struct{ watcher }
 
 func (k *keeper) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
+	// What is read is shared with other readers, and copied before it is changed.
 	cluster := &clusterv1alpha1.Cluster{}
-	if err := deps.Client.Get(ctx, key.NamespacedName(), cluster); err != nil {
+	if err := deps.Client.Get(ctx, key.NamespacedName(), cluster, client.UnsafeDisableDeepCopy); err != nil {
 		return control.Result{}, client.IgnoreNotFound(err)
+	}
+	if !kept(cluster) {
+		cluster = cluster.DeepCopy()
 	}
 	if !cluster.DeletionTimestamp.IsZero() {
 		return k.remove(ctx, deps, cluster)
@@ -79,11 +83,18 @@ func (k *keeper) reconcile(ctx context.Context, deps control.Deps, key control.K
 	return k.monitor(ctx, deps, cluster)
 }
 
+// kept tells that a cluster has what this controller writes to it, and stays.
+func kept(cluster *clusterv1alpha1.Cluster) bool {
+	return cluster.DeletionTimestamp.IsZero() && controllerutil.ContainsFinalizer(cluster, names.FinalizerCluster) &&
+		slices.EqualFunc(cluster.Spec.Taints, wantedTaints(cluster), sameTaint)
+}
+
 func ensureFinalizer(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster) error {
-	before := cluster.DeepCopy()
-	if !controllerutil.AddFinalizer(cluster, names.FinalizerCluster) {
+	if controllerutil.ContainsFinalizer(cluster, names.FinalizerCluster) {
 		return nil
 	}
+	before := cluster.DeepCopy()
+	controllerutil.AddFinalizer(cluster, names.FinalizerCluster)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := deps.Client.Patch(ctx, cluster, patch); err != nil {
 		return fmt.Errorf("adding the finalizer to cluster %s: %w", cluster.Name, err)
@@ -113,11 +124,12 @@ func ensureExecutionSpace(ctx context.Context, deps control.Deps, cluster *clust
 
 // syncTaints makes the two automatic taints say what the Ready condition says, and leaves all others alone.
 func syncTaints(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster) error {
-	before := cluster.DeepCopy()
-	cluster.Spec.Taints = withReadinessTaint(cluster.Spec.Taints, readinessTaint(cluster.Status.Conditions))
-	if slices.EqualFunc(before.Spec.Taints, cluster.Spec.Taints, sameTaint) {
+	wanted := wantedTaints(cluster)
+	if slices.EqualFunc(cluster.Spec.Taints, wanted, sameTaint) {
 		return nil
 	}
+	before := cluster.DeepCopy()
+	cluster.Spec.Taints = wanted
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := deps.Client.Patch(ctx, cluster, patch); err != nil {
 		if !control.Stale(err) {
@@ -127,6 +139,10 @@ func syncTaints(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1
 	}
 	deps.Events.Eventf(cluster, corev1.EventTypeNormal, names.EventTaintClusterSucceed, "taints follow the Ready condition")
 	return nil
+}
+
+func wantedTaints(cluster *clusterv1alpha1.Cluster) []corev1.Taint {
+	return withReadinessTaint(cluster.Spec.Taints, readinessTaint(cluster.Status.Conditions))
 }
 
 // readinessTaint is the key of the taint that fits the conditions; empty for a ready cluster.

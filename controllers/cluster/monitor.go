@@ -35,7 +35,9 @@ func DefaultMonitor() Monitor {
 // sign is the last one of life of a cluster: what it was, and when it was seen. The clock of the agent does not count.
 type sign struct {
 	renewed metav1.MicroTime
+	// status is that of a version of the cluster, and of others since.
 	status  clusterv1alpha1.ClusterStatus
+	version string
 	seen    time.Time
 }
 
@@ -74,10 +76,12 @@ func (w *watcher) left(cluster *clusterv1alpha1.Cluster, lease *coordinationv1.L
 	if lease.Spec.RenewTime != nil {
 		renewed = *lease.Spec.RenewTime
 	}
-	if !known || !last.renewed.Equal(&renewed) || !workload.Equal(last.status, cluster.Status) {
-		last = sign{renewed: renewed, status: *cluster.Status.DeepCopy(), seen: now}
-		w.signs[cluster.UID] = last
+	reported := last.version != cluster.ResourceVersion && !workload.Equal(last.status, cluster.Status)
+	if !known || !last.renewed.Equal(&renewed) || reported {
+		last = sign{renewed: renewed, seen: now}
 	}
+	last.status, last.version = cluster.Status, cluster.ResourceVersion
+	w.signs[cluster.UID] = last
 	if meta.FindStatusCondition(cluster.Status.Conditions, names.ConditionClusterReady) == nil {
 		return cluster.CreationTimestamp.Add(w.settings.Startup).Sub(now)
 	}

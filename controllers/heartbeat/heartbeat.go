@@ -7,13 +7,16 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/fieldpatch"
 )
 
 // Options are the reference's flags of the same names.
@@ -63,7 +66,11 @@ func onCome(_ context.Context, _ client.Reader, event control.Event) []control.K
 	return []control.Key{control.KeyOf(event.Object())}
 }
 
-type heart struct{ options Options }
+type heart struct {
+	options Options
+	// made is the identity of the cluster whose Lease this process has made or found.
+	made types.UID
+}
 
 // beat renews the Lease. A beat that cannot be heard is no reason to wait longer for the next one: the end of a partition shall be
 // noticed as soon as it comes.
@@ -76,12 +83,28 @@ func (h *heart) beat(ctx context.Context, deps control.Deps, key control.Key) (c
 		return control.Result{}, nil
 	}
 	next := control.Result{RequeueAfter: time.Duration(float64(h.options.LeaseDuration) * h.options.RenewFraction)}
-	// One request that makes the Lease or renews it: an agent has the right to create Leases of this name only in this way.
-	//nolint:staticcheck // An apply configuration of a Lease says the same in twice the lines.
-	if err := deps.Client.Patch(ctx, h.lease(cluster, deps.Clock.Now()), client.Apply, owner, client.ForceOwnership); err != nil {
+	if err := h.renew(ctx, deps, cluster); err != nil {
 		return next, fmt.Errorf("renewing the Lease of cluster %s: %w", cluster.Name, err)
 	}
 	return next, nil
+}
+
+// renew makes the Lease with the first beat; after that the time alone is sent, which costs an API server least.
+func (h *heart) renew(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster) error {
+	lease := h.lease(cluster, deps.Clock.Now())
+	if h.made == cluster.UID {
+		fields := fieldpatch.Fields{Spec: map[string]any{"renewTime": lease.Spec.RenewTime}, KeepOwners: true, Force: true}
+		if err := fieldpatch.Object(ctx, deps.Client, lease, fields); !apierrors.IsNotFound(err) {
+			return err
+		}
+	}
+	// One request that makes the Lease or finds it: an agent has the right to create Leases of this name only in this way.
+	//nolint:staticcheck // An apply configuration of a Lease says the same in twice the lines.
+	if err := deps.Client.Patch(ctx, lease, client.Apply, owner, client.ForceOwnership); err != nil {
+		return err
+	}
+	h.made = cluster.UID
+	return nil
 }
 
 // lease is owned by the Cluster, and goes with it.
