@@ -51,6 +51,21 @@ func TestBeats(t *testing.T) {
 	}
 }
 
+// TestBeatsMakeALostLease: beats after the first send the time alone, which makes no Lease.
+func TestBeatsMakeALostLease(t *testing.T) {
+	p := newPlane(t, clusterv1alpha1.Pull)
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "karmada-cluster", Name: "m1"}}
+	for range 2 {
+		p.Turn(control.Key{Name: "m1"})
+		p.Turn(control.Key{Name: "m1"})
+		p.Read(lease)
+		if lease.Spec.LeaseDurationSeconds == nil || len(lease.OwnerReferences) != 1 {
+			t.Fatalf("Lease %+v", lease)
+		}
+		p.Must(p.Store.Delete(t.Context(), lease))
+	}
+}
+
 // TestBeatsForItsOwnOnly: other clusters, and its own in Push mode, live without it.
 func TestBeatsForItsOwnOnly(t *testing.T) {
 	for mode, name := range map[clusterv1alpha1.ClusterSyncMode]string{clusterv1alpha1.Pull: "m2", clusterv1alpha1.Push: "m1"} {
