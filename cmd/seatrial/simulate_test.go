@@ -132,8 +132,8 @@ func TestSimulateForms(t *testing.T) {
 
 // TestSimulateMissing: a scenario that waits for a controller is told of, and not played.
 func TestSimulateMissing(t *testing.T) {
-	file := scenarioFile(t, little+"requires: [pull]\n")
-	if out, code := simulate(t.Context(), file); code != 0 || !strings.Contains(out, "little is skipped: it needs pull") {
+	file := scenarioFile(t, little+"settings: {featureGates: {MultiClusterService: true}}\n")
+	if out, code := simulate(t.Context(), file); code != 0 || !strings.Contains(out, "little is skipped: it needs feature gate MultiClusterService") {
 		t.Errorf("it ended with %d: %s", code, out)
 	}
 	if out, code := simulate(t.Context(), file, "--force"); code != 0 || !strings.Contains(out, "all 2 objectives kept") {
