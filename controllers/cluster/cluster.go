@@ -107,7 +107,7 @@ func ensureExecutionSpace(ctx context.Context, deps control.Deps, cluster *clust
 		Name:   names.ExecutionSpace(cluster.Name),
 		Labels: map[string]string{names.LabelSystem: names.LabelSystemValue},
 	}}
-	err := deps.Client.Get(ctx, types.NamespacedName{Name: space.Name}, &corev1.Namespace{})
+	err := deps.Client.Get(ctx, types.NamespacedName{Name: space.Name}, &corev1.Namespace{}, client.UnsafeDisableDeepCopy)
 	if err == nil {
 		return nil
 	}

@@ -56,7 +56,7 @@ func (w *watcher) monitor(ctx context.Context, deps control.Deps, cluster *clust
 	}
 	lease := &coordinationv1.Lease{}
 	name := types.NamespacedName{Namespace: names.NamespaceCluster, Name: cluster.Name}
-	if err := deps.Client.Get(ctx, name, lease); client.IgnoreNotFound(err) != nil {
+	if err := deps.Client.Get(ctx, name, lease, client.UnsafeDisableDeepCopy); client.IgnoreNotFound(err) != nil {
 		return control.Result{}, fmt.Errorf("reading the Lease of cluster %s: %w", cluster.Name, err)
 	}
 	now := deps.Clock.Now()
