@@ -56,7 +56,7 @@ test-browser: ## Look at the reports' pages in headless Chromium, which it insta
 
 .PHONY: fuzz
 fuzz: build ## Run the controllers through random scenarios with faults
-	bin/seatrial fuzz --seeds $(or $(SEEDS),30) --from $(or $(FROM),1)
+	bin/seatrial fuzz --seeds $(or $(SEEDS),30) --from $(or $(FROM),1) $(if $(SEEDS),,--covered)
 
 .PHONY: lint
 lint: bin/golangci-lint ## Run golangci-lint, and go vet over the nested modules

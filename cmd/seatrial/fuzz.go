@@ -34,6 +34,8 @@ type fuzzing struct {
 	covered  bool
 	twice    bool
 	output   output
+	// options are those of each run; none from the command line.
+	options fuzz.Options
 }
 
 func newFuzzCommand() *cobra.Command {
@@ -118,7 +120,7 @@ func (o *fuzzing) runOne(ctx context.Context, found *campaign) error {
 	if err != nil {
 		return err
 	}
-	result, err := fuzz.Run(ctx, scenario, fuzz.Options{})
+	result, err := fuzz.Run(ctx, scenario, o.options)
 	if err != nil {
 		return err
 	}
@@ -177,11 +179,11 @@ func (o *fuzzing) runAll(ctx context.Context, found *campaign, progress io.Write
 
 // runSeed runs a seed, once or twice.
 func (o *fuzzing) runSeed(ctx context.Context, seed uint64) (fuzz.Result, error) {
-	result, err := fuzz.Run(ctx, fuzz.Generate(seed, fuzz.ControllerNames()), fuzz.Options{})
+	result, err := fuzz.Run(ctx, fuzz.Generate(seed, fuzz.ControllerNames()), o.options)
 	if err != nil || !o.twice {
 		return result, err
 	}
-	again, err := fuzz.Run(ctx, fuzz.Generate(seed, fuzz.ControllerNames()), fuzz.Options{})
+	again, err := fuzz.Run(ctx, fuzz.Generate(seed, fuzz.ControllerNames()), o.options)
 	if err == nil && again.Digest != result.Digest {
 		err = fmt.Errorf("seed %d has the digest %s, and run again %s", seed, result.Digest, again.Digest)
 	}
@@ -194,7 +196,7 @@ func (o *fuzzing) shrinkTo(ctx context.Context, found *campaign, failed fuzz.Res
 	result := failed
 	if o.shrink > 0 {
 		var err error
-		if scenario, result, err = fuzz.Shrink(ctx, scenario, failed, fuzz.Options{}, o.shrink); err != nil {
+		if scenario, result, err = fuzz.Shrink(ctx, scenario, failed, o.options, o.shrink); err != nil {
 			return fmt.Errorf("shrinking seed %d: %w", failed.Seed, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/simulator/fuzz"
 	"github.com/seatrial/seatrial/simulator/invariant"
 )
@@ -50,6 +51,23 @@ func TestFuzzRefuses(t *testing.T) {
 		command.SilenceUsage, command.SilenceErrors = true, true
 		if err := command.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: error %v, want one with %q", c.args, err, c.want)
+		}
+	}
+}
+
+// TestFuzzTwice has the controllers of the second run be others than those of the first, and the same: only then is it the same run.
+func TestFuzzTwice(t *testing.T) {
+	for _, differ := range []bool{true, false} {
+		starts := 0
+		options := &fuzzing{twice: true, options: fuzz.Options{Settling: 1, Controllers: func(scenario fuzz.Scenario, estimators fuzz.Estimators) []control.Controller {
+			if starts++; differ && starts > 1 {
+				return fuzz.Production(scenario, estimators)[:1]
+			}
+			return nil
+		}}}
+		_, err := options.runSeed(t.Context(), 1)
+		if told := err != nil && strings.Contains(err.Error(), "seed 1 has the digest"); told != differ || err != nil && !told {
+			t.Errorf("other controllers: %t, error %v", differ, err)
 		}
 	}
 }

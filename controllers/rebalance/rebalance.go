@@ -36,10 +36,11 @@ func New(options eviction.Options, workers int) control.Controller {
 
 type rebalancer struct{ options eviction.Options }
 
-// onRequest leaves out status changes.
+// onRequest leaves out status changes. A view that was behind may show a request that has taken the place of another as its change.
 func onRequest(_ context.Context, _ client.Reader, event control.Event) []control.Key {
 	old, current := event.Old, event.New
-	if current == nil || old != nil && old.GetGeneration() == current.GetGeneration() && maps.Equal(old.GetAnnotations(), current.GetAnnotations()) {
+	if current == nil || old != nil && old.GetUID() == current.GetUID() && old.GetGeneration() == current.GetGeneration() &&
+		maps.Equal(old.GetAnnotations(), current.GetAnnotations()) {
 		return nil
 	}
 	return []control.Key{control.KeyOf(current)}

@@ -39,7 +39,8 @@ func reaches(fault Action, controller string) bool {
 		return controller == "scheduler"
 	case ClockSkew:
 		switch controller {
-		case "cluster", "namespace", "detector", "binding", "dependencies":
+		case "cluster", "namespace", "detector", "binding", "dependencies", "federatedResourceQuotaSync", "federatedResourceQuotaStatus",
+			enforcement, "unifiedAuth":
 			return false
 		}
 	}

@@ -18,14 +18,28 @@ import (
 const (
 	minClusters  = 5
 	minWorkloads = 20
-	minFaults    = 21
 	// hitFaults is how many of them must take effect for its run to count.
 	hitFaults   = 10
 	minDuration = 31 * time.Minute
 )
 
+// oftener are faults that come once more, for some controllers follow what seldom changes.
+var oftener = []Action{SlowWatch, LostWatch, RepeatWatch}
+
+type aimedFault struct {
+	kind  Action
+	times int
+}
+
+// drawing is the first of the random streams that scenarios are drawn from.
+const drawing = 10
+
 // patient is how long a fault that is meant for one controller waits for its turns.
 const patient = 20 * time.Minute
+
+// aimedFaults are those that are meant for one controller, and how often a scenario has each: often enough for a few seeds to
+// aim each at all controllers.
+var aimedFaults = []aimedFault{{Crash, 4}, {PlaneDown, 3}, {Conflict, 3}, {Refuse, 3}, {SlowAPI, 3}}
 
 // steps that follow each other closely are this far apart: less than a delivery, about one, and more.
 var paces = []time.Duration{0, time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond, 30 * time.Millisecond, 500 * time.Millisecond, 3 * time.Second}
@@ -37,22 +51,31 @@ type generator struct {
 	at       time.Duration
 	// workloads and policies are the last applied form of each, present or deleted.
 	workloads, policies, overrides []*unstructured.Unstructured
-	// controllers are aimed at in turn, each seed beginning with another.
+	// given are what tenants are given, likewise.
+	given []*unstructured.Unstructured
+	// controllers are aimed at in turn by each kind of fault, each seed going on where the last one ended.
 	controllers []string
-	aimed       int
+	aimed       map[Action]int
 }
 
-// Generate draws the scenario of a seed: at least 5 clusters, 20 workloads under policies of all kinds, changes over more than
-// 30 minutes, and 21 faults of all kinds.
+// Generate draws the scenario of a seed: at least 5 clusters, 20 workloads under policies of all kinds, quotas and roles, changes
+// over more than 30 minutes, and 32 faults or more, of all kinds. What is drawn for itself does not depend on what else is drawn.
 func Generate(seed uint64, controllers []string) Scenario {
-	g := &generator{random: rand.New(rand.NewPCG(seed, 1)), controllers: controllers, aimed: int(seed % uint64(max(len(controllers), 1)))}
+	g := &generator{controllers: controllers, aimed: map[Action]int{}}
 	g.scenario.Seed = seed
+	for i, draw := range []func(){g.users, g.tenants, g.moves, g.faults} {
+		g.random = rand.New(rand.NewPCG(seed, uint64(drawing+i)))
+		draw()
+	}
+	slices.SortStableFunc(g.scenario.Steps, func(a, b Step) int { return cmp.Compare(a.At.Duration, b.At.Duration) })
+	return g.scenario
+}
+
+// users make a fleet and what runs on it, and change it.
+func (g *generator) users() {
 	g.fleet()
 	g.begin()
 	g.change()
-	g.faults()
-	slices.SortStableFunc(g.scenario.Steps, func(a, b Step) int { return cmp.Compare(a.At.Duration, b.At.Duration) })
-	return g.scenario
 }
 
 func (g *generator) fleet() {
@@ -87,7 +110,7 @@ func (g *generator) begin() {
 	for i := range 4 {
 		g.overrides = append(g.overrides, g.override(i))
 	}
-	g.overrides = append(g.overrides, g.taintPolicy(0))
+	g.overrides = append(g.overrides, taintPolicy("t0", "NotIn", map[string]any{"key": "failing", "effect": "NoSchedule"}))
 	all := slices.Concat(g.workloads, g.policies, g.overrides)
 	g.random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	for _, made := range all {
@@ -168,26 +191,45 @@ func (g *generator) byHand(made *unstructured.Unstructured, cluster string) {
 	g.step(Step{Do: Delete, Object: target})
 }
 
-// faults strike between the first minute and the last: one of each kind, another of those meant for one controller, and some more.
+// faults strike between the first minute and the last: one of each kind, those meant for one controller, and some more. The latter
+// come early, for they wait.
 func (g *generator) faults() {
 	span := int64(g.scenario.Duration.Duration - 4*time.Minute)
-	kinds := append(Faults(), Crash, PlaneDown, Conflict, Refuse, SlowAPI)
-	for i := range minFaults + g.random.IntN(5) {
-		kind := pick(g, kinds)
-		if i < len(kinds) {
-			kind = kinds[i]
+	for _, kind := range atLarge() {
+		g.fault(kind, span, false)
+	}
+	for _, aimed := range aimedFaults {
+		for range aimed.times {
+			g.fault(aimed.kind, span/2, true)
 		}
-		step := Step{
-			Do: kind, At: metav1.Duration{Duration: 20*time.Second + time.Duration(g.random.Int64N(span))},
-			For: metav1.Duration{Duration: 5*time.Second + time.Duration(g.random.Int64N(int64(95*time.Second)))},
-		}
-		g.aim(&step)
-		g.scenario.Steps = append(g.scenario.Steps, step)
+	}
+	for range g.random.IntN(5) {
+		g.fault(pick(g, atLarge()), span, false)
+	}
+	for _, kind := range oftener {
+		g.fault(kind, span, false)
 	}
 }
 
+// atLarge are the faults that are not always meant for one controller.
+func atLarge() []Action {
+	return slices.DeleteFunc(Faults(), func(kind Action) bool { return kind == Crash || kind == PlaneDown })
+}
+
+func (g *generator) fault(kind Action, within int64, aimed bool) {
+	step := Step{
+		Do: kind, At: metav1.Duration{Duration: 20*time.Second + time.Duration(g.random.Int64N(within))},
+		For: metav1.Duration{Duration: 5*time.Second + time.Duration(g.random.Int64N(int64(95*time.Second)))},
+	}
+	g.aim(&step, aimed)
+	g.scenario.Steps = append(g.scenario.Steps, step)
+}
+
 // aim chooses what a fault hits, and how hard.
-func (g *generator) aim(step *Step) {
+func (g *generator) aim(step *Step, aimed bool) {
+	if aimed {
+		step.Controller, step.For = g.next(step.Do), metav1.Duration{Duration: patient}
+	}
 	member := g.random.IntN(len(g.scenario.Clusters))
 	name := g.scenario.Clusters[member].Name
 	switch step.Do {
@@ -202,15 +244,15 @@ func (g *generator) aim(step *Step) {
 		step.Cluster, step.Node = name, nodeName(name, g.random.IntN(g.scenario.Clusters[member].Nodes.Count))
 		step.For = metav1.Duration{Duration: time.Minute + 2*step.For.Duration}
 	case SlowWatch, LostWatch, RepeatWatch, Conflict, Refuse, SlowAPI, ClockSkew:
-		if g.random.IntN(3) == 0 {
+		if !aimed && g.random.IntN(3) == 0 {
 			step.Cluster = name
 		}
 		g.gauge(step)
 	case PlaneDown:
-		step.Controller, step.Writes = g.next(), 1+g.random.IntN(2)
+		step.For = metav1.Duration{Duration: 5*time.Second + time.Duration(g.random.Int64N(int64(95*time.Second)))}
+		step.Writes = 1 + g.random.IntN(2)
 	case Crash:
-		step.For = metav1.Duration{Duration: patient}
-		step.Controller, step.Writes = g.next(), pick(g, []int{1, 1, 1, 2, 2, 3})
+		step.Writes = pick(g, []int{1, 1, 1, 2, 2, 3})
 		step.Delay = metav1.Duration{Duration: time.Duration(g.random.IntN(20000)) * time.Millisecond}
 	}
 }
@@ -228,8 +270,8 @@ func (g *generator) gauge(step *Step) {
 		step.Rate = pick(g, []float64{0.3, 1})
 	case Conflict, SlowAPI, Refuse:
 		step.Rate = pick(g, []float64{0.2, 0.4, 0.8})
-		if step.Cluster == "" && g.random.IntN(4) > 0 {
-			step.Controller, step.For = g.next(), metav1.Duration{Duration: patient}
+		if step.Controller != "" {
+			step.Rate = pick(g, []float64{0.4, 0.6, 0.8})
 		} else if step.Do == SlowAPI {
 			delay(1, 300)
 		}
@@ -238,10 +280,17 @@ func (g *generator) gauge(step *Step) {
 	}
 }
 
-// next is the controller to aim at.
-func (g *generator) next() string {
-	g.aimed++
-	return g.controllers[g.aimed%len(g.controllers)]
+// next is the controller that a kind of fault is meant for next.
+func (g *generator) next(kind Action) string {
+	at := slices.IndexFunc(aimedFaults, func(f aimedFault) bool { return f.kind == kind })
+	first := g.scenario.Seed % uint64(len(g.controllers)) * uint64(aimedFaults[at].times)
+	for {
+		chosen := g.controllers[(int(first)+g.aimed[kind])%len(g.controllers)]
+		g.aimed[kind]++
+		if reaches(kind, chosen) && (g.scenario.EnforceQuotas || chosen != enforcement) {
+			return chosen
+		}
+	}
 }
 
 func (g *generator) step(step Step) {

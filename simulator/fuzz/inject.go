@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/estimator"
 )
@@ -34,6 +35,7 @@ var (
 type fault struct {
 	step    Step
 	waiting bool
+	since   time.Time
 	// hit tells that it took effect.
 	hit bool
 	// told is when a delivery was last tampered with.
@@ -51,6 +53,9 @@ func (f *fault) rate() float64 {
 func (f *fault) aims(controller string) bool {
 	return f.step.Controller == "" || f.step.Controller == controller
 }
+
+// late tells a fault that has waited long for a turn with many writes: one with fewer will do.
+func (f *fault) late(now time.Time) bool { return now.Sub(f.since) > patient/4 }
 
 // injector stands between the controllers and their clients.
 type injector struct {
@@ -78,7 +83,7 @@ type turn struct {
 
 // start puts a fault in force.
 func (i *injector) start(step Step) *fault {
-	started := &fault{step: step}
+	started := &fault{step: step, since: i.now()}
 	i.active = append(i.active, started)
 	return started
 }
@@ -152,7 +157,7 @@ func (i *injector) call(cluster string) {
 // before is asked before a write: an error takes its place.
 func (i *injector) before(cluster string, object client.Object, checked bool) error {
 	for _, f := range i.active {
-		if f.step.Do == PlaneDown && f.waiting && cluster == "" && f.aims(i.turn.controller) && i.turn.writes+1 >= f.step.Writes {
+		if f.step.Do == PlaneDown && f.waiting && cluster == "" && f.aims(i.turn.controller) && (i.turn.writes+1 >= f.step.Writes || f.late(i.now())) {
 			f.waiting = false
 			i.falling = f
 			i.fell(f)
@@ -185,7 +190,7 @@ func (i *injector) after(cluster string) error {
 		case f.step.Do == SlowAPI && f.step.Cluster == cluster && i.random.Float64() < f.rate():
 			i.meet(f)
 			return apierrors.NewTimeoutError("the request went through and its answer came too late", 1)
-		case f.step.Do == Crash && i.turn.writes >= f.step.Writes && !f.hit:
+		case f.step.Do == Crash && (i.turn.writes >= f.step.Writes || f.late(i.now())) && !f.hit:
 			i.meet(f)
 			i.dead = true
 			i.died(f)
@@ -354,7 +359,7 @@ func (r readOnly) List(ctx context.Context, list client.ObjectList, options ...c
 
 // estimators counts the answers that a broken one spoiled.
 type estimators struct {
-	estimator.Estimators
+	Estimators
 	injector *injector
 }
 
@@ -366,6 +371,16 @@ func (e estimators) Estimate(ctx context.Context, question estimator.Question, c
 		}
 	}
 	return e.Estimators.Estimate(ctx, question, clusters)
+}
+
+// Unschedulable implements Estimators.
+func (e estimators) Unschedulable(ctx context.Context, cluster string, of workv1alpha2.ObjectReference, threshold time.Duration) (int32, error) {
+	for _, f := range e.injector.active {
+		if f.step.Do == BadEstimator && f.step.Cluster == cluster {
+			e.injector.meet(f)
+		}
+	}
+	return e.Estimators.Unschedulable(ctx, cluster, of, threshold)
 }
 
 // seenClock notes who reads a clock that is skewed.

@@ -135,6 +135,7 @@ func (g *generator) policyNamed(namespace, name string, kind int) *unstructured.
 	}
 	g.failover(spec)
 	made.Object["spec"] = spec
+	made.SetAnnotations(map[string]string{names.AnnotationRebalance: pick(g, []string{names.RebalanceAutomatic, "Never"})})
 	return made
 }
 
@@ -158,15 +159,15 @@ func (g *generator) failover(spec map[string]any) {
 	}
 }
 
-// taintPolicy taints clusters that are not ready.
-func (g *generator) taintPolicy(i int) *unstructured.Unstructured {
-	made := object("policy.karmada.io/v1alpha1", "ClusterTaintPolicy", "", fmt.Sprintf("t%d", i))
+// taintPolicy taints clusters whose readiness is, or is not, as an operator asks.
+func taintPolicy(name, operator string, taint map[string]any) *unstructured.Unstructured {
+	made := object("policy.karmada.io/v1alpha1", "ClusterTaintPolicy", "", name)
 	ready := func(operator string) []any {
 		return []any{map[string]any{"conditionType": "Ready", "operator": operator, "statusValues": []any{"True"}}}
 	}
+	otherwise := map[string]string{"In": "NotIn", "NotIn": "In"}
 	made.Object["spec"] = map[string]any{
-		"addOnConditions": ready("NotIn"), "removeOnConditions": ready("In"),
-		"taints": []any{map[string]any{"key": "failing", "effect": "NoSchedule"}},
+		"addOnConditions": ready(operator), "removeOnConditions": ready(otherwise[operator]), "taints": []any{taint},
 	}
 	return made
 }

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/controllers/deschedule"
 	"github.com/seatrial/seatrial/controlplane"
 	"github.com/seatrial/seatrial/estimator"
 	packing "github.com/seatrial/seatrial/estimator/nodes"
@@ -26,7 +27,7 @@ const (
 	// for writing to what they have read, both of which take long.
 	thoroughEvery = 8
 
-	settling = 20 * time.Minute
+	settling = 40 * time.Minute
 	// settled is for how long it must then stay as it is.
 	settled = 30 * time.Second
 	// looks is how often it is looked at meanwhile.
@@ -36,11 +37,11 @@ const (
 // Options are what a run does not draw.
 type Options struct {
 	// Controllers makes the controllers, anew for each start; nil for those that run in production.
-	Controllers func(estimator.Estimators) []control.Controller
+	Controllers func(Scenario, Estimators) []control.Controller
 	// Invariants are what is checked; without any, all are.
 	Invariants invariant.Options
-	// Settling is how long the fleet has to settle in the end; 0 for 20 minutes, which is longer than the longest backoff of a
-	// controller after the longest fault.
+	// Settling is how long the fleet has to settle in the end; 0 for 40 minutes, which is longer than the longest backoffs of
+	// two controllers that wait for each other, after the longest fault.
 	Settling time.Duration
 }
 
@@ -57,23 +58,40 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// patience is how long a workload that says nothing stays in a cluster that is not well: less than the longest outages.
+// patience is how long a workload that says nothing stays in a cluster that is not well: less than the longest outages. Nor do
+// workloads that move by themselves wait longer.
 const patience = time.Minute
 
-// Production are the controllers of the controller manager, with failover on, and the scheduler.
-func Production(estimators estimator.Estimators) []control.Controller {
+// Estimators are what the scheduler and the descheduler ask.
+type Estimators interface {
+	estimator.Estimators
+	deschedule.Estimators
+}
+
+// Production are the controllers of the controller manager, with failover on, the scheduler and the descheduler.
+func Production(scenario Scenario, estimators Estimators) []control.Controller {
 	options := controlplane.Defaults()
+	options.Quota.Enforced = scenario.EnforceQuotas
+	options.Failback.Interval, options.Failback.Settling, options.Failback.Rest = patience/4, patience/2, patience
+	options.Failback.AtOnce = 0.5
 	options.Eviction.Failover = true
 	options.Eviction.NotReady, options.Eviction.Unreachable = patience, patience
 	return append(controlplane.Controllers(options),
-		scheduler.New(scheduler.Options{Name: "default-scheduler", Estimators: estimators}))
+		scheduler.New(scheduler.Options{Name: "default-scheduler", Estimators: estimators}),
+		deschedule.New(deschedule.Options{Interval: patience / 2, Threshold: patience / 2, Estimators: estimators, Workers: 1}))
 }
 
-// ControllerNames are those of Production, in the order of reports.
+// enforcement is the controller that runs only where quotas are enforced.
+const enforcement = "federatedResourceQuotaEnforcement"
+
+// ControllerNames are those of Production that every fault has to meet, in the order of reports. The descheduler finds too little
+// to do for that.
 func ControllerNames() []string {
 	var names []string
-	for _, controller := range Production(nil) {
-		names = append(names, controller.Name)
+	for _, controller := range Production(Scenario{EnforceQuotas: true}, nil) {
+		if controller.Name != "descheduler" {
+			names = append(names, controller.Name)
+		}
 	}
 	return names
 }
@@ -155,6 +173,7 @@ func prepare(ctx context.Context, scenario Scenario, options Options, coverage C
 	thorough := scenario.Seed%thoroughEvery == 0
 	f, err := simulator.New(ctx, simulator.Options{
 		Start: start, Seed: scenario.Seed, Forget: true, Trusting: !thorough, Checked: thorough,
+		QuotaEnforcement: scenario.EnforceQuotas,
 	})
 	if err != nil {
 		return nil, err
@@ -167,6 +186,7 @@ func prepare(ctx context.Context, scenario Scenario, options Options, coverage C
 	if p.plane, err = f.Client(ctx, fleet.ControlPlaneName); err != nil {
 		return nil, err
 	}
+	options.Invariants.QuotasEnforced = options.Invariants.QuotasEnforced || scenario.EnforceQuotas
 	p.checker = invariant.Follow(f, options.Invariants)
 	if err := f.Run(p.controllers()...); err != nil {
 		return nil, err
@@ -197,7 +217,7 @@ func (p *play) add(spec fleet.Spec) error {
 
 // controllers are those of a process that starts, behind the injector.
 func (p *play) controllers() []control.Controller {
-	made := p.options.Controllers(estimators{p.estimators, p.injector})
+	made := p.options.Controllers(p.scenario, estimators{p.estimators, p.injector})
 	for i := range made {
 		made[i] = p.injector.wrap(made[i])
 	}

@@ -28,6 +28,9 @@ const (
 	Untaint    Action = "untaint"
 	Join       Action = "join"
 	Unjoin     Action = "unjoin"
+	// Entrust gives the control plane credentials for acting in a cluster as somebody else, kept in a namespace; without one it
+	// takes them away.
+	Entrust Action = "entrust"
 )
 
 // Faults last for a time.
@@ -64,7 +67,9 @@ type Scenario struct {
 	Clusters []fleet.Spec `json:"clusters"`
 	// Duration is when faults end and the fleet must settle.
 	Duration metav1.Duration `json:"duration"`
-	Steps    []Step          `json:"steps"`
+	// EnforceQuotas has admission refuse bindings beyond the FederatedResourceQuotas of their namespace.
+	EnforceQuotas bool   `json:"enforceQuotas,omitempty"`
+	Steps         []Step `json:"steps"`
 }
 
 // Step happens at a time after the beginning. A step that makes no sense any more, because others were left out, does nothing.
@@ -76,6 +81,8 @@ type Step struct {
 	Object   *unstructured.Unstructured `json:"object,omitempty"`
 	Replicas int64                      `json:"replicas,omitempty"`
 	Labels   map[string]string          `json:"labels,omitempty"`
+	// Namespace is where credentials are kept.
+	Namespace string `json:"namespace,omitempty"`
 	// Effect is that of a taint; NoSchedule when empty.
 	Effect corev1.TaintEffect `json:"effect,omitempty"`
 	// For is how long a fault lasts.
@@ -117,7 +124,7 @@ func (s Step) validate() error {
 			return fmt.Errorf("object: %s needs one with kind and name", s.Do)
 		}
 		return nil
-	case Label, Taint, Untaint, Join, Unjoin, Kill, Pause, Partition, LoseNode, BadEstimator, StaleEstimator:
+	case Label, Taint, Untaint, Join, Unjoin, Entrust, Kill, Pause, Partition, LoseNode, BadEstimator, StaleEstimator:
 		if s.Cluster == "" {
 			return fmt.Errorf("cluster: %s needs one", s.Do)
 		}

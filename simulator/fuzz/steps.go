@@ -86,29 +86,32 @@ func (p *play) delete(cluster string, from client.Client, object *unstructured.U
 	return nil
 }
 
-// apply creates an object, or gives the one that is there its content and labels.
+// apply creates an object, or gives the one that is there its content, labels and annotations.
 func (p *play) apply(wanted *unstructured.Unstructured) error {
 	err := p.change(wanted, func(current *unstructured.Unstructured) error {
 		if current.GetDeletionTimestamp() != nil {
 			return errNotYet
 		}
-		for _, field := range []string{"spec", "data", "rules"} {
+		for _, field := range []string{"spec", "data", "rules", "subjects"} {
 			if content, has := wanted.Object[field]; has {
 				current.Object[field] = content
 			}
 		}
-		labels := maps.Clone(current.GetLabels())
-		if labels == nil {
-			labels = map[string]string{}
-		}
-		maps.Copy(labels, wanted.GetLabels())
-		current.SetLabels(labels)
+		current.SetLabels(merged(current.GetLabels(), wanted.GetLabels()))
+		current.SetAnnotations(merged(current.GetAnnotations(), wanted.GetAnnotations()))
 		return nil
 	})
 	if apierrors.IsNotFound(err) {
 		return p.plane.Create(p.ctx, wanted.DeepCopy())
 	}
 	return err
+}
+
+func merged(present, wanted map[string]string) map[string]string {
+	all := map[string]string{}
+	maps.Copy(all, present)
+	maps.Copy(all, wanted)
+	return all
 }
 
 // change updates an object of the control plane.
@@ -144,12 +147,12 @@ func (p *play) changeCluster(step Step) error {
 	cluster = cluster.DeepCopy()
 	switch step.Do {
 	case Label:
-		labels := maps.Clone(cluster.Labels)
-		if labels == nil {
-			labels = map[string]string{}
+		cluster.Labels = merged(cluster.Labels, step.Labels)
+	case Entrust:
+		cluster.Spec.ImpersonatorSecretRef = nil
+		if step.Namespace != "" {
+			cluster.Spec.ImpersonatorSecretRef = &clusterv1alpha1.LocalSecretReference{Namespace: step.Namespace, Name: step.Cluster + "-impersonator"}
 		}
-		maps.Copy(labels, step.Labels)
-		cluster.Labels = labels
 	case Taint, Untaint:
 		kept := slices.DeleteFunc(slices.Clone(cluster.Spec.Taints), func(t corev1.Taint) bool { return t.Key == drain })
 		if step.Do == Taint {

@@ -134,7 +134,7 @@ func (w *World) called(before, bound binding.Binding) bool {
 			return nil
 		}
 		spec := *view.Spec
-		spec.Clusters, spec.GracefulEvictionTasks, spec.RequiredBy, spec.RescheduleTriggeredAt = nil, nil, nil, nil
+		spec.Clusters, spec.GracefulEvictionTasks, spec.RequiredBy = nil, nil, nil
 		return &spec
 	}
 	now := asked(bound.Object)

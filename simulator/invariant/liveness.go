@@ -176,7 +176,7 @@ func placed(w *World) error {
 			return evicting(bound, cluster.Name)
 		})
 		if !meta.IsStatusConditionTrue(bound.Status.Conditions, names.ConditionScheduled) {
-			if len(eligible) > 0 && spreadable(bound.Spec.Placement, eligible) && w.fits(bound, eligible) && !w.tooMuch(bound, len(eligible)) {
+			if len(eligible) > 0 && spreadable(bound.Spec.Placement, eligible) && w.fits(bound, eligible) && !w.tooMuch(bound, eligible) {
 				return fmt.Errorf("binding %s is not scheduled, and could go to %d clusters: %s",
 					bound.NamespacedName(), len(eligible), reason(bound))
 			}

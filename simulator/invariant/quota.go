@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	"github.com/seatrial/seatrial/binding"
@@ -118,11 +119,18 @@ func (w *World) overdraws(bound binding.Binding, wanted corev1.ResourceList) boo
 	})
 }
 
-// tooMuch tells whether quotas have no room for what a binding asks for in clusters.
-func (w *World) tooMuch(bound binding.Binding, clusters int) bool {
+// tooMuch tells whether quotas have no room for what a binding asks for in clusters, and in those that it has.
+func (w *World) tooMuch(bound binding.Binding, clusters []*clusterv1alpha1.Cluster) bool {
 	replicas := int64(bound.Spec.Replicas)
 	if !divided(bound.Spec.Placement) {
-		replicas *= int64(clusters)
+		all := map[string]bool{}
+		for _, cluster := range clusters {
+			all[cluster.Name] = true
+		}
+		for _, target := range bound.Spec.Clusters {
+			all[target.Name] = true
+		}
+		replicas *= int64(len(all))
 	}
 	return bound.Spec.ReplicaRequirements != nil && w.overdraws(bound, times(bound.Spec.ReplicaRequirements.ResourceRequest, replicas))
 }
