@@ -33,7 +33,8 @@ func TestAgentFlags(t *testing.T) {
 // refused runs a command that must fail before it does anything.
 func refused(t *testing.T, command *cobra.Command, want string, arguments ...string) {
 	t.Helper()
-	command.SetArgs(arguments)
+	// Without any the arguments of the test would count.
+	command.SetArgs(append([]string{}, arguments...))
 	command.SetOut(io.Discard)
 	command.SetErr(io.Discard)
 	command.SilenceUsage, command.SilenceErrors = true, true

@@ -44,6 +44,11 @@ func TestEstimatorCommand(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- command.ExecuteContext(ctx) }()
 	for deadline := time.Now().Add(20 * time.Second); !answers(health); time.Sleep(5 * time.Millisecond) {
+		select {
+		case err := <-ended:
+			t.Fatalf("the command ended: %v", err)
+		default:
+		}
 		if time.Now().After(deadline) {
 			t.Fatal("the member was not seen")
 		}
