@@ -99,12 +99,16 @@ func (d Discovery) CA(ctx context.Context) ([]byte, error) {
 	var ca []byte
 	var last error
 	err = wait.PollUntilContextCancel(ctx, infoRetry, true, func(ctx context.Context) (bool, error) {
-		ca, last = d.attempt(ctx, at)
+		found, err := d.attempt(ctx, at)
+		if last == nil || err == nil || ctx.Err() == nil {
+			// An attempt that the end of the time cuts off says less than the one before.
+			ca, last = found, err
+		}
 		var refused *disbelief
 		if errors.As(last, &refused) {
 			return false, last
 		}
-		return last == nil, nil
+		return err == nil, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("discovering the control plane at %s: %w", at, errors.Join(context.Cause(ctx), last))
