@@ -271,11 +271,7 @@ func (f *fixture) awaitLeft(cluster string) {
 // awaitWhole waits until the members report as many ready replicas as the template asks for, wherever they are.
 func (f *fixture) awaitWhole(namespace, name string, total int32) {
 	f.Helper()
-	f.await(toSettle, fmt.Sprintf("%d ready replicas on the template %s/%s and in the members", total, namespace, name), f.whole(namespace, name, total))
-}
-
-func (f *fixture) whole(namespace, name string, total int32) func(context.Context) (bool, error) {
-	return func(ctx context.Context) (bool, error) {
+	f.await(toSettle, fmt.Sprintf("%d ready replicas on the template %s/%s and in the members", total, namespace, name), func(ctx context.Context) (bool, error) {
 		web, ready := deployment(namespace, name, 0), int32(0)
 		for _, member := range members {
 			copied := blank(web)
@@ -287,5 +283,5 @@ func (f *fixture) whole(namespace, name string, total int32) func(context.Contex
 		template := blank(web)
 		err := f.plane.Get(ctx, client.ObjectKeyFromObject(web), template)
 		return ready == total && template.Status.ReadyReplicas == total && template.Status.ObservedGeneration == template.Generation, err
-	}
+	})
 }

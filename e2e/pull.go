@@ -56,7 +56,7 @@ func AgentOutlivesControlPlane(t *testing.T, env fleet.Environment) {
 	f.await(toNotice, "what left to leave", f.held(leaving))
 	f.awaitMode(changed, "2", "member3")
 	f.awaitHolders(late, "member3")
-	f.await(toNotice, "all replicas reported by the generation of the template", f.whole("unplugged", "web", 6))
+	f.awaitWhole("unplugged", "web", 6)
 	f.stays("what nobody changed", as(member, steady, func(c *corev1.ConfigMap) bool { return c.ResourceVersion == before.ResourceVersion }))
 	f.stays("what is the member's own", as(member, local, func(*corev1.ConfigMap) bool { return true }))
 	f.delete(member, local)
