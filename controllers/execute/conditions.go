@@ -36,7 +36,8 @@ func applied(written, total int, failure error) metav1.Condition {
 		Reason: names.ReasonWorkApplied, Message: fmt.Sprintf("%d of %d manifests applied", written, total)}
 }
 
-// writeConditions writes those that changed, in one patch. No one else writes the conditions of a Work.
+// writeConditions writes those that changed, in one patch. Whoever writes another condition of a Work puts it back when this takes it
+// away from an older view.
 func writeConditions(ctx context.Context, deps control.Deps, work *workv1alpha1.Work, conditions ...metav1.Condition) error {
 	changed := *work
 	changed.Status.Conditions = slices.Clone(work.Status.Conditions)
