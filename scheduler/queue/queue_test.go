@@ -3,7 +3,10 @@ package queue
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -191,7 +194,7 @@ func drive(t *testing.T, random *rand.Rand) {
 	q := New(options())
 	now := start
 	owed, running, priorities := map[control.Key]bool{}, map[control.Key]bool{}, map[control.Key]int32{}
-	served := map[string]map[string]int{} // by waiting namespace: turns that others had since its last one
+	served := map[*line]map[string]int{} // by line that waits: turns that other namespaces had since its last one
 	take := func() bool {
 		_, _, _ = q.Pools()
 		got, ok := q.Next(now)
@@ -212,13 +215,14 @@ func drive(t *testing.T, random *rand.Rand) {
 		return true
 	}
 	finish := func(outcome control.Outcome) {
-		for k := range running {
-			q.Done(k, outcome, now)
-			delete(running, k)
-			if outcome.Err != nil || outcome.RequeueAfter > 0 {
-				owed[k] = true
-			}
+		if len(running) == 0 {
 			return
+		}
+		k := slices.SortedFunc(maps.Keys(running), func(a, b control.Key) int { return strings.Compare(a.String(), b.String()) })[0]
+		q.Done(k, outcome, now)
+		delete(running, k)
+		if outcome.Err != nil || outcome.RequeueAfter > 0 {
+			owed[k] = true
 		}
 	}
 	for range 400 {
@@ -257,23 +261,25 @@ func drive(t *testing.T, random *rand.Rand) {
 	}
 }
 
-// fair counts, for each namespace that waits in the band of the key, the turns of others, and fails at the second of one.
-func fair(t *testing.T, q *Queue, served map[string]map[string]int, got control.Key) {
+// fair counts, for each line that waits in the band of the key, the turns of other namespaces, and fails at the second of one. A
+// namespace that left the band and came back waits in another line.
+func fair(t *testing.T, q *Queue, served map[*line]map[string]int, got control.Key) {
 	t.Helper()
 	priority := q.entries[got].priority
 	band := q.active.byPriority[priority]
-	for _, namespace := range []string{"ns0", "ns1", "ns2", "ns3"} {
-		name := fmt.Sprint(priority, namespace)
-		if namespace == got.Namespace || band == nil || band.lines[namespace] == nil {
-			delete(served, name)
+	if band == nil {
+		return
+	}
+	for _, waits := range band.turns {
+		if waits.namespace == got.Namespace {
+			delete(served, waits)
 			continue
 		}
-		if served[name] == nil {
-			served[name] = map[string]int{}
+		if served[waits] == nil {
+			served[waits] = map[string]int{}
 		}
-		// A namespace that came later stands behind the one that has its turn now.
-		if served[name][got.Namespace]++; served[name][got.Namespace] > 2 {
-			t.Fatalf("%s of priority %d had three turns while %s waited", got.Namespace, priority, namespace)
+		if served[waits][got.Namespace]++; served[waits][got.Namespace] > 1 {
+			t.Fatalf("%s of priority %d had two turns while %s waited", got.Namespace, priority, waits.namespace)
 		}
 	}
 }
