@@ -163,12 +163,6 @@ func buildSeatrial(t *testing.T) string {
 	return path
 }
 
-// cutOff is the suite that fails on real API servers: after a cut, the status of a Work that changed meanwhile stays behind
-// (docs/pull-mode.md). In the simulator it holds.
-const cutOff = "AgentOutlivesControlPlane"
-
-var embeddedCutOff = flag.Bool("embedded-cut-off", false, "run "+cutOff+" on real API servers, too, where it fails")
-
 func TestEmbedded(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts real API servers")
@@ -186,7 +180,7 @@ func TestEmbedded(t *testing.T) {
 		}
 	})
 	for _, suite := range suites {
-		if suite.breaks && (suite.name != cutOff || *embeddedCutOff) {
+		if suite.breaks {
 			t.Run(suite.name, func(t *testing.T) { suite.run(t, env) })
 		}
 	}

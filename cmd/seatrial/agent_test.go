@@ -6,6 +6,16 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	configv1alpha1 "github.com/seatrial/seatrial/api/config/v1alpha1"
+	"github.com/seatrial/seatrial/api/scheme"
+	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 )
 
 // TestAgentFlags holds the names and defaults that installations of the reference give. The limits on requests differ on purpose.
@@ -26,6 +36,22 @@ func TestAgentFlags(t *testing.T) {
 	} {
 		if flag := command.Flags().Lookup(name); flag == nil || flag.DefValue != want {
 			t.Errorf("--%s is %+v, want the default %q", name, flag, want)
+		}
+	}
+}
+
+// TestAgentKnowsWhatItLists: a cache of one namespace finds out by the kind of a list whether its items have namespaces.
+func TestAgentKnowsWhatItLists(t *testing.T) {
+	kinds, known := agentKinds(), runtime.NewScheme()
+	if err := scheme.AddToScheme(known); err != nil {
+		t.Fatal(err)
+	}
+	for list, namespaced := range map[client.ObjectList]bool{
+		&clusterv1alpha1.ClusterList{}: false, &workv1alpha1.WorkList{}: true, &coordinationv1.LeaseList{}: true, &eventsv1.EventList{}: true,
+		&configv1alpha1.ResourceInterpreterCustomizationList{}: false, &configv1alpha1.ResourceInterpreterWebhookConfigurationList{}: false,
+	} {
+		if got, err := apiutil.IsObjectNamespaced(list, known, kinds); err != nil || got != namespaced {
+			t.Errorf("%T: namespaced %t, want %t; error %v", list, got, namespaced, err)
 		}
 	}
 }

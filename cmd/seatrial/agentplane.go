@@ -11,6 +11,7 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
@@ -49,12 +50,22 @@ const patience = 10 * 365 * 24 * time.Hour
 // away must not keep an agent from starting.
 func agentKinds() meta.RESTMapper {
 	kinds := meta.NewDefaultRESTMapper(nil)
-	kinds.Add(clusterv1alpha1.GroupVersion.WithKind("Cluster"), meta.RESTScopeRoot)
-	kinds.Add(configv1alpha1.GroupVersion.WithKind("ResourceInterpreterCustomization"), meta.RESTScopeRoot)
-	kinds.Add(configv1alpha1.GroupVersion.WithKind("ResourceInterpreterWebhookConfiguration"), meta.RESTScopeRoot)
-	kinds.Add(workv1alpha1.GroupVersion.WithKind("Work"), meta.RESTScopeNamespace)
-	kinds.Add(coordinationv1.SchemeGroupVersion.WithKind("Lease"), meta.RESTScopeNamespace)
-	kinds.Add(eventsv1.SchemeGroupVersion.WithKind("Event"), meta.RESTScopeNamespace)
+	for _, known := range []struct {
+		version schema.GroupVersion
+		kind    string
+		scope   meta.RESTScope
+	}{
+		{clusterv1alpha1.GroupVersion, "Cluster", meta.RESTScopeRoot},
+		{configv1alpha1.GroupVersion, "ResourceInterpreterCustomization", meta.RESTScopeRoot},
+		{configv1alpha1.GroupVersion, "ResourceInterpreterWebhookConfiguration", meta.RESTScopeRoot},
+		{workv1alpha1.GroupVersion, "Work", meta.RESTScopeNamespace},
+		{coordinationv1.SchemeGroupVersion, "Lease", meta.RESTScopeNamespace},
+		{eventsv1.SchemeGroupVersion, "Event", meta.RESTScopeNamespace},
+	} {
+		kinds.Add(known.version.WithKind(known.kind), known.scope)
+		// Caches of single namespaces ask for the scope of what they list by the kind of the list.
+		kinds.Add(known.version.WithKind(known.kind+"List"), known.scope)
+	}
 	return kinds
 }
 

@@ -36,8 +36,8 @@ func applied(written, total int, failure error) metav1.Condition {
 		Reason: names.ReasonWorkApplied, Message: fmt.Sprintf("%d of %d manifests applied", written, total)}
 }
 
-// writeConditions writes those that changed, in one patch. Whoever writes another condition of a Work puts it back when this takes it
-// away from an older view.
+// writeConditions writes those that changed, in one patch. Whoever writes another condition of a Work puts it back when an outcome
+// takes it away from an older view. Where there is no outcome, the list must not be older than the rest: it would take back the last.
 func writeConditions(ctx context.Context, deps control.Deps, work *workv1alpha1.Work, conditions ...metav1.Condition) error {
 	changed := *work
 	changed.Status.Conditions = slices.Clone(work.Status.Conditions)
@@ -49,7 +49,8 @@ func writeConditions(ctx context.Context, deps control.Deps, work *workv1alpha1.
 	if equality.Semantic.DeepEqual(work.Status.Conditions, changed.Status.Conditions) {
 		return nil
 	}
-	fields := fieldpatch.Fields{Status: map[string]any{"conditions": changed.Status.Conditions}, Force: true}
+	outcome := slices.ContainsFunc(conditions, func(c metav1.Condition) bool { return c.Type == names.ConditionWorkApplied })
+	fields := fieldpatch.Fields{Status: map[string]any{"conditions": changed.Status.Conditions}, Force: outcome}
 	if err := fieldpatch.Status(ctx, deps.Client, &changed, fields); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the conditions of Work %s/%s: %w", work.Namespace, work.Name, err)
 	}

@@ -118,7 +118,8 @@ func (d *Driver) Add(ctx context.Context, value control.Controller) error {
 	running := &runner{value: value, deps: d.deps}
 	running.deps.Interpreter = d.interpreters()
 	running.deps.Events = recorder{d.manager.GetEventRecorder(value.Name)}
-	running.sources = newSources(value, d.manager.GetClient(), d.view, running.enqueue)
+	reader := &telling{Reader: d.manager.GetClient(), controller: value.Name}
+	running.sources = newSources(value, reader, d.view, running.enqueue)
 	d.mu.Lock()
 	d.sources = append(d.sources, running.sources)
 	d.mu.Unlock()
@@ -156,7 +157,7 @@ func (d *Driver) Add(ctx context.Context, value control.Controller) error {
 		if err != nil {
 			return fmt.Errorf("controller %s watches an object of unknown kind: %w", value.Name, err)
 		}
-		events := running.handlerFor(watch.Keys, d.manager.GetClient(), gvk)
+		events := running.handlerFor(watch.Keys, reader, gvk)
 		if err := created.Watch(source.TypedKind(d.manager.GetCache(), watch.Object, events)); err != nil {
 			return fmt.Errorf("controller %s watching %s: %w", value.Name, gvk.Kind, err)
 		}
