@@ -17,7 +17,11 @@ var (
 
 // TestCrashes restarts all controllers of a simulated fleet at random moments, which do not cost anything there.
 func TestCrashes(t *testing.T) {
-	for seed := range uint64(4) {
+	seeds := uint64(4)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			env := simulated(t)
 			e2e.CrashesLoseNothing(t, env, e2e.Crashes{

@@ -50,9 +50,14 @@ func installWith(t *testing.T, options local.Options, flags ...string) *installa
 	return made
 }
 
+// places are for installations that run at the same time: each takes a gigabyte of memory, and waits most of the time.
+var places = make(chan struct{}, 2)
+
 // prepare finds a place for an installation, and ends with the test what runs there then.
 func prepare(t *testing.T, options local.Options) *local.Installation {
 	t.Helper()
+	places <- struct{}{}
+	t.Cleanup(func() { <-places })
 	clusters, err := embedded.EnsureBinary(t.Context(), t.Output())
 	if err != nil {
 		t.Fatal(err)
@@ -163,12 +168,20 @@ func buildSeatrial(t *testing.T) string {
 	return path
 }
 
-func TestEmbedded(t *testing.T) {
+// realServers has a test run beside others like it, on API servers of its own.
+func realServers(t *testing.T) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("starts real API servers")
 	}
+	t.Parallel()
+}
+
+// TestEmbedded runs the suites that break no member.
+func TestEmbedded(t *testing.T) {
+	realServers(t)
 	env := install(t)
-	// Most of a suite's time is waiting for clean-up, which several can do at once; those that break members stay alone.
+	// Most of a suite's time is waiting for clean-up, which several can do at once.
 	t.Run("calm", func(t *testing.T) {
 		for _, suite := range suites {
 			if !suite.breaks {
@@ -179,22 +192,34 @@ func TestEmbedded(t *testing.T) {
 			}
 		}
 	})
+	t.Run("AgentTouchesItsOwnOnly", func(t *testing.T) { agentTouchesItsOwnOnly(t, env) })
+	t.Run("AgentReplacesItsCertificate", func(t *testing.T) { agentReplacesItsCertificate(t, env) })
+	t.Run("AgentGetsItsOwnCertificate", func(t *testing.T) { agentGetsItsOwnCertificate(t, env) })
+	t.Run("WebhooksInterpretKinds", func(t *testing.T) { e2e.WebhooksInterpretKinds(t, env) })
+}
+
+// TestEmbeddedOutages runs those that break members, and restarts what there is.
+func TestEmbeddedOutages(t *testing.T) {
+	realServers(t)
+	env := install(t)
 	for _, suite := range suites {
 		if suite.breaks {
 			t.Run(suite.name, func(t *testing.T) { suite.run(t, env) })
 		}
 	}
-	t.Run("AgentTouchesItsOwnOnly", func(t *testing.T) { agentTouchesItsOwnOnly(t, env) })
-	t.Run("AgentReplacesItsCertificate", func(t *testing.T) { agentReplacesItsCertificate(t, env) })
-	t.Run("AgentGetsItsOwnCertificate", func(t *testing.T) { agentGetsItsOwnCertificate(t, env) })
-	t.Run("WebhooksInterpretKinds", func(t *testing.T) { e2e.WebhooksInterpretKinds(t, env) })
-	for _, suite := range membership {
-		t.Run(suite.name, func(t *testing.T) { suite.run(t, env, env) })
-	}
 	t.Run("RestartLosesNothing", func(t *testing.T) {
 		e2e.RestartLosesNothing(t, env, func() error { return env.crash(t.Context(), t.Output()) })
 	})
 	t.Run("CrashesLoseNothing", func(t *testing.T) { crashes(t, env) })
+}
+
+// TestEmbeddedMembership has members join and leave.
+func TestEmbeddedMembership(t *testing.T) {
+	realServers(t)
+	env := install(t)
+	for _, suite := range membership {
+		t.Run(suite.name, func(t *testing.T) { suite.run(t, env, env) })
+	}
 }
 
 // TestMain lets more tests wait at once than the machine has processors.

@@ -237,9 +237,7 @@ func (e *estimating) explain(key client.ObjectKey) map[string]room {
 // TestEmbeddedEstimators: the scheduler places by nodes, whatever the sums of the clusters say; without one of the estimators it
 // goes by the sum of that cluster alone.
 func TestEmbeddedEstimators(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts real API servers")
-	}
+	realServers(t)
 	e := installEstimating(t)
 	// Three replicas fit onto each node of member2, one of which has a fast disk.
 	member, nodes := e.nodesOf("member2")

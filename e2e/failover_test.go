@@ -97,9 +97,7 @@ func TestFailover(t *testing.T) {
 
 // TestEmbeddedFailover runs the quick ones on real API servers, one after the other on one fleet, and all of them when asked to.
 func TestEmbeddedFailover(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts real API servers")
-	}
+	realServers(t)
 	env := install(t, failoverFlags()...)
 	for _, suite := range failoverSuites {
 		if !suite.quick && !*embeddedFailover {

@@ -21,9 +21,7 @@ func TestQuotaIsEnforced(t *testing.T) {
 
 // TestQuotaIsEnforcedByWebhook does the same on real API servers, which ask the webhook server.
 func TestQuotaIsEnforcedByWebhook(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts real API servers")
-	}
+	realServers(t)
 	installed := prepare(t, local.Options{})
 	gates := []string{"--feature-gates=FederatedQuotaEnforcement=true"}
 	if err := installed.Up(t.Context(), local.UpOptions{
