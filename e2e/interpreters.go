@@ -165,12 +165,7 @@ func (f *fixture) ship(kind, space string) (ship *unstructured.Unstructured, cle
 	ship.SetNamespace(space)
 	ship.SetName("one")
 	for _, client := range []client.Client{f.plane, f.member("member1"), f.member("member2")} {
-		f.await(toSettle, "kind "+kind+" served", func(ctx context.Context) (bool, error) {
-			list := &unstructured.UnstructuredList{}
-			list.SetGroupVersionKind(ship.GroupVersionKind())
-			err := client.List(ctx, list)
-			return err == nil, unlessUnserved(err)
-		})
+		f.awaitServed(client, ship)
 	}
 	leave := f.space(space)
 	return ship, func() {
@@ -184,6 +179,18 @@ func (f *fixture) ship(kind, space string) (ship *unstructured.Unstructured, cle
 		f.delete(f.plane, claimer)
 		f.awaitAbsent(f.plane, claimer)
 	}
+}
+
+// awaitServed waits until the kind of an object is known.
+func (f *fixture) awaitServed(by client.Client, object client.Object) {
+	f.Helper()
+	kind := object.GetObjectKind().GroupVersionKind()
+	f.await(toSettle, "kind "+kind.Kind+" served", func(ctx context.Context) (bool, error) {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(kind)
+		err := by.List(ctx, list)
+		return err == nil, unlessUnserved(err)
+	})
 }
 
 func shipDefinition(kind string) *unstructured.Unstructured {

@@ -27,6 +27,14 @@ func TestTroubleIsTold(t *testing.T) {
 			names.EventAggregateStatusFailed, names.EventAggregateStatusSucceed, names.EventReflectStatusFailed, names.EventReflectStatusSucceed,
 			names.EventInterpretHealthFailed, names.EventInterpretHealthSucceed,
 		}},
+		{"templates deleted in trouble", e2e.TroubleLeavesNothingBehind, []string{
+			names.EventGetReplicasFailed, names.EventSyncWorkFailed, names.EventSyncFailed, names.EventGetDependenciesFailed,
+			names.EventAggregateStatusFailed, names.EventApplyOverridePolicyFailed,
+		}},
+		{"kinds that appear later", e2e.KindsThatAppearLater, []string{
+			names.EventApplyPolicyFailed, names.EventScheduleBindingFailed, names.EventScheduleBindingSucceed,
+		}},
+		{"policy that is replaced", e2e.RecreatedPolicyGetsItsTemplates, []string{names.EventApplyPolicySucceed}},
 		{"member that refuses", e2e.RefusalHoldsOnlyItsCluster, []string{names.EventSyncFailed, names.EventSyncSucceed}},
 		{"object of others in the way", e2e.UnmanagedObjectIsNotOverwritten, []string{names.EventSyncFailed, names.EventSyncSucceed}},
 		{"dispatching held back", e2e.SuspendedDispatchingHoldsChangesBack, []string{names.EventWorkDispatching}},

@@ -16,10 +16,16 @@ import (
 	"github.com/seatrial/seatrial/workload"
 )
 
-// due tells whether a binding needs a decision: its placement, its preferences or its replicas changed, a reschedule was asked
-// for, one of its clusters is gone or outside its affinity, or its clusters follow from the fleet alone.
+// due tells whether a binding needs a decision: something calls for one, or its clusters follow from the fleet alone, and nobody
+// knows whether that is as it was.
 func due(bound binding.Binding, fleet *placement.Snapshot) bool {
-	if waits(bound) || rescheduleAsked(bound) || replicasChanged(bound.Spec) || followsFleet(bound.Spec) || lostCluster(bound.Spec.Clusters, fleet) {
+	return followsFleet(bound.Spec) || calledFor(bound, fleet)
+}
+
+// calledFor tells whether something calls for a decision: the placement of a binding, its preferences or its replicas changed, a
+// reschedule was asked for, or one of its clusters is gone or outside its affinity.
+func calledFor(bound binding.Binding, fleet *placement.Snapshot) bool {
+	if waits(bound) || rescheduleAsked(bound) || replicasChanged(bound.Spec) || lostCluster(bound.Spec.Clusters, fleet) {
 		return true
 	}
 	if placementChanged(bound) ||

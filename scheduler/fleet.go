@@ -42,12 +42,12 @@ func onCluster(_ context.Context, _ client.Reader, event control.Event) []contro
 // alter: all that are due by the new fleet when a cluster came, went or changed its traits, and those that wait for room when
 // only capacities changed.
 func (s *scheduler) syncFleet(ctx context.Context, deps control.Deps) (control.Result, error) {
-	current, change, err := s.takeOver(ctx, deps)
+	current, change, first, err := s.takeOver(ctx, deps)
 	if err != nil {
 		return control.Result{}, err
 	}
 	// What was taken over is news only once: until its bindings are woken, it is owed to them.
-	owed := s.owe(change.Traits)
+	owed, moved := s.owe(change.Traits, first)
 	options := []client.ListOption{client.UnsafeDisableDeepCopy}
 	if !owed {
 		options = append(options, client.MatchingFields{waitingField: "true"})
@@ -56,31 +56,38 @@ func (s *scheduler) syncFleet(ctx context.Context, deps control.Deps) (control.R
 	if err != nil {
 		return control.Result{}, err
 	}
-	if owed {
-		s.settleDebt()
-	}
 	var wake []control.Key
 	for _, bound := range bindings {
 		if s.serves(bound) && (waits(bound) || owed && due(bound, current)) {
 			wake = append(wake, control.KeyOf(bound))
 		}
 	}
+	if owed {
+		s.settleDebt(wake, moved)
+	}
 	return control.Result{Wake: wake}, nil
 }
 
-// owe notes that bindings are to be woken for a change of traits, and tells whether any such change is still owed to them.
-func (s *scheduler) owe(traits bool) bool {
+// owe notes that bindings are to be woken for a change of traits, and tells whether any such change is still owed to them. The
+// fleet that a process finds has changed for nobody: moved leaves it out.
+func (s *scheduler) owe(traits, first bool) (owed, moved bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.owed = s.owed || traits
-	return s.owed
+	s.owed, s.moved = s.owed || traits, s.moved || traits && !first
+	return s.owed, s.moved
 }
 
-// settleDebt notes that they are known. There is one turn for the fleet at a time, so nothing was added since.
-func (s *scheduler) settleDebt() {
+// settleDebt notes that they are known, and that the fleet calls for their decisions if it moved. There is one turn for the fleet
+// at a time, so nothing was added since.
+func (s *scheduler) settleDebt(woken []control.Key, moved bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.owed = false
+	s.owed, s.moved = false, false
+	for _, key := range woken {
+		if moved {
+			s.called[key.NamespacedName()] = true
+		}
+	}
 }
 
 // waitingField finds the bindings that wait for room: there are few of them where there are many bindings.
@@ -107,18 +114,19 @@ func (s *scheduler) ensureFleet(ctx context.Context, deps control.Deps) error {
 	if synced {
 		return nil
 	}
-	_, _, err := s.takeOver(ctx, deps)
+	_, _, _, err := s.takeOver(ctx, deps)
 	return err
 }
 
-func (s *scheduler) takeOver(ctx context.Context, deps control.Deps) (*placement.Snapshot, snapshot.Change, error) {
+// takeOver also tells whether it is the first time.
+func (s *scheduler) takeOver(ctx context.Context, deps control.Deps) (current *placement.Snapshot, change snapshot.Change, first bool, err error) {
 	clusters := &clusterv1alpha1.ClusterList{}
 	if err := deps.Client.List(ctx, clusters, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, snapshot.Change{}, fmt.Errorf("listing clusters: %w", err)
+		return nil, snapshot.Change{}, false, fmt.Errorf("listing clusters: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	change := s.fleet.Sync(clusters.Items)
+	change, first = s.fleet.Sync(clusters.Items), !s.synced
 	for _, name := range change.Capacity {
 		s.inFlight.Seen(s.fleet.Current().Cluster(name))
 	}
@@ -126,7 +134,7 @@ func (s *scheduler) takeOver(ctx context.Context, deps control.Deps) (*placement
 		s.inFlight.Gone(name)
 	}
 	s.synced = true
-	return s.fleet.Current(), change, nil
+	return s.fleet.Current(), change, first, nil
 }
 
 // sight is what a turn begins with.
@@ -137,6 +145,8 @@ type sight struct {
 	// lags says that the binding is older than what the scheduler wrote to it. Not every write brings a turn when the view
 	// catches up with it.
 	lags bool
+	// called says that the binding was woken for a change of the fleet.
+	called bool
 	// settled says that the binding is as the scheduler left it, and the fleet as it was then.
 	settled bool
 }
@@ -154,7 +164,7 @@ func (s *scheduler) look(deps control.Deps, bound binding.Binding) sight {
 	if s.options.Placement.WorkloadAffinity {
 		s.fleet.Store(bound)
 	}
-	seen := sight{fleet: s.fleet.Current(), revision: s.fleet.Revision()}
+	seen := sight{fleet: s.fleet.Current(), revision: s.fleet.Revision(), called: s.called[name]}
 	if wrote && recent && read == own.number {
 		seen.settled = own.revision == seen.revision && !waits(bound)
 	} else {
@@ -167,6 +177,7 @@ func (s *scheduler) look(deps control.Deps, bound binding.Binding) sight {
 func (s *scheduler) wrote(deps control.Deps, bound binding.Binding, revision uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	delete(s.called, bound.NamespacedName())
 	s.written[bound.NamespacedName()] = version{
 		number: snapshot.Version(bound.GetResourceVersion()), revision: revision, at: deps.Clock.Now(),
 	}
@@ -176,6 +187,7 @@ func (s *scheduler) forget(name types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.written, name)
+	delete(s.called, name)
 	s.fleet.Delete(name)
 	s.inFlight.Forget(name)
 }

@@ -131,8 +131,10 @@ type scheduler struct {
 	batch    *placement.Batch
 	// written are the versions that the scheduler's own complete writes gave to bindings, until it reads a later one.
 	written map[types.NamespacedName]version
-	// owed says that bindings have not been woken yet for a change of traits that was taken over.
-	owed bool
+	// owed says that bindings have not been woken yet for a change of traits that was taken over, and moved that it is not how
+	// this process found the fleet. Called are those that were woken for such a change and have no decision since.
+	owed, moved bool
+	called      map[types.NamespacedName]bool
 }
 
 type version struct {
@@ -145,7 +147,7 @@ type version struct {
 func newScheduler(options Options) *scheduler {
 	return &scheduler{
 		options: options.withDefaults(), fleet: snapshot.New(), inFlight: inflight.New(flight),
-		memo: capacity.New(options.General), batch: placement.NewBatch(nil), written: map[types.NamespacedName]version{},
+		memo: capacity.New(options.General), batch: placement.NewBatch(nil), written: map[types.NamespacedName]version{}, called: map[types.NamespacedName]bool{},
 	}
 }
 
@@ -172,16 +174,16 @@ func (s *scheduler) reconcile(ctx context.Context, deps control.Deps, key contro
 		s.reserve(deps, bound)
 		return control.Result{}, s.observe(ctx, deps, bound)
 	default:
-		return s.schedule(ctx, deps, bound, seen.revision)
+		return s.schedule(ctx, deps, bound, seen)
 	}
 }
 
 // schedule decides on a binding and writes the decision. Failures that only the fleet or the binding can mend wait for a
 // change of either.
-func (s *scheduler) schedule(ctx context.Context, deps control.Deps, bound binding.Binding, revision uint64) (control.Result, error) {
+func (s *scheduler) schedule(ctx context.Context, deps control.Deps, bound binding.Binding, seen sight) (control.Result, error) {
 	began := deps.Clock.Now()
 	decision, undo := s.settle(ctx, deps, bound)
-	outcome, err := s.write(ctx, deps, bound, decision, revision)
+	outcome, err := s.write(ctx, deps, bound, decision, seen)
 	if err == nil {
 		err = outcome
 	}

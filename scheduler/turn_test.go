@@ -139,7 +139,7 @@ func TestFleetChangesDuringDecision(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.turn(t, fleetKey)
-	if outcome, err := s.write(t.Context(), s.deps, bound, decision, seen.revision); outcome != nil || err != nil {
+	if outcome, err := s.write(t.Context(), s.deps, bound, decision, seen); outcome != nil || err != nil {
 		t.Fatal(outcome, err)
 	}
 	if _, decided := s.turn(t, s.key); !decided || len(s.stored(t).Spec.Clusters) != 3 {

@@ -32,10 +32,10 @@ func appliedPlacement(bound binding.Binding) string {
 
 // write puts a decision on its binding: targets and applied placement in one patch, what became of it in the status. When
 // no cluster fits, the targets empty, as the user's own words demand; any other failure leaves them as they are.
-// Revision is that of the fleet the decision was made on, or an earlier one.
+// Seen is what the turn began with: the decision was made on that fleet, or a later one.
 // The outcome is the error of the decision, or why it was refused for good; err is a write that failed otherwise.
 func (s *scheduler) write(
-	ctx context.Context, deps control.Deps, bound binding.Binding, decision placement.Decision, revision uint64,
+	ctx context.Context, deps control.Deps, bound binding.Binding, decision placement.Decision, seen sight,
 ) (outcome, err error) {
 	changed := bound.Clone()
 	var fit *placement.FitError
@@ -53,10 +53,13 @@ func (s *scheduler) write(
 			return nil, err
 		}
 	}
-	if err := s.writeStatus(ctx, deps, bound, changed, decision); err != nil {
+	// What follows from the fleet is looked at also when nothing has changed, to be sure.
+	attempt := seen.called || !bound.Decided() || !followsFleet(bound.Spec) || calledFor(bound, seen.fleet) ||
+		changed.GetResourceVersion() != bound.GetResourceVersion()
+	if err := s.writeStatus(ctx, deps, changed, decision, attempt); err != nil {
 		return nil, err
 	}
-	s.wrote(deps, changed, revision)
+	s.wrote(deps, changed, seen.revision)
 	return decision.Err, nil
 }
 
@@ -124,7 +127,10 @@ func sameTargets(before, after []workv1alpha2.TargetCluster) bool {
 	return true
 }
 
-func (s *scheduler) writeStatus(ctx context.Context, deps control.Deps, bound, changed binding.Binding, decision placement.Decision) error {
+// writeStatus says what became of a decision. An attempt that succeeded is dated, also when its outcome is the same as before,
+// for by its date others tell whether what they asked for is answered. One that failed leaves the date, so that what was asked for
+// still is, and a look that finds all as it was is no attempt. The write does not wake the binding.
+func (s *scheduler) writeStatus(ctx context.Context, deps control.Deps, changed binding.Binding, decision placement.Decision, attempt bool) error {
 	before := changed.Clone()
 	now := metav1.NewTime(deps.Clock.Now())
 	outcome := condition(decision, now, changed.GetGeneration())
@@ -133,8 +139,10 @@ func (s *scheduler) writeStatus(ctx context.Context, deps control.Deps, bound, c
 	if decision.Err == nil {
 		changed.Status.SchedulerObservedGeneration = changed.GetGeneration()
 		changed.Status.SchedulerObservedAffinityName = decision.Term
-		if news || rescheduleAsked(bound) {
-			changed.Status.LastScheduledTime = &now
+		if news || attempt {
+			// API servers store whole seconds: a second decision in the same one has nothing to add.
+			second := now.Rfc3339Copy()
+			changed.Status.LastScheduledTime = &second
 		}
 	}
 	if err := s.patchStatus(ctx, deps, before, changed); err != nil {

@@ -27,9 +27,10 @@ import (
 
 // interpretOptions are the flags of the command interpret.
 type interpretOptions struct {
-	file      string
-	check     bool
-	operation string
+	file        string
+	check, edit bool
+	showDoc     bool
+	operation   string
 
 	desiredFile, observedFile, statusFile string
 	desiredReplica                        int64
@@ -40,10 +41,13 @@ type interpretOptions struct {
 func newInterpretCommand() *cobra.Command {
 	options := &interpretOptions{output: outputText}
 	command := &cobra.Command{
-		Use:   "interpret [-f FILE] (--check | --operation OPERATION --desired-file FILE)",
-		Short: "Try the Lua scripts of a ResourceInterpreterCustomization, or what is built in, on objects in files",
+		Use:   "interpret [-f FILE] (--check | --edit | --show-doc | --operation OPERATION --desired-file FILE)",
+		Short: "Try, check and edit the Lua scripts of a ResourceInterpreterCustomization, or try what is built in",
 		Long: `Run a script of a ResourceInterpreterCustomization on objects in files, in the sandbox and with the limits of a control plane,
 and print what it answers. Without -f the interpreters answer that are built in. No control plane is needed or read.
+
+--edit opens the customization of a file in $KUBE_EDITOR, $EDITOR or vi, as Lua. What a control plane would refuse comes back with
+the reasons on top, and the file is written only once all is well; an edit that is given up stays in the file that is named then.
 
 The operations, and the functions that answer them:
 
@@ -53,6 +57,12 @@ The operations, and the functions that answer them:
 
   # How many replicas does it want, and what does each need?
   seatrial interpret -f customization.yaml --operation InterpretReplica --desired-file workload.yaml
+
+  # What does the script of each operation get and return? With a sample; for one operation with --operation
+  seatrial interpret --show-doc
+
+  # Write a customization, with that beside the scripts
+  seatrial interpret -f customization.yaml --edit --show-doc
 
   # The sum of what clusters report: documents with clusterName and status
   seatrial interpret -f customization.yaml --operation AggregateStatus --desired-file workload.yaml --status-file status.yaml
@@ -65,12 +75,16 @@ The operations, and the functions that answer them:
 	flags := command.Flags()
 	flags.StringVarP(&options.file, "filename", "f", "", "File with ResourceInterpreterCustomizations, YAML or JSON; - reads standard input; empty means what is built in")
 	flags.BoolVar(&options.check, "check", false, "Check the customizations and run nothing")
+	flags.BoolVar(&options.edit, "edit", false, "Edit the customization of the file; one that is missing or empty is for a new customization")
+	flags.BoolVar(&options.showDoc, "show-doc", false, "Explain the scripts of all operations, or of that of --operation; beside the scripts with --edit")
 	flags.StringVar(&options.operation, "operation", "", "The operation to run: "+strings.Join(operationNames(), ", "))
 	flags.StringVar(&options.desiredFile, "desired-file", "", "File with the object as its template has it")
 	flags.StringVar(&options.observedFile, "observed-file", "", "File with the object as a member has it; operations on one object take it from either file")
 	flags.StringVar(&options.statusFile, "status-file", "", "File with the statuses to sum up, one document for each cluster, as in status.aggregatedStatus of a binding")
 	flags.Int64Var(&options.desiredReplica, "desired-replica", 0, "The number of replicas for ReviseReplica")
 	options.output.addTo(command)
+	command.MarkFlagsMutuallyExclusive("check", "edit")
+	command.MarkFlagsMutuallyExclusive("operation", "edit")
 	// It fails only for a flag that does not exist.
 	_ = command.RegisterFlagCompletionFunc("operation", cobra.FixedCompletions(operationNames(), cobra.ShellCompDirectiveNoFileComp))
 	return command
@@ -93,6 +107,12 @@ func operationsHelp() string {
 }
 
 func (o *interpretOptions) run(command *cobra.Command) error {
+	switch {
+	case o.edit:
+		return o.runEdit(command)
+	case o.showDoc:
+		return o.runShowDoc(command)
+	}
 	customizations, err := o.customizations(command.InOrStdin())
 	if err != nil {
 		return err
@@ -101,11 +121,11 @@ func (o *interpretOptions) run(command *cobra.Command) error {
 		return o.runCheck(command, customizations)
 	}
 	if o.operation == "" {
-		return errors.New("either --check or --operation is required")
+		return errors.New("one of --check, --edit, --show-doc and --operation is required")
 	}
-	place := slices.IndexFunc(operationNames(), func(name string) bool { return strings.EqualFold(name, o.operation) })
-	if place < 0 {
-		return fmt.Errorf("--operation: there is no operation %q; use one of %s", o.operation, strings.Join(operationNames(), ", "))
+	place, err := o.place()
+	if err != nil {
+		return err
 	}
 	asked, err := o.interpreter(command.ErrOrStderr(), customizations)
 	if err != nil {
@@ -124,6 +144,37 @@ func (o *interpretOptions) run(command *cobra.Command) error {
 	}
 	_, err = command.OutOrStdout().Write(text)
 	return err
+}
+
+// place is that of --operation among the operations.
+func (o *interpretOptions) place() (int, error) {
+	place := slices.IndexFunc(operationNames(), func(name string) bool { return strings.EqualFold(name, o.operation) })
+	if place < 0 {
+		return 0, fmt.Errorf("--operation: there is no operation %q; use one of %s", o.operation, strings.Join(operationNames(), ", "))
+	}
+	return place, nil
+}
+
+func (o *interpretOptions) runShowDoc(command *cobra.Command) error {
+	explained := declarative.Operations()
+	if o.operation != "" {
+		place, err := o.place()
+		if err != nil {
+			return err
+		}
+		explained = explained[place : place+1]
+	}
+	for i, operation := range explained {
+		if i > 0 {
+			fmt.Fprintln(command.OutOrStdout())
+		}
+		_, err := fmt.Fprintf(command.OutOrStdout(), "%s: %s in spec.customizations.%s\n\n%s\n",
+			operation.Name, operation.Function, operation.Field, operation.Document().Text())
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // interpreter are the customizations, or all that is built in when there is no file. What scripts print goes to a sink.
@@ -183,22 +234,7 @@ func (o *interpretOptions) runCheck(command *cobra.Command, customizations []con
 	var reports []checkReport
 	bad := 0
 	for i := range customizations {
-		one := &customizations[i]
-		report := checkReport{Name: one.Name, APIVersion: one.Spec.Target.APIVersion, Kind: one.Spec.Target.Kind, Operations: []string{}}
-		for _, operation := range declarative.Compile(one).Operations() {
-			report.Operations = append(report.Operations, string(operation.Name))
-		}
-		faults := declarative.Validate(one)
-		if len(faults) == 0 {
-			// Scripts that load may still collide with those before them.
-			faults = admission.ValidateInterpreterCustomization(one, customizations[:i])
-		}
-		for _, fault := range faults {
-			report.Faults = append(report.Faults, fault.Error())
-		}
-		if len(report.Operations) == 0 {
-			report.Faults = append(report.Faults, "spec.customizations: has no script")
-		}
+		report := checkCustomization(&customizations[i], customizations[:i])
 		if len(report.Faults) > 0 {
 			bad++
 		}
@@ -211,6 +247,26 @@ func (o *interpretOptions) runCheck(command *cobra.Command, customizations []con
 		return fmt.Errorf("%d of %d customizations have faults", bad, len(reports))
 	}
 	return nil
+}
+
+// checkCustomization tells what a control plane that has others would say of one.
+func checkCustomization(one *configv1alpha1.ResourceInterpreterCustomization, others []configv1alpha1.ResourceInterpreterCustomization) checkReport {
+	report := checkReport{Name: one.Name, APIVersion: one.Spec.Target.APIVersion, Kind: one.Spec.Target.Kind, Operations: []string{}}
+	for _, operation := range declarative.Compile(one).Operations() {
+		report.Operations = append(report.Operations, string(operation.Name))
+	}
+	faults := declarative.Validate(one)
+	if len(faults) == 0 {
+		// Scripts that load may still collide with those of others.
+		faults = admission.ValidateInterpreterCustomization(one, others)
+	}
+	for _, fault := range faults {
+		report.Faults = append(report.Faults, fault.Error())
+	}
+	if len(report.Operations) == 0 {
+		report.Faults = append(report.Faults, "spec.customizations: has no script")
+	}
+	return report
 }
 
 func printChecks(out io.Writer, format output, reports []checkReport) error {

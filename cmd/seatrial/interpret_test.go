@@ -169,7 +169,7 @@ func TestInterpretFaults(t *testing.T) {
 		flags []string
 		want  string
 	}{
-		{"nothing", nil, nil, "either --check or --operation is required"},
+		{"nothing", nil, nil, "one of --check, --edit, --show-doc and --operation is required"},
 		{"check of nothing", nil, []string{"--check"}, "--check needs -f"},
 		{"operation", map[string]string{"-f": rafts}, []string{"--operation", "Sail"}, `there is no operation "Sail"; use one of Retain,`},
 		{"no object", map[string]string{"-f": rafts}, []string{"--operation", "InterpretHealth"}, "needs an object"},

@@ -293,6 +293,9 @@ func decodeList(answer sandbox.Result, into any) error {
 
 // convert goes through JSON, in which quantities may be numbers or text.
 func convert(decoded, into any) error {
+	if err := checkAmounts(decoded, false); err != nil {
+		return err
+	}
 	raw, err := utiljson.Marshal(decoded)
 	if err != nil {
 		return err

@@ -309,6 +309,11 @@ func TestBadScripts(t *testing.T) {
 		{"not a number", `return 0/0`, place + "the answer of GetReplicas: replicas: NaN is no number of replicas"},
 		{"requirements", `return 1, 2`, place + "the answer of GetReplicas: requirements: a table was expected, not a number"},
 		{"quantity", `return 1, {resourceRequest = {cpu = "much"}}`, place + "the answer of GetReplicas: requirements: "},
+		{"long amount", `return require("kube").getResourceQuantity(("1"):rep(1000000))`, place + `bad/replicaResource:2: getResourceQuantity: ` + strings.Repeat("1", 64) + ` must be an amount`},
+		{"amount of many digits", `return require("kube").resourceAdd("1", "1e-999999999")`, place + `bad/replicaResource:2: resourceAdd: argument 2: 1e-999999999 must be an amount`},
+		{"large amount", `return require("kube").resourceAdd("1n", "1E+999999999")`, place + `bad/replicaResource:2: resourceAdd: argument 2: 1E+999999999 must be an amount`},
+		{"amount of a container", `return 1, require("kube").accuratePodRequirements({spec = {containers = {{resources = {Limits = {cpu = "1e-999999999"}}}}}})`, place + `bad/replicaResource:2: accuratePodRequirements: reading the pod template: 1e-999999999 must be an amount`},
+		{"amount required", `return 1, {resourceRequest = {cpu = "1e-999999999"}}`, place + `the answer of GetReplicas: requirements: 1e-999999999 must be an amount`},
 		{"library", `return require("kube").resourceAdd("much")`, place + `bad/replicaResource:2: resourceAdd: argument 1: much must be an amount`},
 		{"template", `return 1, require("kube").accuratePodRequirements(nil)`, place + `bad/replicaResource:2: accuratePodRequirements: a pod template is needed`},
 	} {

@@ -61,9 +61,13 @@ func quantity(value any) (resource.Quantity, error) {
 	case nil:
 		return resource.Quantity{}, nil
 	case string, int64, float64:
-		amount, err := resource.ParseQuantity(fmt.Sprint(value))
+		text := fmt.Sprint(value)
+		if err := checkAmount(text); err != nil {
+			return resource.Quantity{}, err
+		}
+		amount, err := resource.ParseQuantity(text)
 		if err != nil {
-			return amount, fmt.Errorf("%v must be an amount such as 2, \"500m\" or \"1Gi\"", value)
+			return amount, noAmount(text)
 		}
 		return amount, nil
 	}

@@ -169,13 +169,17 @@ func (m *meter) fromLua(value lua.LValue, originals []any) (any, error) {
 }
 
 // decoder makes decoded JSON of Lua values. Every value costs some bytes, so that tables which contain each other many times
-// over end at the limit.
+// over end at the limit, and text costs its own.
 type decoder struct{ meter *meter }
 
 // value is known unless it is an empty table of which nobody knows what it is.
 func (d decoder) value(value lua.LValue, originals []any, depth int) (decoded any, known bool, err error) {
 	d.meter.bytes -= keyBytes
-	if d.meter.bytes < 0 {
+	if text, ok := value.(lua.LString); ok {
+		d.meter.bytes -= int64(len(text))
+		d.meter.instructions -= int64(len(text)) / bytesPerInstruction
+	}
+	if d.meter.bytes < 0 || d.meter.instructions < 0 {
 		d.meter.check()
 		return nil, false, d.meter.failure
 	}

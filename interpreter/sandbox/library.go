@@ -23,13 +23,17 @@ func newMachine(options *Options) *machine {
 	given := l.G.Global
 	globals, behind := l.NewTable(), l.NewTable()
 	behind.RawSetString("__index", globals)
-	for _, name := range []string{"_VERSION", "assert", "error", "ipairs", "pcall", "select", "type", "unpack", "xpcall"} {
+	for _, name := range []string{"_VERSION", "ipairs", "type", "unpack"} {
 		globals.RawSetString(name, given.RawGetString(name))
 	}
 	l.SetFuncs(globals, map[string]lua.LGFunction{
-		concatName: concatenate, lengthName: length, tableName: chargeTable, assignName: assignTo,
+		concatName: concatenate, lengthName: length, tableName: chargeTable, assignName: assignTo, keyName: keyOf,
+		equalName: comparing(equal), lessName: comparing(less), atMostName: comparing(atMost),
+		greaterName: comparing(greater), atLeastName: comparing(atLeast),
 		"next": next, "tostring": toString, "print": printer(options.Print),
-		"tonumber": metered(given.RawGetString("tonumber")),
+		"tonumber": metered(given.RawGetString("tonumber")), "select": reading(given.RawGetString("select")),
+		"assert": metered(given.RawGetString("assert")), "error": metered(given.RawGetString("error")),
+		"pcall": catching(given.RawGetString("pcall")), "xpcall": catching(given.RawGetString("xpcall")),
 	})
 	globals.RawSetString("pairs", l.NewClosure(pairs, globals.RawGetString("next")))
 	// These are left out by the reference as well.
@@ -39,6 +43,7 @@ func newMachine(options *Options) *machine {
 	} {
 		globals.RawSetString(name, l.NewFunction(refuse(name, "scripts may not use it")))
 	}
+	l.SetFuncs(l.GetMetatable(lua.LString("")).(*lua.LTable), arithmetic(given.RawGetString("tonumber").(*lua.LFunction)))
 	libraries := map[string]*lua.LTable{
 		"table": tableLibrary(l, given), "string": stringLibrary(l, given), "math": mathLibrary(l, given), "os": clockless(l),
 	}
@@ -78,6 +83,7 @@ func refuse(name, why string) lua.LGFunction {
 func require(libraries map[string]*lua.LTable, modules map[string]*Script, behind *lua.LTable) lua.LGFunction {
 	return func(l *lua.LState) int {
 		name := l.CheckString(1)
+		meterOf(l).read(l, l.Get(1))
 		if library, ok := libraries[name]; ok {
 			l.Push(library)
 			return 1
@@ -139,9 +145,14 @@ func goLibrary(l *lua.LState, library Library) *lua.LTable {
 	return table
 }
 
-// mathLibrary has no random numbers.
+// mathLibrary has no random numbers. Its functions take text for numbers.
 func mathLibrary(l *lua.LState, given *lua.LTable) *lua.LTable {
 	library := given.RawGetString("math").(*lua.LTable)
+	library.ForEach(func(name, value lua.LValue) {
+		if function, ok := value.(*lua.LFunction); ok {
+			library.RawSet(name, l.NewFunction(metered(function)))
+		}
+	})
 	for _, name := range []string{"random", "randomseed"} {
 		why := "scripts get no random numbers, so that the same object always has the same answer"
 		library.RawSetString(name, l.NewFunction(refuse("math."+name, why)))
@@ -238,13 +249,15 @@ func length(l *lua.LState) int {
 }
 
 func chargeTable(l *lua.LState) int {
-	meterOf(l).allocate(l, tableBytes)
+	made, _ := l.Get(1).(*lua.LTable)
+	meterOf(l).allocate(l, tableBytes+int64(made.Len())*placeBytes)
 	return 1
 }
 
 // assignTo is the assignment to a computed key.
 func assignTo(l *lua.LState) int {
 	object, key, value := l.Get(1), l.Get(2), l.Get(3)
+	meterOf(l).read(l, key)
 	table, ok := object.(*lua.LTable)
 	switch number, isNumber := key.(lua.LNumber); {
 	case !ok || table.Metatable != lua.LNil:
@@ -293,6 +306,7 @@ func assignPlace(l *lua.LState, table *lua.LTable, place int, value lua.LValue) 
 func next(l *lua.LState) int {
 	table := l.CheckTable(1)
 	meterOf(l).scan(l, table)
+	meterOf(l).read(l, l.Get(2))
 	key, value := table.Next(l.Get(2))
 	if key == lua.LNil {
 		l.Push(lua.LNil)
@@ -367,11 +381,17 @@ func tableMaxN(l *lua.LState) int {
 	return 1
 }
 
-// tableSort pays for the comparisons; those by a function of the script count their own instructions too.
+// tableSort pays for the comparisons, and for the bytes that they read; those by a function of the script count their own too.
 func tableSort(sort lua.LGFunction) lua.LGFunction {
 	return func(l *lua.LState) int {
-		_, size := ownTable(l)
-		meterOf(l).work(l, int64(size)*int64(bits.Len(uint(size))))
+		table, size := ownTable(l)
+		each := int64(size)
+		for place := 1; place <= size && l.GetTop() == 1; place++ {
+			if text, ok := table.RawGetInt(place).(lua.LString); ok {
+				each += int64(len(text)) / bytesPerInstruction
+			}
+		}
+		meterOf(l).work(l, each*int64(bits.Len(uint(size))))
 		return sort(l)
 	}
 }

@@ -47,6 +47,9 @@ const (
 	placeBytes = 16
 	// keyBytes is about what one more key of a table takes.
 	keyBytes = 128
+	// freePlaces are the registers that a function may hold for nothing: no more fit into it but by results and arguments that
+	// are not counted in the script, as of unpack(list) and f(...). Each instruction on those moves all of them.
+	freePlaces = 256
 	// lookAround is the number of instructions between two looks at the context of the caller.
 	lookAround = 4096
 )
@@ -55,6 +58,7 @@ const (
 // limit once reached stays reached, so a script cannot go on by catching the error.
 type meter struct {
 	outer  context.Context
+	state  *lua.LState
 	limits Limits
 
 	// instructions and bytes are what is left of the limits.
@@ -73,8 +77,8 @@ type meter struct {
 
 var _ context.Context = (*meter)(nil)
 
-func newMeter(ctx context.Context, limits Limits) *meter {
-	return &meter{outer: ctx, limits: limits, instructions: limits.Instructions, bytes: limits.Bytes, untilLook: lookAround}
+func newMeter(ctx context.Context, on *lua.LState, limits Limits) *meter {
+	return &meter{outer: ctx, state: on, limits: limits, instructions: limits.Instructions, bytes: limits.Bytes, untilLook: lookAround}
 }
 
 // ended is closed from the start, for every meter whose call is over.
@@ -87,6 +91,9 @@ var ended = func() chan struct{} {
 // Done counts one instruction. The channel it returns is open as long as the call may go on.
 func (m *meter) Done() <-chan struct{} {
 	m.instructions--
+	if held := m.state.GetTop(); held > freePlaces {
+		m.instructions -= int64(held) / placesPerInstruction
+	}
 	if m.untilLook--; m.untilLook <= 0 || m.instructions < 0 {
 		m.check()
 	}

@@ -59,7 +59,7 @@ type machine struct {
 // A script that reaches a limit ends in an error that wraps a *LimitError.
 func (r *Runtime) Call(ctx context.Context, script *Script, function string, results int, arguments ...any) ([]Result, error) {
 	on := r.machines.Get().(*machine)
-	m := newMeter(ctx, r.options.Limits)
+	m := newMeter(ctx, on.state, r.options.Limits)
 	m.check()
 	values, err := on.call(m, script, function, results, arguments)
 	if err != nil {

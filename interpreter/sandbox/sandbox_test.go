@@ -44,6 +44,9 @@ func TestLanguage(t *testing.T) {
 		{"methods of strings", `return ("a,b"):upper():gsub(",", ";")`, "A;B"},
 		{"global through _G", `x = 3 return _G.x`, int64(3)},
 		{"vararg", `local function f(...) local t = {...} return #t, select("#", ...) end return f(1, 2, 3)`, int64(3)},
+		{"many values", `local t = {} for i = 1, 5000 do t[i] = i end local function f(...) return select("#", ...), (select(5000, ...)) end return {f(unpack(t))}`, []any{int64(5000), int64(5000)}},
+		{"long key", `local s = ("k"):rep(5000) local t = {[s] = 1} t[s .. "x"] = 2 return {t[s], t[s .. "x"], next({[s] = 3}) == s}`, []any{int64(1), int64(2), true}},
+		{"function in a table", `local t = {a = {}} function t.a.f(x) return x + 1 end function t.a:g(x) return self.f(x) end return t.a:g(1)`, int64(2)},
 		{"integral float", `return 6 / 2`, int64(3)},
 		{"fraction", `return 7 / 2`, 3.5},
 	} {
@@ -62,6 +65,12 @@ func TestLanguage(t *testing.T) {
 		})
 	}
 }
+
+// long are two strings that are equal and not the same; many is a list.
+const (
+	long = `local s, r = ("0"):rep(999999) .. 1, ("0"):rep(999999) .. 1 `
+	many = `local t = {} for i = 1, 10000 do t[i] = i end `
+)
 
 // TestLimits stops scripts that loop or explode. Every one of them would otherwise run for hours, end the process or fill the
 // memory.
@@ -92,6 +101,33 @@ func TestLimits(t *testing.T) {
 		{"unpacking", `return unpack({}, 1, 1e8)`, "registry overflow"},
 		{"print", `while true do print(("x"):rep(1000)) end`, "bytes"},
 		{"upper", `local s = ("x"):rep(1000000) while true do s:upper() end`, "bytes"},
+		{"equality", long + `while s == r do end`, "instructions"},
+		{"inequality", long + `while not (s ~= r) do end`, "instructions"},
+		{"order", long + `while not (s < r) do end`, "instructions"},
+		{"order of equals", long + `while s <= r and s >= r and not (s > r) do end`, "instructions"},
+		{"long keys", long + `local t = {[s] = 1} while t[r] do end`, "instructions"},
+		{"long keys in the way", long + `local t = {} while true do t[s] = 1 t[r] = nil end`, "instructions"},
+		{"long keys of a new table", long + `while true do local t = {[s] = 1, [r] = 2} end`, "instructions"},
+		{"visiting long keys", long + `local t = {[s] = 1, x = 2} while true do next(t, r) end`, "instructions"},
+		{"long names of captures", long + `local t = {[r] = "x"} while true do s:gsub("^.*$", t) end`, "instructions"},
+		{"adding long text", long + `while true do local x = s + r end`, "instructions"},
+		{"negating long text", long + `while true do local x = -s end`, "instructions"},
+		{"rounding long text", long + `while true do math.floor(s) end`, "bytes"},
+		{"printing long numbers", long + `while true do string.format("%d", s) end`, "instructions"},
+		{"sorting long text", `local t = {} for i = 1, 20 do t[i] = ("x"):rep(1000000) end while true do table.sort(t) end`, "instructions"},
+		{"searching long text", long + `while true do ("y"):find(s) end`, "instructions"},
+		{"many flags", `local f = "%" .. ("-"):rep(1000000) .. "d" while true do string.format(f, 1) end`, "instructions"},
+		{"many empty captures", `local by = ("%1"):rep(500000) while true do ("x"):gsub("()", ""):gsub("(y?)", by) end`, "instructions"},
+		{"long errors", long + `while true do pcall(error, s) end`, "bytes"},
+		{"long assertions", long + `while true do pcall(assert, false, s) end`, "bytes"},
+		{"long choices", long + `while true do pcall(select, s) end`, "instructions"},
+		{"long libraries", long + `while true do pcall(require, s) end`, "instructions"},
+		{"long keys of nothing", long + `local function f() return (nil)[s] end while true do pcall(f) end`, "instructions"},
+		{"errors far down", `local function f(n) if n == 0 then while true do pcall(error) end end f(n - 1) return 1 end f(240)`, "instructions"},
+		{"many results", many + `while true do local x = select("#", unpack(t)) end`, "instructions"},
+		{"many arguments", many + `local function f(...) while true do local x = select(-1, ...) end end f(unpack(t))`, "instructions"},
+		{"many places at once", many + `local function f(...) while true do local x = {...} end end f(unpack(t))`, "bytes"},
+		{"many results handed up", many + `local function f(n) if n == 0 then return unpack(t) end return 1, f(n - 1) end while true do f(50) end`, "instructions"},
 		{"sort", `local t = {} for i = 1, 100000 do t[i] = i end while true do table.sort(t) end`, "instructions"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -187,6 +223,11 @@ func TestCompileErrors(t *testing.T) {
 		{"end", "function F()", "test: the script ends too early"},
 		{"nesting", "x = " + strings.Repeat("(", 500) + "1" + strings.Repeat(")", 500), ""},
 		{"unary nesting", "x = " + strings.Repeat("not ", 100_000/4) + "1", "nested deeper than 200"},
+		{"names", "local t = {} return t." + strings.Repeat("x", maxName+1), ""},
+		{"names of globals", strings.Repeat("x", maxName+1) + " = 1", "a name of 1025 bytes"},
+		{"names read", "return " + strings.Repeat("x", maxName+1), "a name of 1025 bytes"},
+		{"names of functions", "function t:" + strings.Repeat("x", maxName+1) + "() end", "a name of 1025 bytes"},
+		{"names of methods", "t:" + strings.Repeat("x", maxName+1) + "()", "a name of 1025 bytes"},
 		{"blocks", strings.Repeat("do ", 1000) + strings.Repeat("end ", 1000), "nested deeper than 200"},
 		{"size", strings.Repeat(" ", maxSource+1), "at most"},
 		{"locals", strings.Repeat("local x = 1 ", 300), "test"},

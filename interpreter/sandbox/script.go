@@ -3,8 +3,8 @@
 // or stops with the same error, on every machine.
 //
 // The interpreter of Lua 5.1 is gopher-lua. It has no limit of its own for single operations that cost much, so a script is
-// rewritten while it is compiled: what may allocate or scan more than a constant amount (.., #, table constructors and
-// assignments to computed keys) becomes a call of a function that asks the meter first.
+// rewritten while it is compiled: what may allocate or scan more than a constant amount (.., #, comparisons, table constructors
+// and computed keys) becomes a call of a function that asks the meter first.
 package sandbox
 
 import (
@@ -23,6 +23,8 @@ const (
 	maxSource = 256 << 10
 	// maxNesting is how deep expressions and blocks may be nested; the compiler and the machine recurse on them.
 	maxNesting = 200
+	// maxName is how long a name may be, in bytes: global variables and fields are looked up by them.
+	maxName = 1 << 10
 )
 
 // Script is a compiled script. It is immutable and may run many times at once.
@@ -76,10 +78,16 @@ func syntaxError(name string, err error) error {
 
 // The functions that a rewritten script calls. Their names are none that a script could write.
 const (
-	concatName = "(concat)"
-	lengthName = "(length)"
-	tableName  = "(table)"
-	assignName = "(assign)"
+	concatName  = "(concat)"
+	lengthName  = "(length)"
+	tableName   = "(table)"
+	assignName  = "(assign)"
+	keyName     = "(key)"
+	equalName   = "(==)"
+	lessName    = "(<)"
+	atMostName  = "(<=)"
+	greaterName = "(>)"
+	atLeastName = "(>=)"
 )
 
 // rewriter replaces what may cost more than a constant amount by calls.
@@ -88,17 +96,20 @@ type rewriter struct {
 	depth   int
 }
 
-// tooDeep unwinds the rewriter.
-type tooDeep struct{ line int }
+// refusal unwinds the rewriter.
+type refusal struct {
+	line int
+	why  string
+}
 
 func (r *rewriter) rewrite(chunk []ast.Stmt) (rewritten []ast.Stmt, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			deep, ok := fault.(tooDeep)
+			refused, ok := fault.(refusal)
 			if !ok {
 				panic(fault)
 			}
-			err = fmt.Errorf("%d: nested deeper than %d", deep.line, maxNesting)
+			err = fmt.Errorf("%d: %s", refused.line, refused.why)
 		}
 	}()
 	return r.statements(chunk), nil
@@ -106,7 +117,13 @@ func (r *rewriter) rewrite(chunk []ast.Stmt) (rewritten []ast.Stmt, err error) {
 
 func (r *rewriter) enter(at ast.PositionHolder) {
 	if r.depth++; r.depth > maxNesting {
-		panic(tooDeep{at.Line()})
+		panic(refusal{at.Line(), fmt.Sprintf("nested deeper than %d", maxNesting)})
+	}
+}
+
+func (r *rewriter) name(at ast.PositionHolder, name string) {
+	if len(name) > maxName {
+		panic(refusal{at.Line(), fmt.Sprintf("a name of %d bytes; at most %d are allowed", len(name), maxName)})
 	}
 }
 
@@ -154,6 +171,12 @@ func (r *rewriter) statement(statement ast.Stmt) ast.Stmt {
 		if name, ok := s.Name.Func.(*ast.IdentExpr); ok && s.Name.Method == "" {
 			r.defines[name.Value] = true
 		}
+		r.name(s, s.Name.Method)
+		for _, part := range []ast.Expr{s.Name.Func, s.Name.Receiver} {
+			if part != nil {
+				r.expression(part)
+			}
+		}
 		r.expression(s.Func)
 	case *ast.ReturnStmt:
 		r.expressions(s.Exprs)
@@ -168,10 +191,13 @@ func (r *rewriter) assignment(s *ast.AssignStmt) ast.Stmt {
 	for i, target := range s.Lhs {
 		switch target := target.(type) {
 		case *ast.IdentExpr:
+			r.name(target, target.Value)
 			r.defines[target.Value] = true
 		case *ast.AttrGetExpr:
-			r.expression(target)
-			if _, constant := target.Key.(*ast.StringExpr); !constant {
+			r.enter(target)
+			target.Object, target.Key = r.expression(target.Object), r.expression(target.Key)
+			r.leave()
+			if _, constant := target.Key.(*ast.StringExpr); !constant || !brief(target.Key) {
 				computed[i] = target
 			}
 		}
@@ -226,12 +252,14 @@ func (r *rewriter) expression(expression ast.Expr) ast.Expr {
 	r.enter(expression)
 	defer r.leave()
 	switch e := expression.(type) {
+	case *ast.IdentExpr:
+		r.name(e, e.Value)
 	case *ast.AttrGetExpr:
-		e.Object, e.Key = r.expression(e.Object), r.expression(e.Key)
+		e.Object, e.Key = r.expression(e.Object), r.key(e.Key)
 	case *ast.TableExpr:
 		for _, field := range e.Fields {
 			if field.Key != nil {
-				field.Key = r.expression(field.Key)
+				field.Key = r.key(field.Key)
 			}
 			field.Value = r.expression(field.Value)
 		}
@@ -241,13 +269,14 @@ func (r *rewriter) expression(expression ast.Expr) ast.Expr {
 			e.Func = r.expression(e.Func)
 		}
 		if e.Receiver != nil {
+			r.name(e, e.Method)
 			e.Receiver = r.expression(e.Receiver)
 		}
 		r.expressions(e.Args)
 	case *ast.LogicalOpExpr:
 		e.Lhs, e.Rhs = r.expression(e.Lhs), r.expression(e.Rhs)
 	case *ast.RelationalOpExpr:
-		e.Lhs, e.Rhs = r.expression(e.Lhs), r.expression(e.Rhs)
+		return r.comparison(e)
 	case *ast.ArithmeticOpExpr:
 		e.Lhs, e.Rhs = r.expression(e.Lhs), r.expression(e.Rhs)
 	case *ast.StringConcatOpExpr:
@@ -262,6 +291,43 @@ func (r *rewriter) expression(expression ast.Expr) ast.Expr {
 		r.statements(e.Stmts)
 	}
 	return expression
+}
+
+// key is a key that is looked up: a long one is paid for.
+func (r *rewriter) key(key ast.Expr) ast.Expr {
+	if brief(key) {
+		return r.expression(key)
+	}
+	return call(key, keyName, single(r.expression(key)))
+}
+
+// comparison of what may be two long strings becomes a call.
+func (r *rewriter) comparison(e *ast.RelationalOpExpr) ast.Expr {
+	short := brief(e.Lhs) || brief(e.Rhs)
+	e.Lhs, e.Rhs = r.expression(e.Lhs), r.expression(e.Rhs)
+	if short {
+		return e
+	}
+	functions := map[string]string{"==": equalName, "~=": equalName, "<": lessName, "<=": atMostName, ">": greaterName, ">=": atLeastName}
+	compared := call(e, functions[e.Operator], single(e.Lhs), single(e.Rhs))
+	if e.Operator != "~=" {
+		return compared
+	}
+	different := &ast.UnaryNotOpExpr{Expr: compared}
+	different.SetLine(e.Line())
+	return different
+}
+
+// brief tells expressions of the script, before they are rewritten, that are no long string.
+func brief(expression ast.Expr) bool {
+	switch e := expression.(type) {
+	case *ast.StringExpr:
+		return len(e.Value) <= maxName
+	case *ast.NumberExpr, *ast.NilExpr, *ast.TrueExpr, *ast.FalseExpr, *ast.ArithmeticOpExpr, *ast.UnaryMinusOpExpr, *ast.UnaryNotOpExpr,
+		*ast.UnaryLenOpExpr, *ast.RelationalOpExpr, *ast.TableExpr, *ast.FunctionExpr:
+		return true
+	}
+	return false
 }
 
 // concatenation makes one call of a chain, so that it is copied once and not once for each link.

@@ -68,6 +68,7 @@ func search(x *matcher, start int) (from, to int) {
 func stringFind(l *lua.LState) int {
 	subject, pattern := l.CheckString(1), l.CheckString(2)
 	start := startOf(l, 3, subject)
+	meterOf(l).read(l, lua.LString(pattern))
 	if l.ToBool(4) || !strings.ContainsAny(pattern, "^$*+?.([%-") {
 		meterOf(l).work(l, int64(len(subject))/bytesPerInstruction)
 		at := strings.Index(subject[start:], pattern)
@@ -172,7 +173,9 @@ func replacement(l *lua.LState, x *matcher, from, to int) string {
 	case lua.LString, lua.LNumber:
 		return expand(l, x, by.String(), whole)
 	case *lua.LTable:
-		value = l.GetTable(by, captureOr(x, 0, whole))
+		key := captureOr(x, 0, whole)
+		meterOf(l).read(l, key)
+		value = l.GetTable(by, key)
 	case *lua.LFunction:
 		l.Push(by)
 		count := pushCapturesOr(x, from, to)
@@ -198,6 +201,7 @@ func expand(l *lua.LState, x *matcher, by, whole string) string {
 		return by
 	}
 	var built strings.Builder
+	meterOf(l).work(l, int64(len(by))/placesPerInstruction)
 	for i := 0; i < len(by); i++ {
 		if by[i] != '%' || i+1 == len(by) {
 			built.WriteByte(by[i])
@@ -256,6 +260,9 @@ func pushCapturesOr(x *matcher, from, to int) int {
 // stringFormat knows the directives of Lua 5.1.
 func stringFormat(l *lua.LState) int {
 	format := l.CheckString(1)
+	for i := 1; i <= l.GetTop(); i++ {
+		meterOf(l).read(l, l.Get(i))
+	}
 	argument := 1
 	var built strings.Builder
 	for i := 0; i < len(format); i++ {

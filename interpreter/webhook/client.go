@@ -126,7 +126,7 @@ func (c *Client) answer(ctx context.Context, hook *hook, question configv1alpha1
 	response, err := c.call(limited, hook, question)
 	if err != nil && ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
 		c.rests.begin(hook)
-		return nil, TimedOut, fmt.Errorf("no answer within %s", hook.timeout)
+		return nil, TimedOut, unanswered(hook)
 	}
 	if ctx.Err() == nil {
 		c.rests.end(hook)

@@ -34,11 +34,17 @@ func (r *rests) enter(hook *hook) error {
 		return nil
 	}
 	if now.Before(resting.until) {
-		return fmt.Errorf("it did not answer in time before, and is asked again in %s", resting.until.Sub(now).Round(time.Second))
+		return unanswered(hook)
 	}
 	// This question finds out; all others wait for how it goes.
 	resting.until = now.Add(hook.timeout)
 	return nil
+}
+
+// unanswered says the same of a question in vain and of those that are not put for it, so that objects that are tried again do
+// not have another condition every time.
+func unanswered(hook *hook) error {
+	return fmt.Errorf("no answer within %s; it is asked again after a while", hook.timeout)
 }
 
 // begin leaves a webhook alone.

@@ -255,15 +255,16 @@ func TestHangingWebhookRests(t *testing.T) {
 			t.Fatalf("outcome %s, error %v; want %s, %q", got, err, outcome, says)
 		}
 	}
-	ask(TimedOut, "main/hook.example.com for InterpretReplica: no answer within 50ms")
-	ask(Resting, "is asked again in")
+	const says = "main/hook.example.com for InterpretReplica: no answer within 50ms; it is asked again after a while"
+	ask(TimedOut, says)
+	ask(Resting, says) // in the same words, so that conditions stay as they are
 	if asked := len(h.questions()); asked != 1 {
 		t.Errorf("%d questions went out, want 1", asked)
 	}
 	h.clock.SetTime(h.clock.Now().Add(60 * time.Millisecond))
-	ask(TimedOut, "no answer")
+	ask(TimedOut, says)
 	h.clock.SetTime(h.clock.Now().Add(60 * time.Millisecond))
-	ask(Resting, "asked again") // the rest is longer each time
+	ask(Resting, says) // the rest is longer each time
 	h.clock.SetTime(h.clock.Now().Add(longestRest))
 	broken.Store(false)
 	ask(Answered, "")
