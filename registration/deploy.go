@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -179,9 +181,25 @@ func AgentAccess(ctx context.Context, cluster client.Client, namespace string) (
 	if err := cluster.Get(ctx, name, secret); err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig of the agent, secret %s of the member: %w", name, err)
 	}
-	config, err := clientcmd.RESTConfigFromKubeConfig(secret.Data[AgentSecretKey])
+	config, err := confined(secret.Data[AgentSecretKey])
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig of the agent, secret %s of the member: %w", name, err)
 	}
 	return config, nil
+}
+
+// confined reads a kubeconfig that comes from a member. Whoever rules the member must not have this machine run a program, or send
+// its files away.
+func confined(text []byte) (*rest.Config, error) {
+	config, err := clientcmd.Load(text)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(config.AuthInfos)) {
+		user := config.AuthInfos[name]
+		if user.Exec != nil || user.AuthProvider != nil || user.ClientCertificate != "" || user.ClientKey != "" || user.TokenFile != "" {
+			return nil, fmt.Errorf("user %q names a program or a file: an agent's has all in it", name)
+		}
+	}
+	return clientcmd.NewDefaultClientConfig(*config, nil).ClientConfig()
 }

@@ -2,6 +2,7 @@ package registration_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -55,6 +57,25 @@ func TestDeploy(t *testing.T) {
 	}
 }
 
+// TestAgentAccessStaysInTheSecret: a member is not trusted with the machine of an administrator.
+func TestAgentAccessStaysInTheSecret(t *testing.T) {
+	for name, user := range map[string]string{
+		"a program":           `{"exec":{"apiVersion":"client.authentication.k8s.io/v1","command":"/bin/true","interactiveMode":"Never"}}`,
+		"a file with a token": `{"tokenFile":"/etc/hostname"}`,
+		"a file with a key":   `{"client-certificate":"/etc/hostname","client-key":"/etc/hostname"}`,
+	} {
+		_, cluster := sides(t)
+		agent := deployed
+		agent.Kubeconfig = []byte(strings.Replace(agentKubeconfig, `{"token":"secret"}`, user, 1))
+		if err := agent.Deploy(t.Context(), cluster, member); err != nil {
+			t.Fatal(err)
+		}
+		if config, err := registration.AgentAccess(t.Context(), cluster, "karmada-system"); err == nil || !strings.Contains(err.Error(), "names a program or a file") {
+			t.Errorf("%s: %+v, %v", name, config, err)
+		}
+	}
+}
+
 func TestKeepInSecret(t *testing.T) {
 	_, cluster := sides(t)
 	keep := registration.KeepInSecret(cluster, "karmada-system", "")
@@ -72,6 +93,31 @@ func TestKeepInSecret(t *testing.T) {
 	if err != nil || string(config.CertData) != "certificate" || string(config.KeyData) != "key" || config.Host != "https://plane:5443" {
 		t.Errorf("the agent's access is %+v, %v", config, err)
 	}
+}
+
+// TestUnregisterAsAgent: the rights of the agent go with its Cluster, before it can see that the Cluster is gone.
+func TestUnregisterAsAgent(t *testing.T) {
+	plane, cluster := sides(t)
+	home(t, plane)
+	if err := deployed.Deploy(t.Context(), cluster, member); err != nil {
+		t.Fatal(err)
+	}
+	if err := registration.Announce(t.Context(), plane, cluster, member, registration.Reported{}); err != nil {
+		t.Fatal(err)
+	}
+	asAgent := interceptor.NewClient(plane, interceptor.Funcs{
+		Get: func(ctx context.Context, from client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			err := from.Get(ctx, key, object, options...)
+			if apierrors.IsNotFound(err) {
+				return apierrors.NewForbidden(clusterv1alpha1.GroupVersion.WithResource("clusters").GroupResource(), key.Name, errors.New("no such right"))
+			}
+			return err
+		},
+	})
+	if err := registration.Unregister(t.Context(), asAgent, cluster, member, deployed, registration.UnjoinOptions{Wait: 5 * time.Second}); err != nil {
+		t.Fatal(err)
+	}
+	missing(t, cluster, &appsv1.Deployment{ObjectMeta: named("karmada-system", "karmada-agent")})
 }
 
 // TestUnregister lets the Cluster go before the agent, which has to clean up until then.

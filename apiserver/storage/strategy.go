@@ -2,11 +2,13 @@ package storage
 
 import (
 	"context"
+	"slices"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/storage/names"
 	"k8s.io/utils/clock"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/seatrial/seatrial/api/admission"
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	clusternames "github.com/seatrial/seatrial/api/names"
 )
 
 // strategy rules writes of the main resource: users own the spec, status stays as it is.
@@ -76,12 +79,28 @@ func (s strategy) now() metav1.Time {
 	return metav1.NewTime(s.clock.Now()).Rfc3339Copy()
 }
 
-func (strategy) Validate(_ context.Context, obj runtime.Object) field.ErrorList {
-	return admission.ValidateCluster(obj.(*clusterv1alpha1.Cluster))
+func (strategy) Validate(ctx context.Context, obj runtime.Object) field.ErrorList {
+	cluster := obj.(*clusterv1alpha1.Cluster)
+	faults := admission.ValidateCluster(cluster)
+	if byAgent(ctx) {
+		faults = append(faults, admission.AgentFaults(cluster, nil)...)
+	}
+	return faults
 }
 
-func (strategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {
-	return admission.ValidateClusterUpdate(obj.(*clusterv1alpha1.Cluster), old.(*clusterv1alpha1.Cluster))
+func (strategy) ValidateUpdate(ctx context.Context, obj, old runtime.Object) field.ErrorList {
+	cluster, oldCluster := obj.(*clusterv1alpha1.Cluster), old.(*clusterv1alpha1.Cluster)
+	faults := admission.ValidateClusterUpdate(cluster, oldCluster)
+	if byAgent(ctx) {
+		faults = append(faults, admission.AgentFaults(cluster, oldCluster)...)
+	}
+	return faults
+}
+
+// byAgent tells whether an agent writes. That it writes to its own cluster, its role sees to.
+func byAgent(ctx context.Context) bool {
+	user, known := request.UserFrom(ctx)
+	return known && slices.Contains(user.GetGroups(), clusternames.AgentGroup)
 }
 
 // statusStrategy rules writes of the status subresource: nothing but the status changes, the generation included.

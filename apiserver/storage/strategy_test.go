@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/endpoints/request"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
@@ -145,5 +149,27 @@ func TestErrorsNameTheField(t *testing.T) {
 	}
 	if err := rules.Validate(context.Background(), valid).ToAggregate(); err != nil {
 		t.Errorf("a valid cluster is refused: %v", err)
+	}
+}
+
+// TestAgentsWriteLess: what an agent may say of its cluster is less than what an administrator may.
+func TestAgentsWriteLess(t *testing.T) {
+	agent := request.WithUser(t.Context(), &user.DefaultInfo{Name: "system:karmada:agent:member1", Groups: []string{"system:karmada:agents"}})
+	pulled := pushCluster()
+	pulled.Spec.SyncMode = clusterv1alpha1.Pull
+	rules := testStrategy(true)
+	for _, c := range []struct {
+		name   string
+		faults field.ErrorList
+		want   bool
+	}{
+		{"an agent creates in Push mode", rules.Validate(agent, pushCluster()), true},
+		{"an agent creates in Pull mode", rules.Validate(agent, pulled), false},
+		{"an agent changes to Push mode", rules.ValidateUpdate(agent, pushCluster(), pulled), true},
+		{"somebody else changes to Push mode", rules.ValidateUpdate(t.Context(), pushCluster(), pulled), false},
+	} {
+		if got := strings.Contains(fmt.Sprint(c.faults), "an agent's cluster is in Pull mode"); got != c.want {
+			t.Errorf("%s: %v", c.name, c.faults)
+		}
 	}
 }

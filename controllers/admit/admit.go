@@ -30,6 +30,10 @@ const (
 	SelfClusterAgent = "selfclusteragent"
 )
 
+// generator is no cluster: installations of the reference let the user of this name write the roles of agents, by rights that come to
+// all there are. A holder of a bootstrap token must not become it unseen.
+const generator = "rbac-generator"
+
 // eventLeft is the reason of the event about a request that an administrator has to judge.
 const eventLeft = "AgentRequestLeft"
 
@@ -102,8 +106,11 @@ func judge(ctx context.Context, deps control.Deps, name string) error {
 	if err != nil || !allowed {
 		return err
 	}
-	if err := grant(ctx, deps, cluster, nil); err != nil {
-		return err
+	// An agent that asks for itself has its rights.
+	if request.Spec.Username != names.AgentUser(cluster) {
+		if err := grant(ctx, deps, cluster, nil); err != nil {
+			return err
+		}
 	}
 	request.Status.Conditions = append(request.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
 		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: "AutoApproved",
@@ -134,7 +141,8 @@ func requested(request *certificatesv1.CertificateSigningRequest) (cluster strin
 	}
 	cluster, found := strings.CutPrefix(wanted.Subject.CommonName, names.AgentUserPrefix)
 	alone := len(wanted.DNSNames) == 0 && len(wanted.EmailAddresses) == 0 && len(wanted.IPAddresses) == 0 && len(wanted.URIs) == 0
-	if !found || !alone || !slices.Equal(wanted.Subject.Organization, []string{names.AgentGroup}) || len(admission.ClusterNameFaults(cluster)) > 0 {
+	inGroup := slices.Equal(wanted.Subject.Organization, []string{names.AgentGroup})
+	if !found || !alone || !inGroup || cluster == generator || len(admission.ClusterNameFaults(cluster)) > 0 {
 		return "", false
 	}
 	return cluster, true

@@ -16,6 +16,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	testclock "k8s.io/utils/clock/testing"
@@ -135,19 +136,21 @@ func TestApproval(t *testing.T) {
 		members []client.Object
 		want    bool
 	}{
-		"a new cluster":                    {asked(t, bootstrapper, agentOfM1, group), nil, true},
-		"beside others":                    {asked(t, bootstrapper, agentOfM1, group), []client.Object{member("m2", "Pull")}, true},
-		"a member":                         {asked(t, bootstrapper, agentOfM1, group), []client.Object{member("m1", "Pull")}, false},
-		"a member in Push mode":            {asked(t, bootstrapper, agentOfM1, group), []client.Object{member("m1", "Push")}, false},
-		"the agent's own":                  {asked(t, agentOfM1, agentOfM1, group), []client.Object{member("m1", "Pull")}, true},
-		"another agent's":                  {asked(t, agentOfM1, "system:karmada:agent:m2", group), nil, false},
-		"nobody's":                         {asked(t, "eve", agentOfM1, group), nil, false},
-		"an administrator's":               {asked(t, bootstrapper, agentOfM1, group, "system:masters"), nil, false},
-		"without group":                    {asked(t, bootstrapper, agentOfM1), nil, false},
-		"of no agent":                      {asked(t, bootstrapper, "system:node:m1", group), nil, false},
-		"of no cluster":                    {asked(t, bootstrapper, "system:karmada:agent:", group), nil, false},
-		"of a name that no cluster can be": {asked(t, bootstrapper, "system:karmada:agent:../x", group), nil, false},
-		"with a name of a server":          {requestFor(t, bootstrapper, &x509.CertificateRequest{Subject: pkix.Name{CommonName: agentOfM1, Organization: []string{group}}, DNSNames: []string{"kubernetes"}}), nil, false},
+		"a new cluster":                     {asked(t, bootstrapper, agentOfM1, group), nil, true},
+		"beside others":                     {asked(t, bootstrapper, agentOfM1, group), []client.Object{member("m2", "Pull")}, true},
+		"a member":                          {asked(t, bootstrapper, agentOfM1, group), []client.Object{member("m1", "Pull")}, false},
+		"a member in Push mode":             {asked(t, bootstrapper, agentOfM1, group), []client.Object{member("m1", "Push")}, false},
+		"the agent's own":                   {asked(t, agentOfM1, agentOfM1, group), []client.Object{member("m1", "Pull")}, true},
+		"another agent's":                   {asked(t, agentOfM1, "system:karmada:agent:m2", group), nil, false},
+		"nobody's":                          {asked(t, "eve", agentOfM1, group), nil, false},
+		"an administrator's":                {asked(t, bootstrapper, agentOfM1, group, "system:masters"), nil, false},
+		"without group":                     {asked(t, bootstrapper, agentOfM1), nil, false},
+		"of no agent":                       {asked(t, bootstrapper, "system:node:m1", group), nil, false},
+		"of who writes the roles of agents": {asked(t, bootstrapper, "system:karmada:agent:rbac-generator", group), nil, false},
+		"its own, of who writes the roles":  {asked(t, "system:karmada:agent:rbac-generator", "system:karmada:agent:rbac-generator", group), nil, false},
+		"of no cluster":                     {asked(t, bootstrapper, "system:karmada:agent:", group), nil, false},
+		"of a name that no cluster can be":  {asked(t, bootstrapper, "system:karmada:agent:../x", group), nil, false},
+		"with a name of a server":           {requestFor(t, bootstrapper, &x509.CertificateRequest{Subject: pkix.Name{CommonName: agentOfM1, Organization: []string{group}}, DNSNames: []string{"kubernetes"}}), nil, false},
 		"for serving": {changed(func(r *certificatesv1.CertificateSigningRequest) {
 			r.Spec.Usages = append(r.Spec.Usages, certificatesv1.UsageServerAuth)
 		}), nil, false},
@@ -235,6 +238,58 @@ func TestPushModeNeedsNoRights(t *testing.T) {
 	p.turn(control.Key{GVK: clusterKind, Name: "m1"})
 	if rules, _, _ := p.rules("", "system:karmada:m1:agent"); rules != nil {
 		t.Errorf("rules %v", rules)
+	}
+}
+
+// TestEarlierRolesGetWhatTheyLack: an upgrade may need more, and what somebody else has allowed is theirs.
+func TestEarlierRolesGetWhatTheyLack(t *testing.T) {
+	elses := rbacv1.PolicyRule{APIGroups: []string{"example.com"}, Resources: []string{"things"}, Verbs: []string{"get"}}
+	elsesOwner := metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "tool", UID: "uid-of-tool"}
+	fixed := map[string]string{rbacv1.AutoUpdateAnnotationKey: "false"}
+	p := newPlane(t, member("m1", clusterv1alpha1.Pull),
+		&rbacv1.ClusterRole{
+			ObjectMeta: metav1.ObjectMeta{Name: "system:karmada:m1:agent", OwnerReferences: []metav1.OwnerReference{elsesOwner}},
+			Rules:      []rbacv1.PolicyRule{elses, rights("m1")[0].rules[0]},
+		},
+		&rbacv1.Role{
+			ObjectMeta: metav1.ObjectMeta{Name: "system:karmada:m1:agent-secret", Namespace: "karmada-cluster", Annotations: fixed},
+			Rules:      []rbacv1.PolicyRule{elses},
+		},
+	)
+	var versions []string
+	for range 2 {
+		p.turn(control.Key{GVK: clusterKind, Name: "m1"})
+		rules, user, owners := p.rules("", "system:karmada:m1:agent")
+		want := append([]rbacv1.PolicyRule{elses}, rights("m1")[0].rules...)
+		if !equality.Semantic.DeepEqual(rules, want) || user != agentOfM1 || len(owners) != 2 || owners[0] != elsesOwner || owners[1].UID != "uid-of-cluster" {
+			t.Errorf("rules %v for %q, owned by %v", rules, user, owners)
+		}
+		if rules, _, owners := p.rules("karmada-cluster", "system:karmada:m1:agent-secret"); len(rules) != 1 || len(owners) != 1 {
+			t.Errorf("rules that shall stay: %v, owned by %v", rules, owners)
+		}
+		role := &rbacv1.ClusterRole{}
+		if err := p.Get(t.Context(), client.ObjectKey{Name: "system:karmada:m1:agent"}, role); err != nil {
+			t.Fatal(err)
+		}
+		versions = append(versions, role.ResourceVersion)
+	}
+	if versions[0] != versions[1] {
+		t.Error("a role that lacks nothing was written")
+	}
+}
+
+// TestNameIsRegisteredAnew while the garbage collector has not come to the roles of the Cluster that had it before.
+func TestNameIsRegisteredAnew(t *testing.T) {
+	p := newPlane(t, member("m1", clusterv1alpha1.Pull))
+	p.turn(control.Key{GVK: clusterKind, Name: "m1"})
+	if err := p.Delete(t.Context(), member("m1", clusterv1alpha1.Pull)); err != nil {
+		t.Fatal(err)
+	}
+	if !p.approved(asked(t, bootstrapper, agentOfM1, group)) {
+		t.Fatal("not approved")
+	}
+	if rules, user, owners := p.rules("", "system:karmada:m1:agent"); len(rules) == 0 || user != agentOfM1 || len(owners) > 0 {
+		t.Errorf("rules %v for %q go with %v", rules, user, owners)
 	}
 }
 

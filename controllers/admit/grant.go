@@ -9,9 +9,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/component-helpers/auth/rbac/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
@@ -69,8 +71,8 @@ func grantMember(ctx context.Context, deps control.Deps, name string) error {
 	return grant(ctx, deps, name, cluster)
 }
 
-// grant makes the roles of an agent that are missing. Those that are there stay as they are, for an administrator or another tool
-// may have said more; they go with the Cluster once there is one.
+// grant makes the roles of an agent, and adds to those that are there the rules they lack, as they do after an upgrade. What an
+// administrator or another tool has said beyond stays. They go with the Cluster once there is one.
 func grant(ctx context.Context, deps control.Deps, name string, cluster *clusterv1alpha1.Cluster) error {
 	all := rights(name)
 	if cluster != nil {
@@ -110,32 +112,69 @@ func (r right) objects(cluster string) []client.Object {
 	}
 }
 
-// ensure makes an object, or has one that is there go with the Cluster.
-func ensure(ctx context.Context, deps control.Deps, object client.Object, cluster *clusterv1alpha1.Cluster) error {
-	if cluster != nil {
-		object.SetOwnerReferences([]metav1.OwnerReference{{
-			APIVersion: clusterKind.GroupVersion().String(), Kind: clusterKind.Kind, Name: cluster.Name, UID: cluster.UID,
-		}})
+// ensure makes an object, or brings one that is there up to date.
+func ensure(ctx context.Context, deps control.Deps, wanted client.Object, cluster *clusterv1alpha1.Cluster) error {
+	key := client.ObjectKeyFromObject(wanted)
+	present := wanted.DeepCopyObject().(client.Object)
+	err := deps.Client.Get(ctx, key, present)
+	if apierrors.IsNotFound(err) {
+		wanted.SetOwnerReferences(owned(nil, cluster))
+		err = deps.Client.Create(ctx, wanted)
+	} else if err == nil {
+		err = update(ctx, deps, present, wanted, cluster)
 	}
-	wanted := object.GetOwnerReferences()
-	err := deps.Client.Create(ctx, object)
-	if !apierrors.IsAlreadyExists(err) || cluster == nil {
-		return ignoreExisting(err)
+	if err != nil {
+		return fmt.Errorf("%T %s: %w", wanted, key, err)
 	}
-	if err := deps.Client.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
-		return err
-	}
-	if len(object.GetOwnerReferences()) > 0 && object.GetOwnerReferences()[0].UID == cluster.UID {
-		return nil
-	}
-	before := object.DeepCopyObject().(client.Object)
-	object.SetOwnerReferences(wanted)
-	return deps.Client.Patch(ctx, object, client.MergeFrom(before))
+	return nil
 }
 
-func ignoreExisting(err error) error {
-	if apierrors.IsAlreadyExists(err) {
+// update adds what an object lacks. It fails where somebody else writes the object meanwhile, the garbage collector included.
+func update(ctx context.Context, deps control.Deps, present, wanted client.Object, cluster *clusterv1alpha1.Cluster) error {
+	before := present.DeepCopyObject().(client.Object)
+	present.SetOwnerReferences(owned(present.GetOwnerReferences(), cluster))
+	if present.GetAnnotations()[rbacv1.AutoUpdateAnnotationKey] != "false" {
+		switch role := present.(type) {
+		case *rbacv1.ClusterRole:
+			role.Rules = amended(role.Rules, wanted.(*rbacv1.ClusterRole).Rules)
+		case *rbacv1.Role:
+			role.Rules = amended(role.Rules, wanted.(*rbacv1.Role).Rules)
+		}
+	}
+	if equality.Semantic.DeepEqual(before, present) {
 		return nil
 	}
-	return err
+	return deps.Client.Patch(ctx, present, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+}
+
+// owned are the owners of what goes with a Cluster. What an earlier Cluster of the name owned does not go with that one any more: its
+// deletion may still be under way when the name is registered anew.
+func owned(present []metav1.OwnerReference, cluster *clusterv1alpha1.Cluster) []metav1.OwnerReference {
+	var kept []metav1.OwnerReference
+	known := false
+	for _, owner := range present {
+		ofCluster := owner.Kind == clusterKind.Kind && owner.APIVersion == clusterKind.GroupVersion().String()
+		same := ofCluster && cluster != nil && owner.UID == cluster.UID
+		if ofCluster && !same {
+			continue
+		}
+		known = known || same
+		kept = append(kept, owner)
+	}
+	if known || cluster == nil {
+		return kept
+	}
+	return append(kept, metav1.OwnerReference{
+		APIVersion: clusterKind.GroupVersion().String(), Kind: clusterKind.Kind, Name: cluster.Name, UID: cluster.UID,
+	})
+}
+
+// amended are rules that allow what the wanted ones do. What they allow beyond stays.
+func amended(present, wanted []rbacv1.PolicyRule) []rbacv1.PolicyRule {
+	for _, rule := range wanted {
+		if covered, _ := validation.Covers(present, []rbacv1.PolicyRule{rule}); !covered {
+			present = append(present, rule)
+		}
+	}
+	return present
 }

@@ -103,17 +103,17 @@ func ensureFinalizer(ctx context.Context, deps control.Deps, cluster *clusterv1a
 }
 
 func ensureExecutionSpace(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster) error {
-	space := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name:   names.ExecutionSpace(cluster.Name),
-		Labels: map[string]string{names.LabelSystem: names.LabelSystemValue},
-	}}
-	err := deps.Client.Get(ctx, types.NamespacedName{Name: space.Name}, &corev1.Namespace{}, client.UnsafeDisableDeepCopy)
+	name := names.ExecutionSpace(cluster.Name)
+	err := deps.Client.Get(ctx, types.NamespacedName{Name: name}, &corev1.Namespace{}, client.UnsafeDisableDeepCopy)
 	if err == nil {
 		return nil
 	}
 	if !apierrors.IsNotFound(err) {
 		return fmt.Errorf("reading the execution space of cluster %s: %w", cluster.Name, err)
 	}
+	space := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: name, Labels: map[string]string{names.LabelSystem: names.LabelSystemValue},
+	}}
 	if err := deps.Client.Create(ctx, space); err != nil && !apierrors.IsAlreadyExists(err) {
 		deps.Events.Eventf(cluster, corev1.EventTypeWarning, names.EventCreateExecutionSpaceFailed, "creating namespace %s: %v", space.Name, err)
 		return fmt.Errorf("creating the execution space of cluster %s: %w", cluster.Name, err)
@@ -137,8 +137,20 @@ func syncTaints(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1
 		}
 		return fmt.Errorf("updating the taints of cluster %s: %w", cluster.Name, err)
 	}
-	deps.Events.Eventf(cluster, corev1.EventTypeNormal, names.EventTaintClusterSucceed, "taints follow the Ready condition")
+	deps.Events.Eventf(cluster, corev1.EventTypeNormal, names.EventTaintClusterSucceed, "%s", followed(cluster.Status.Conditions))
 	return nil
+}
+
+// followed tells what the taints now say, and why: of events that repeat themselves the cause is wanted.
+func followed(conditions []metav1.Condition) string {
+	ready := meta.FindStatusCondition(conditions, names.ConditionClusterReady)
+	if ready == nil {
+		return fmt.Sprintf("tainted with %s: it has not reported yet", names.TaintNotReady)
+	}
+	if taint := readinessTaint(conditions); taint != "" {
+		return fmt.Sprintf("tainted with %s: Ready is %s, %s: %s", taint, ready.Status, ready.Reason, ready.Message)
+	}
+	return "no taint for its readiness: it is ready"
 }
 
 func wantedTaints(cluster *clusterv1alpha1.Cluster) []corev1.Taint {

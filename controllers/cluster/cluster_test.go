@@ -58,3 +58,20 @@ func TestWithReadinessTaint(t *testing.T) {
 		}
 	}
 }
+
+// TestEventTellsTheCause: that a taint comes and goes is of use only with the reason for it.
+func TestEventTellsTheCause(t *testing.T) {
+	is := func(status metav1.ConditionStatus, reason, message string) []metav1.Condition {
+		return []metav1.Condition{{Type: names.ConditionClusterReady, Status: status, Reason: reason, Message: message}}
+	}
+	for want, conditions := range map[string][]metav1.Condition{
+		"tainted with cluster.karmada.io/not-ready: it has not reported yet":                                                   nil,
+		"tainted with cluster.karmada.io/not-ready: Ready is False, ClusterNotReachable: no route":                             is(metav1.ConditionFalse, "ClusterNotReachable", "no route"),
+		"tainted with cluster.karmada.io/unreachable: Ready is Unknown, ClusterStatusUnknown: the agent has stopped reporting": is(metav1.ConditionUnknown, "ClusterStatusUnknown", "the agent has stopped reporting"),
+		"no taint for its readiness: it is ready":                                                                              is(metav1.ConditionTrue, "ClusterReady", "fine"),
+	} {
+		if got := followed(conditions); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -56,22 +56,28 @@ func (w *watcher) monitor(ctx context.Context, deps control.Deps, cluster *clust
 	}
 	lease := &coordinationv1.Lease{}
 	name := types.NamespacedName{Namespace: names.NamespaceCluster, Name: cluster.Name}
-	if err := deps.Client.Get(ctx, name, lease, client.UnsafeDisableDeepCopy); client.IgnoreNotFound(err) != nil {
-		return control.Result{}, fmt.Errorf("reading the Lease of cluster %s: %w", cluster.Name, err)
-	}
+	asked := deps.Clock.Now()
+	err := deps.Client.Get(ctx, name, lease, client.UnsafeDisableDeepCopy)
 	now := deps.Clock.Now()
-	left := w.left(cluster, lease, now)
+	if client.IgnoreNotFound(err) != nil {
+		w.miss(cluster, now)
+		// The pauses between tries that fail may have become long when it is back.
+		return control.Result{RequeueAfter: w.settings.Period}, fmt.Errorf("reading the Lease of cluster %s: %w", cluster.Name, err)
+	}
+	left := w.left(cluster, lease, now, now.Sub(asked))
 	if left > 0 {
 		return control.Result{RequeueAfter: min(left, w.settings.Period)}, nil
 	}
 	return control.Result{RequeueAfter: w.settings.Period}, markSilent(ctx, deps, cluster, now)
 }
 
-// left is how long a cluster may go on being silent.
-func (w *watcher) left(cluster *clusterv1alpha1.Cluster, lease *coordinationv1.Lease, now time.Time) time.Duration {
+// left is how long a cluster may go on being silent. The wait for the Lease is not held against it: an API server that stood still let
+// nobody be heard.
+func (w *watcher) left(cluster *clusterv1alpha1.Cluster, lease *coordinationv1.Lease, now time.Time, waited time.Duration) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	last, known := w.signs[cluster.UID]
+	last.seen = last.seen.Add(waited)
 	var renewed metav1.MicroTime
 	if lease.Spec.RenewTime != nil {
 		renewed = *lease.Spec.RenewTime
@@ -86,6 +92,16 @@ func (w *watcher) left(cluster *clusterv1alpha1.Cluster, lease *coordinationv1.L
 		return cluster.CreationTimestamp.Add(w.settings.Startup).Sub(now)
 	}
 	return last.seen.Add(w.settings.Grace).Sub(now)
+}
+
+// miss counts no silence while nobody can be heard: an API server that was away shall not come back to a fleet that counts as lost.
+func (w *watcher) miss(cluster *clusterv1alpha1.Cluster, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if last, known := w.signs[cluster.UID]; known {
+		last.seen = now
+		w.signs[cluster.UID] = last
+	}
 }
 
 func (w *watcher) forget(cluster *clusterv1alpha1.Cluster) {

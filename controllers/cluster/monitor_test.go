@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -12,7 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	testclock "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
@@ -134,6 +138,65 @@ func TestSilentAgent(t *testing.T) {
 	s.pass(t, time.Second)
 	if got := s.state(t); got != "True/ClusterReady" {
 		t.Errorf("after another report: %s", got)
+	}
+}
+
+// TestOutageIsNoSilence: agents cannot renew Leases that the control plane cannot read, and get their time when it is back.
+func TestOutageIsNoSilence(t *testing.T) {
+	s := newStage(t, clusterv1alpha1.Pull, ready())
+	s.renew(t)
+	s.pass(t, 10*time.Second)
+	reached := s.deps.Client
+	s.deps.Client = interceptor.NewClient(reached.(client.WithWatch), interceptor.Funcs{
+		Get: func(ctx context.Context, from client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			if _, ok := object.(*coordinationv1.Lease); ok {
+				return errors.New("unreachable")
+			}
+			return from.Get(ctx, key, object, options...)
+		},
+	})
+	for range 20 {
+		s.clock.SetTime(s.clock.Now().Add(5 * time.Second))
+		if result, err := s.reconcile(t.Context(), s.deps, control.Key{Name: "m1"}); err == nil || result.RequeueAfter != 5*time.Second {
+			t.Fatalf("during an outage: the next look is after %s at the latest, %v", result.RequeueAfter, err)
+		}
+	}
+	s.deps.Client = reached
+	s.pass(t, 39*time.Second)
+	if got := s.state(t); got != "True/ClusterReady" {
+		t.Errorf("soon after the outage: %s", got)
+	}
+	s.pass(t, 10*time.Second)
+	if got := s.state(t); got != "Unknown/ClusterStatusUnknown cluster.karmada.io/unreachable" {
+		t.Errorf("silent since the outage: %s", got)
+	}
+}
+
+// TestSlowAnswerIsNoSilence: what took long to answer kept agents waiting as well.
+func TestSlowAnswerIsNoSilence(t *testing.T) {
+	s := newStage(t, clusterv1alpha1.Pull, ready())
+	s.renew(t)
+	s.pass(t, 10*time.Second)
+	reached := s.deps.Client
+	s.deps.Client = interceptor.NewClient(reached.(client.WithWatch), interceptor.Funcs{
+		Get: func(ctx context.Context, from client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			if _, ok := object.(*coordinationv1.Lease); ok {
+				s.clock.SetTime(s.clock.Now().Add(time.Minute))
+			}
+			return from.Get(ctx, key, object, options...)
+		},
+	})
+	if _, err := s.reconcile(t.Context(), s.deps, control.Key{Name: "m1"}); err != nil {
+		t.Fatal(err)
+	}
+	s.deps.Client = reached
+	s.pass(t, 20*time.Second)
+	if got := s.state(t); got != "True/ClusterReady" {
+		t.Errorf("soon after a slow answer: %s", got)
+	}
+	s.pass(t, 20*time.Second)
+	if got := s.state(t); got != "Unknown/ClusterStatusUnknown cluster.karmada.io/unreachable" {
+		t.Errorf("long after a slow answer: %s", got)
 	}
 }
 

@@ -86,7 +86,11 @@ func (u *up) bootstrap(ctx context.Context, say func(string), member string, pla
 	if err != nil {
 		return err
 	}
-	authorities, err := cert.CertsFromFile(plane.CA.Cert)
+	ca, err := readCA(plane)
+	if err != nil {
+		return err
+	}
+	authorities, err := cert.ParseCertsPEM(ca)
 	if err != nil {
 		return fmt.Errorf("reading the CA of the control plane: %w", err)
 	}

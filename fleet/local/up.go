@@ -207,9 +207,9 @@ func (u *up) installKinds(ctx context.Context, say func(string)) error {
 	if err != nil {
 		return err
 	}
-	ca, err := os.ReadFile(files.CA.Cert)
+	ca, err := readCA(files)
 	if err != nil {
-		return fmt.Errorf("reading the CA of the control plane: %w", err)
+		return err
 	}
 	if err := registration.OpenPlane(ctx, u.plane, u.config.Host, ca); err != nil {
 		return err
@@ -234,9 +234,9 @@ func (u *up) startServers(ctx context.Context, say func(string)) error {
 	if err := u.start(ctx, say, map[string]launch{apiServer: l, webhookServer: admission}); err != nil {
 		return err
 	}
-	ca, err := os.ReadFile(files.CA.Cert)
+	ca, err := readCA(files)
 	if err != nil {
-		return fmt.Errorf("reading the CA of the control plane: %w", err)
+		return err
 	}
 	r, err := u.component(apiServer).record()
 	if err != nil {
@@ -249,6 +249,15 @@ func (u *up) startServers(ctx context.Context, say func(string)) error {
 		return err
 	}
 	return u.awaitDiscovery(ctx, say)
+}
+
+// readCA reads the CA of a control plane, in PEM.
+func readCA(plane embedded.Files) ([]byte, error) {
+	ca, err := os.ReadFile(plane.CA.Cert)
+	if err != nil {
+		return nil, fmt.Errorf("reading the CA of the control plane: %w", err)
+	}
+	return ca, nil
 }
 
 // awaitDiscovery waits until the control plane's discovery is whole. It lists a new group before its kinds, and a component that
