@@ -77,11 +77,15 @@ func TestLeaveAndWithdraw(t *testing.T) {
 	}
 }
 
-// TestWithdrawWhenNothingIsLeft: a replacement that is gone in its turn is no reason to stay away.
+// TestWithdrawWhenNothingIsLeft: a replacement that is gone in its turn is no reason to stay away, nor to take away what serves. What
+// is still called for stays.
 func TestWithdrawWhenNothingIsLeft(t *testing.T) {
-	spec := &workv1alpha2.ResourceBindingSpec{GracefulEvictionTasks: []workv1alpha2.GracefulEvictionTask{byTaint("m1")}}
-	if kept := Withdraw(spec, names.EvictionProducerTaint, func(string) bool { return false }); len(kept) != 1 || len(spec.GracefulEvictionTasks) > 0 {
-		t.Errorf("kept %v, %s", kept, describe(spec))
+	serving, elsewhere := byTaint("m1"), byTaint("m2")
+	serving.Replicas = ptr.To(int32(2))
+	spec := &workv1alpha2.ResourceBindingSpec{GracefulEvictionTasks: []workv1alpha2.GracefulEvictionTask{serving, elsewhere}}
+	kept := Withdraw(spec, names.EvictionProducerTaint, func(cluster string) bool { return cluster == "m2" })
+	if got, want := describe(spec), "m1:2 | m2 x0"; got != want || len(kept) != 1 {
+		t.Errorf("kept %v, %s; want %s", kept, got, want)
 	}
 }
 
