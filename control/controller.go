@@ -49,7 +49,7 @@ func KindKeyOf(gvk schema.GroupVersionKind, object client.Object) Key {
 }
 
 // Event is one change of one object. Old is nil for an object that is new to the watcher, New is nil for one that is
-// gone. Both are shared and must not be written to.
+// gone; an object that takes the place of another of its name is two events. Both are shared and must not be written to.
 type Event struct {
 	// Cluster is the member cluster the object lives in; empty for the control plane.
 	Cluster string
@@ -64,6 +64,12 @@ func (e Event) Object() client.Object {
 		return e.New
 	}
 	return e.Old
+}
+
+// Replaced tells two objects of one name from two states of one object. A watcher that was away for a while sees a change from the
+// one to the other, which may be of the same generation; drivers tell controllers of a removal and of an addition.
+func Replaced(old, current client.Object) bool {
+	return old != nil && current != nil && old.GetUID() != current.GetUID()
 }
 
 // KeyFunc tells which keys an event wakes. It is pure: the reader is a view of the control plane no older than the

@@ -63,6 +63,7 @@ func NewDriver(config *rest.Config, options ctrl.Options, memberLimits Limits, i
 		plane.cache = created
 		return created, err
 	}
+	var direct client.Client
 	options.NewClient = func(config *rest.Config, clientOptions client.Options) (client.Client, error) {
 		reader := clientOptions.Cache.Reader
 		clientOptions.Cache = nil
@@ -73,8 +74,7 @@ func NewDriver(config *rest.Config, options ctrl.Options, memberLimits Limits, i
 		if clientOptions.HTTPClient, err = rest.HTTPClientFor(single); err != nil {
 			return nil, err
 		}
-		direct, err := client.New(config, clientOptions)
-		if err != nil {
+		if direct, err = client.New(config, clientOptions); err != nil {
 			return nil, err
 		}
 		return &readThrough{Client: direct, cached: reader}, nil
@@ -84,10 +84,10 @@ func NewDriver(config *rest.Config, options ctrl.Options, memberLimits Limits, i
 		return nil, fmt.Errorf("preparing the controller manager for %s: %w", config.Host, err)
 	}
 	driver := &Driver{manager: manager, plane: plane, interpreters: interpreters, indexed: map[indexName]bool{}}
-	driver.members = newMembers(manager, memberLimits, driver.reopen)
+	driver.members = newMembers(manager, direct, memberLimits, driver.reopen)
 	driver.deps = control.Deps{
 		Client:  manager.GetClient(),
-		Live:    manager.GetAPIReader(),
+		Live:    direct,
 		Members: driver.members,
 		Clock:   clock.RealClock{},
 		IDs:     randomIDs{},

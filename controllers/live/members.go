@@ -62,10 +62,10 @@ type members struct {
 	connections map[string]*connection
 }
 
-func newMembers(manager ctrl.Manager, limits Limits, onReplaced func(string)) *members {
+func newMembers(manager ctrl.Manager, secrets client.Reader, limits Limits, onReplaced func(string)) *members {
 	return &members{
 		onReplaced: onReplaced,
-		informers:  manager.GetCache(), clusters: manager.GetClient(), secrets: manager.GetAPIReader(),
+		informers:  manager.GetCache(), clusters: manager.GetClient(), secrets: secrets,
 		scheme: manager.GetScheme(), limits: limits, given: map[string]*rest.Config{}, connections: map[string]*connection{},
 	}
 }
@@ -156,7 +156,11 @@ func (m *members) connect(ctx context.Context, name string) (*connection, error)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if current := m.connections[name]; current != known {
+	switch current := m.connections[name]; {
+	case current == known:
+	case current == nil:
+		return nil, fmt.Errorf("cluster %s was removed meanwhile: %w", name, control.ErrNoMember)
+	default:
 		return current, nil
 	}
 	if m.running == nil {

@@ -87,7 +87,12 @@ func (r *runner) handlerFor(keys control.KeyFunc, reader client.Reader, gvk sche
 			wake(ctx, queue, nil, e.Object)
 		},
 		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[client.Object], queue keyQueue) {
-			wake(ctx, queue, e.ObjectOld, e.ObjectNew)
+			old := e.ObjectOld
+			if control.Replaced(old, e.ObjectNew) {
+				wake(ctx, queue, old, nil)
+				old = nil
+			}
+			wake(ctx, queue, old, e.ObjectNew)
 		},
 		DeleteFunc: func(ctx context.Context, e event.TypedDeleteEvent[client.Object], queue keyQueue) {
 			wake(ctx, queue, e.Object, nil)

@@ -152,6 +152,11 @@ func (s *subscription) events(owner *sources) toolscache.ResourceEventHandler {
 		if event.Object() == nil {
 			return
 		}
+		if control.Replaced(event.Old, event.New) {
+			gone := event
+			gone.New, event.Old = nil, nil
+			owner.enqueue(owner.keys(context.Background(), owner.reader, gone)...)
+		}
 		owner.enqueue(owner.keys(context.Background(), owner.reader, event)...)
 	}
 	return toolscache.ResourceEventHandlerFuncs{
