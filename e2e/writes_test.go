@@ -55,11 +55,12 @@ func TestWritesOfOneDeployment(t *testing.T) {
 	writes, notices := kept.close()
 	writes = withoutClusters(writes)
 	t.Logf("%d writes:\n%s\n%d events:\n%s", len(writes), tally(writes), len(notices), tallyNotices(notices))
-	if len(writes) > mostWrites {
-		t.Errorf("%d writes for one Deployment, more than %d", len(writes), mostWrites)
+	// Each cluster has a Work, at least.
+	if len(writes) < 3 || len(writes) > mostWrites {
+		t.Errorf("%d writes for one Deployment, more than %d or hardly any", len(writes), mostWrites)
 	}
-	if again := repeated(notices); len(again) > 0 {
-		t.Errorf("events that were told before: %+v", again)
+	if again := repeated(notices); len(notices) == 0 || len(again) > 0 {
+		t.Errorf("events that were told before, of %d: %+v", len(notices), again)
 	}
 	if replicas := web.Status.ReadyReplicas; replicas != 6 {
 		t.Errorf("%d replicas are ready of 6", replicas)

@@ -1,6 +1,8 @@
 package rebalance
 
 import (
+	"math"
+
 	corev1 "k8s.io/api/core/v1"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
@@ -11,7 +13,7 @@ import (
 type Balance struct {
 	// Clusters are those that report what they have, in ascending order of name.
 	Clusters []Load `json:"clusters"`
-	// Spread is the distance between the most and the least used of them, as a part from 0 to 1.
+	// Spread is the distance between the most and the least used of them, as a part; 0 where none reports.
 	Spread float64 `json:"spread"`
 
 	// unevenness falls when load moves from a cluster that is used more to one that is used less, whatever their sizes: the mean
@@ -37,7 +39,7 @@ func moreEven(before, after Balance) bool {
 // balanceOf measures the clusters that stay in the fleet.
 func balanceOf(fleet *placement.Snapshot) Balance {
 	balance := Balance{Clusters: []Load{}}
-	least, most := 1.0, 0.0
+	least, most := math.Inf(1), math.Inf(-1)
 	for _, cluster := range fleet.Clusters() {
 		if !cluster.DeletionTimestamp.IsZero() {
 			continue

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -63,9 +64,15 @@ func New(options Options) control.Controller {
 	}
 }
 
-type descheduler struct{ options Options }
+type descheduler struct {
+	options Options
 
-// onBinding begins the rounds with the first binding there is. What has no node at that time waits a round longer.
+	// mu guards last, when the last round was.
+	mu   sync.Mutex
+	last time.Time
+}
+
+// onBinding begins the rounds with the first binding there is; what others ask for waits until a round is due.
 func onBinding(_ context.Context, _ client.Reader, event control.Event) []control.Key {
 	if event.Old != nil || event.New == nil {
 		return nil
@@ -103,10 +110,18 @@ func (d *descheduler) reconcile(ctx context.Context, deps control.Deps, key cont
 
 // round wakes the bindings with a cluster that has fewer ready replicas than it was given.
 func (d *descheduler) round(ctx context.Context, deps control.Deps) (control.Result, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := deps.Clock.Now()
+	// A clock that was set back makes no round wait for longer than the interval.
+	if since := now.Sub(d.last); since >= 0 && since < d.options.Interval {
+		return control.Result{RequeueAfter: d.options.Interval - since}, nil
+	}
 	list := &workv1alpha2.ResourceBindingList{}
 	if err := deps.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return control.Result{}, fmt.Errorf("listing resource bindings: %w", err)
 	}
+	d.last = now
 	result := control.Result{RequeueAfter: d.options.Interval}
 	for i := range list.Items {
 		if bound, _ := binding.Of(&list.Items[i]); concerns(bound) {

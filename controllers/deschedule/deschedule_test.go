@@ -11,6 +11,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	testclock "k8s.io/utils/clock/testing"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
@@ -153,5 +154,17 @@ func TestRounds(t *testing.T) {
 	result := plane.Turn(roundKey)
 	if len(result.Wake) != 1 || result.Wake[0].Name != "short" || result.RequeueAfter != 2*time.Minute {
 		t.Errorf("wakes %v, the next round after %s", result.Wake, result.RequeueAfter)
+	}
+	// Each new binding asks for rounds.
+	clock := plane.Clock.(*testclock.FakePassiveClock)
+	for _, c := range []struct {
+		after time.Duration
+		wakes int
+		again time.Duration
+	}{{0, 0, 2 * time.Minute}, {30 * time.Second, 0, 90 * time.Second}, {90 * time.Second, 1, 2 * time.Minute}, {-time.Hour, 1, 2 * time.Minute}} {
+		clock.SetTime(clock.Now().Add(c.after))
+		if result := plane.Turn(roundKey); len(result.Wake) != c.wakes || result.RequeueAfter != c.again {
+			t.Errorf("%s later: wakes %v, the next round after %s", c.after, result.Wake, result.RequeueAfter)
+		}
 	}
 }

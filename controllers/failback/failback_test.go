@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	testclock "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
@@ -144,6 +145,9 @@ func TestWhatMoves(t *testing.T) {
 		"it failed over by itself": {func(view binding.Binding) {
 			view.Spec.Failover = &policyv1alpha1.FailoverBehavior{Application: &policyv1alpha1.ApplicationFailoverBehavior{PurgeMode: policyv1alpha1.PurgeModeGracefully}}
 		}, []workv1alpha2.TargetCluster{on("m1", 6), on("m2", 6)}, false},
+		"its scheduling is suspended": {func(view binding.Binding) {
+			view.Spec.Suspension = &workv1alpha2.Suspension{Scheduling: ptr.To(true)}
+		}, []workv1alpha2.TargetCluster{on("m1", 6), on("m2", 6)}, false},
 		"something is held": {func(view binding.Binding) {
 			view.Spec.GracefulEvictionTasks = []workv1alpha2.GracefulEvictionTask{{FromCluster: "m4", Reason: "R", Producer: "P"}}
 		}, []workv1alpha2.TargetCluster{on("m1", 6), on("m2", 6)}, false},
@@ -178,6 +182,24 @@ func TestReturnsToItsFirstGroup(t *testing.T) {
 	s.Read(view.Object)
 	if view.Status.SchedulerObservedAffinityName != "" {
 		t.Errorf("the scheduler would go on from group %s", view.Status.SchedulerObservedAffinityName)
+	}
+}
+
+// TestLaterGroupIsNoReturn: the first group has lost its cluster. What uses few clusters, any of which will do, stays where it is.
+func TestLaterGroupIsNoReturn(t *testing.T) {
+	s := newStage(t, nil)
+	s.cluster("m1", 100, metav1.ConditionTrue, time.Hour)
+	s.cluster("m2", 100, metav1.ConditionTrue, time.Hour)
+	group := func(name, cluster string) policyv1alpha1.ClusterAffinityTerm {
+		return policyv1alpha1.ClusterAffinityTerm{AffinityName: name, ClusterAffinity: policyv1alpha1.ClusterAffinity{ClusterNames: []string{cluster}}}
+	}
+	s.workload("web", func(view binding.Binding) {
+		view.Spec.Placement.ReplicaScheduling.ReplicaDivisionPreference = policyv1alpha1.ReplicaDivisionPreferenceAggregated
+		view.Spec.Placement.ClusterAffinities = []policyv1alpha1.ClusterAffinityTerm{group("home", "relabelled"), group("away", "m2")}
+		view.Status.SchedulerObservedAffinityName = "home"
+	}, on("m1", 4))
+	if got := s.asked(); got != "" {
+		t.Errorf("moves %q: %s", got, s.Told)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
@@ -42,23 +43,22 @@ func (i improvement) String() string {
 // must together be off by more than a replica and a half. It must also concern the part of the replicas that the hysteresis
 // asks for. A return to an earlier affinity group pays back in any case: the user put the groups in order.
 //
-// Nothing moves into a cluster that has not been healthy for long enough, and no workload that leaves clusters because of its own
-// health: nobody can tell whether it would be well again where it was not.
+// Nothing moves into a cluster that has not been healthy for long enough, no workload that leaves clusters because of its own
+// health, for nobody can tell whether it would be well again where it was not, and none that the scheduler leaves alone.
 func (m *mover) judge(ctx context.Context, bound binding.Binding, seen *fleet) (better improvement, found bool) {
-	if !eviction.Divided(bound.Spec) || bound.Spec.Failover != nil && bound.Spec.Failover.Application != nil {
+	failover, suspension := bound.Spec.Failover, bound.Spec.Suspension
+	if !eviction.Divided(bound.Spec) || failover != nil && failover.Application != nil || suspension != nil && ptr.Deref(suspension.Scheduling, false) {
 		return improvement{}, false
 	}
 	asking, now := bound.Clone(), metav1.NewTime(seen.now)
 	asking.Spec.RescheduleTriggeredAt = &now
-	grouped := len(bound.Spec.Placement.ClusterAffinities) > 0
-	if grouped {
-		asking.Status.SchedulerObservedAffinityName = ""
-	}
+	// The scheduler would go on from the present affinity group.
+	asking.Status.SchedulerObservedAffinityName = ""
 	decision := m.options.Decide(ctx, asking, seen.snapshot)
 	if decision.Err != nil {
 		return improvement{}, false
 	}
-	better.returns = grouped && decision.Term != bound.Status.SchedulerObservedAffinityName
+	better.returns = earlier(bound.Spec.Placement.ClusterAffinities, decision.Term, bound.Status.SchedulerObservedAffinityName)
 	ideal, divisible := idealOf(bound, &decision)
 	before, after := map[string]int64{}, map[string]int64{}
 	for _, target := range bound.Spec.Clusters {
@@ -85,6 +85,19 @@ func (m *mover) judge(ctx context.Context, bound binding.Binding, seen *fleet) (
 	}
 	pays := divisible && better.gain > float64(better.moved) && float64(better.moved) >= m.options.Hysteresis*float64(bound.Spec.Replicas)
 	return better, better.moved > 0 && (pays || better.returns)
+}
+
+// earlier tells whether an affinity group comes before another, and before one that there is not.
+func earlier(groups []policyv1alpha1.ClusterAffinityTerm, group, other string) bool {
+	for i := range groups {
+		switch groups[i].AffinityName {
+		case other:
+			return false
+		case group:
+			return true
+		}
+	}
+	return false
 }
 
 // distance is a square. The conversion keeps the product from being fused with a sum elsewhere, which would give other last bits.

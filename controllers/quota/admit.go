@@ -3,6 +3,7 @@ package quota
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -60,18 +61,22 @@ func charge(ctx context.Context, plane client.Client, before, after *workv1alpha
 	return nil
 }
 
-// count gives a quota that no controller has looked at yet its use, so that it holds from the moment it is stored.
+// count tells what is used of what no controller has looked at yet, so that a quota holds from the moment it is stored.
 func count(ctx context.Context, plane client.Client, quota *policyv1alpha1.FederatedResourceQuota) error {
+	told, complete := quota.Status.OverallUsed, true
 	for limited := range quota.Spec.Overall {
-		if _, known := quota.Status.OverallUsed[limited]; known {
-			continue
-		}
-		usage, err := usageIn(ctx, plane, quota.Namespace)
-		if err != nil {
-			return err
-		}
-		quota.Status.OverallUsed = admission.QuotaUsed(quota.Spec.Overall, usage)
+		_, known := told[limited]
+		complete = complete && known
+	}
+	if complete {
 		return nil
 	}
+	usage, err := usageIn(ctx, plane, quota.Namespace)
+	if err != nil {
+		return err
+	}
+	// What is told may be more than can be counted: others are charged and not stored yet.
+	quota.Status.OverallUsed = admission.QuotaUsed(quota.Spec.Overall, usage)
+	maps.Copy(quota.Status.OverallUsed, told)
 	return nil
 }

@@ -17,8 +17,8 @@ import (
 
 // uses is the controller that counts what the bindings of a namespace use of its quotas. Admission charges them as bindings
 // are written; this one frees what goes, and mends what admission counted in vain.
-func uses(options Options) control.Controller {
-	counter := &counter{options: options, releases: releases{seen: map[control.Key]charged{}}}
+func uses(options Options, releases *releases) control.Controller {
+	counter := &counter{options: options, releases: releases}
 	return control.Controller{
 		Name: "federatedResourceQuotaEnforcement",
 		Watches: []control.Watch{
@@ -55,7 +55,7 @@ func usageOf(object client.Object) corev1.ResourceList {
 
 type counter struct {
 	options  Options
-	releases releases
+	releases *releases
 }
 
 func (c *counter) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {

@@ -34,9 +34,10 @@ func Defaults() Options { return Options{Period: 5 * time.Minute} }
 // New are the controllers named "federatedResourceQuotaSync", "federatedResourceQuotaStatus" and, where quotas are enforced,
 // "federatedResourceQuotaEnforcement". Their keys are FederatedResourceQuotas.
 func New(options Options) []control.Controller {
-	all := []control.Controller{assignments(options), statuses(options)}
+	releases := &releases{seen: map[control.Key]charged{}}
+	all := []control.Controller{assignments(options), statuses(options, releases)}
 	if options.Enforced {
-		all = append(all, uses(options))
+		all = append(all, uses(options, releases))
 	}
 	return all
 }

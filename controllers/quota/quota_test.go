@@ -368,6 +368,37 @@ func TestChargeOutlastsRecount(t *testing.T) {
 	s.must(s.plane.Create(t.Context(), late))
 }
 
+// TestRoomComesBackWhileMembersReport: what members tell of their parts is written to the same object, and charges nothing.
+func TestRoomComesBackWhileMembersReport(t *testing.T) {
+	s := newStage(t, true, "m1")
+	s.must(s.plane.Create(t.Context(), budget("cpu=9", "m1 cpu=9")))
+	s.must(s.plane.Create(t.Context(), bound("web", "cpu=1", 3)))
+	s.pass(time.Second)
+	s.must(s.plane.Delete(t.Context(), bound("web", "", 0)))
+	for used := range 6 {
+		s.reports("m1", fmt.Sprintf(`{"used":{"cpu":"%d"}}`, used))
+	}
+	if got, want := s.status(), "cpu=9 | cpu=0 | m1  cpu=5"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// TestChargeOutlastsAnotherLimit: a binding is charged and not stored yet while the quota comes to limit something else.
+func TestChargeOutlastsAnotherLimit(t *testing.T) {
+	s := newStage(t, true)
+	s.must(s.plane.Create(t.Context(), budget("cpu=9")))
+	s.pass(time.Second)
+	s.must(quota.Admit(t.Context(), s.plane, nil, bound("web", "cpu=1", 3), false))
+	found := budget("")
+	s.read(found)
+	found.Spec.Overall = amounts("cpu=9 memory=9Gi")
+	s.must(s.plane.Update(t.Context(), found))
+	s.must(s.plane.Create(t.Context(), bound("other", "cpu=1 memory=1Gi", 1)))
+	if got, want := s.status(), "cpu=9 | cpu=4 memory=1Gi"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 // TestAdmitSharesQuotas: others charge the same quotas meanwhile, which charges none twice, and a dry run charges none.
 func TestAdmitSharesQuotas(t *testing.T) {
 	s := newStage(t, false)

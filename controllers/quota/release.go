@@ -55,6 +55,15 @@ func (r *releases) due(now time.Time, quota *policyv1alpha1.FederatedResourceQuo
 	return counted, 0
 }
 
+// follow takes a version that one's own write made of another for it: it charges nothing.
+func (r *releases) follow(key control.Key, from, to string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if seen, known := r.seen[key]; known && seen.version == from {
+		r.seen[key] = charged{to, seen.at}
+	}
+}
+
 // forget drops a quota that is gone.
 func (r *releases) forget(key control.Key) {
 	r.mu.Lock()

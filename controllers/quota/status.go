@@ -18,8 +18,8 @@ import (
 )
 
 // statuses is the controller that collects what members report of their parts.
-func statuses(options Options) control.Controller {
-	collector := &collector{enforced: options.Enforced}
+func statuses(options Options, releases *releases) control.Controller {
+	collector := &collector{enforced: options.Enforced, releases: releases}
 	return control.Controller{
 		Name: "federatedResourceQuotaStatus",
 		Watches: []control.Watch{
@@ -47,6 +47,8 @@ func onReport(_ context.Context, _ client.Reader, event control.Event) []control
 type collector struct {
 	// enforced leaves overallUsed to the controller that counts bindings.
 	enforced bool
+	// releases would take what the collector writes for charges.
+	releases *releases
 }
 
 func (c *collector) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
@@ -69,7 +71,9 @@ func (c *collector) reconcile(ctx context.Context, deps control.Deps, key contro
 		if !c.enforced {
 			changed.Status.OverallUsed = sum(quota.Spec.Overall, parts)
 		}
-		written, err = writeStatus(ctx, deps, quota, changed)
+		if written, err = writeStatus(ctx, deps, quota, changed); written {
+			c.releases.follow(key, quota.ResourceVersion, changed.ResourceVersion)
+		}
 	}
 	switch {
 	case err != nil && !control.Stale(err):

@@ -101,6 +101,11 @@ func TestLook(t *testing.T) {
 		},
 		"without a place at all": {[]func(binding.Binding){in("m1"), task("drain"), answered("0/1 clusters")}, "web 2 Stuck: 0/1 clusters"},
 		"held":                   {[]func(binding.Binding){in("m2"), task("drain")}, "web 2 Moving: m2 has 0 of 2 replicas ready"},
+		"held, of a kind that counts no replicas": {[]func(binding.Binding){in("m2"), task("drain"), func(b binding.Binding) {
+			b.Status.AggregatedStatus = []workv1alpha2.AggregatedStatusItem{{
+				ClusterName: "m2", Health: workv1alpha2.ResourceHealthy, Status: &runtime.RawExtension{Raw: []byte(`{"active":2}`)},
+			}}
+		}}, "web 2 Moving"},
 		"held by another move": {
 			[]func(binding.Binding){in("m1", "m2"), task(names.EvictionProducerScheduler)},
 			"web 2 Queued: another move of it is under way: m1 has 0 of 2 replicas ready, m2 has 0 of 2 replicas ready",

@@ -115,12 +115,17 @@ func awaitsRoom(bound binding.Binding) (State, string) {
 	return Stuck, why
 }
 
-// lacking names the targets that are not ready, empty when all report that they are.
+// lacking names the targets that are not ready, empty when all report that they are. Where a kind counts no replicas, healthy is ready.
 func lacking(bound binding.Binding) string {
-	ready := eviction.Ready(bound.Status.AggregatedStatus)
+	copies := bound.Status.AggregatedStatus
+	ready := eviction.Ready(copies)
 	var waits []string
 	for _, target := range bound.Spec.Clusters {
-		if has := ready[target.Name]; target.Replicas > 0 && has < target.Replicas {
+		has, counted := ready[target.Name]
+		well := !counted && slices.ContainsFunc(copies, func(item workv1alpha2.AggregatedStatusItem) bool {
+			return item.ClusterName == target.Name && item.Health == workv1alpha2.ResourceHealthy
+		})
+		if !well && target.Replicas > 0 && has < target.Replicas {
 			waits = append(waits, fmt.Sprintf("%s has %d of %d replicas ready", target.Name, has, target.Replicas))
 		}
 	}

@@ -45,8 +45,11 @@ func (w *World) impersonatedIn(cluster *clusterv1alpha1.Cluster) error {
 			continue
 		}
 		carried, err := workload.Manifests(work)
-		if err != nil || len(carried) != 1 {
-			return fmt.Errorf("the Work for the %s of the impersonator carries %d manifests, %w", gvk.Kind, len(carried), err)
+		if err != nil {
+			return fmt.Errorf("reading the Work for the %s of the impersonator: %w", gvk.Kind, err)
+		}
+		if len(carried) != 1 {
+			return fmt.Errorf("the Work for the %s of the impersonator carries %d manifests", gvk.Kind, len(carried))
 		}
 		manifests[gvk.Kind] = carried[0]
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"reflect"
 	"regexp"
 	"slices"
@@ -276,9 +277,7 @@ func (p *problems) settings(s *Scenario) {
 	p.latency("settings.api.serviceTime", s.Settings.API.ServiceTime)
 	p.latency("settings.members.startup", s.Settings.Members.Startup)
 	p.latency("settings.members.api.serviceTime", s.Settings.Members.API.ServiceTime)
-	p.pick("settings.rebalance.surge", &s.Settings.Rebalance.Surge)
-	p.part("settings.rebalance.hysteresis", &s.Settings.Rebalance.Hysteresis)
-	p.part("settings.rebalance.atOnce", &s.Settings.Rebalance.AtOnce)
+	p.moves(&s.Settings)
 	eviction := &s.Settings.Eviction
 	p.part("settings.eviction.unhealthyThreshold", &eviction.UnhealthyThreshold)
 	p.part("settings.eviction.stopThreshold", &eviction.StopThreshold)
@@ -292,6 +291,27 @@ func (p *problems) settings(s *Scenario) {
 		if _, err := controlplane.Choose(known, s.Settings.Controllers); err != nil {
 			p.add("settings.controllers", "write *, NAME or -NAME", "%v", err)
 		}
+	}
+}
+
+// moves checks how replicas move between clusters that are well.
+func (p *problems) moves(s *Settings) {
+	surge := &s.Rebalance.Surge
+	if p.pick("settings.rebalance.surge", surge); !surge.empty() && surge.err == nil && surge.Unit == Plain && (surge.Value < 1 || surge.Value != math.Trunc(surge.Value)) {
+		p.add("settings.rebalance.surge", "write a number such as 2, or a part such as 25%", "%s is no number of replicas from 1 on", surge.text)
+	}
+	p.part("settings.rebalance.hysteresis", &s.Rebalance.Hysteresis)
+	p.part("settings.rebalance.atOnce", &s.Rebalance.AtOnce)
+	p.interval("settings.rebalance.interval", &s.Rebalance.Interval)
+	if s.Descheduler != nil {
+		p.interval("settings.descheduler.interval", &s.Descheduler.Interval)
+	}
+}
+
+// interval is the time between two looks: at none there is no second one.
+func (p *problems) interval(field string, interval *Duration) {
+	if !interval.empty() && interval.err == nil && interval.Duration == 0 {
+		p.add(field, durationFix, "%s is no interval", interval.text)
 	}
 }
 
