@@ -11,7 +11,6 @@ import (
 	"context"
 	"encoding/json"
 	"reflect"
-	"slices"
 	"strings"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
@@ -59,7 +58,7 @@ func Object(ctx context.Context, writer client.Client, read client.Object, field
 	if err != nil {
 		return err
 	}
-	if err := writer.Patch(ctx, answer, patch, trusted); err != nil {
+	if err := writer.Patch(ctx, answer, patch, trusted, Unread{}); err != nil {
 		return err
 	}
 	adopt(read, answer)
@@ -72,7 +71,7 @@ func Status(ctx context.Context, writer client.Client, read client.Object, field
 	if err != nil {
 		return err
 	}
-	if err := writer.Status().Patch(ctx, answer, patch, trusted); err != nil {
+	if err := writer.Status().Patch(ctx, answer, patch, trusted, Unread{}); err != nil {
 		return err
 	}
 	adopt(read, answer)
@@ -173,7 +172,10 @@ func mergeable(was, value any) any {
 // wireName is what a field is called in JSON, and whether it is left out when it is empty.
 func wireName(field reflect.StructField) (name string, omits bool) {
 	name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
-	return name, slices.Contains(strings.Split(options, ","), "omitempty")
+	for option := range strings.SplitSeq(options, ",") {
+		omits = omits || option == "omitempty"
+	}
+	return name, omits
 }
 
 // empty is what encoding/json means by it.

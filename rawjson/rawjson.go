@@ -43,6 +43,41 @@ func Integers(data []byte, each func(name []byte, value int64)) bool {
 	}
 }
 
+// Members tells the members of a canonical object, in order, until one is refused. It reports false then, and for anything but a
+// canonical object, of which it may have told some.
+func Members(data []byte, each func(name, value []byte) bool) bool {
+	if len(data) < 2 || data[0] != '{' {
+		return false
+	}
+	if data[1] == '}' {
+		return len(data) == 2
+	}
+	var last []byte
+	for rest := data[1:]; ; rest = rest[1:] {
+		name, after, ok := plainText(rest)
+		if !ok || last != nil && bytes.Compare(last, name) >= 0 || len(after) == 0 || after[0] != ':' {
+			return false
+		}
+		last = name
+		if rest, ok = sortedValue(after[1:], 1); !ok || len(rest) == 0 || !each(name, after[1:len(after)-len(rest)]) {
+			return false
+		}
+		switch rest[0] {
+		case ',':
+		case '}':
+			return len(rest) == 1
+		default:
+			return false
+		}
+	}
+}
+
+// Text is the content of a canonical string.
+func Text(data []byte) (text string, ok bool) {
+	content, rest, ok := plainText(data)
+	return string(content), ok && len(rest) == 0
+}
+
 func plainInteger(data []byte) bool {
 	if len(data) == 0 || string(data) == "0" {
 		return len(data) > 0

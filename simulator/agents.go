@@ -24,9 +24,12 @@ import (
 type agent struct {
 	fleet   *Fleet
 	cluster *cluster
+	// space is where the Works of the cluster are.
+	space string
 	// controllers makes those of a new process.
 	controllers func() []control.Controller
-	runners     []*runner
+	// runners are replaced as a whole, for the end of a process may come while they are told of something.
+	runners []*runner
 	// kinds are those of the control plane that the controllers watch.
 	kinds  map[schema.GroupVersionKind]bool
 	member control.Member
@@ -55,7 +58,7 @@ func (f *Fleet) Register(ctx context.Context, name string, controllers func() []
 	if c.agent != nil {
 		c.agent.end()
 	}
-	c.agent = &agent{fleet: f, cluster: c, controllers: controllers, stopped: true}
+	c.agent = &agent{fleet: f, cluster: c, space: names.ExecutionSpace(name), controllers: controllers, stopped: true}
 	return f.StartAgent(name)
 }
 
@@ -103,13 +106,17 @@ func (a *agent) start() error {
 		return nil
 	}
 	a.kinds = map[schema.GroupVersionKind]bool{}
-	a.member = a.fleet.memberBy(&cached{cluster: a.cluster, view: control.Managed, agent: a}, a.cluster.down)
-	through := door{a.fleet, a.fleet.plane, a.uplink}
-	plane := gate(a.fleet.plane.store.Client(), through.request, through.listed)
+	a.member = a.fleet.memberBy(&cached{cluster: a.cluster, changes: &a.fleet.coverages, view: control.Managed, agent: a}, a.cluster.down)
+	plane := a.fleet.plane
+	through := door{a.fleet, plane, a.uplink}
+	gated := gate(plane.store.Client(), through.request, through.listed)
 	for _, value := range a.controllers() {
 		r := newRunner(a.fleet, value, control.Deps{
-			Client: &cached{Client: plane, cluster: a.fleet.plane, agent: a, covers: func(kind schema.GroupVersionKind) bool { return a.kinds[kind] }},
-			Live:   plane, Members: a, Clock: a.cluster.clock, Events: discard{}, IDs: a.fleet.ids, Interpreter: standard.New(a.cluster.clock),
+			Client: &cached{
+				Client: gated, cluster: plane, agent: a, changes: &a.fleet.coverages,
+				covers: func(kind schema.GroupVersionKind) bool { return a.kinds[kind] },
+			},
+			Live: gated, Members: a, Clock: a.cluster.clock, Events: discard{}, IDs: a.fleet.ids, Interpreter: standard.New(a.cluster.clock),
 		})
 		r.agent = a
 		a.runners = append(a.runners, r)
@@ -122,7 +129,7 @@ func (a *agent) start() error {
 			return fmt.Errorf("agent of cluster %s: controller %s: %w", a.cluster.spec.Name, r.value.Name, err)
 		}
 	}
-	a.fleet.plane.outside.add(a, a.onPlane)
+	plane.outside.watchers = append(plane.outside.watchers, watcher{a, a.onPlane, a})
 	a.cluster.inside.add(a, a.onMember)
 	return nil
 }
@@ -158,7 +165,7 @@ func (a *agent) sees(kind schema.GroupVersionKind, name types.NamespacedName) bo
 	case clusterv1alpha1.ResourceKindCluster:
 		return name.Name == a.cluster.spec.Name
 	case "Work":
-		return name.Namespace == names.ExecutionSpace(a.cluster.spec.Name)
+		return name.Namespace == a.space
 	}
 	return true
 }
@@ -174,18 +181,18 @@ func (a *agent) sight(c *cluster) uint64 {
 	return c.outside.seen
 }
 
-// onPlane is told of every change in the control plane that gets through.
+// onPlane is told of every change in the control plane that the agent sees, and that gets through.
 func (a *agent) onPlane(event store.Event) {
-	if a.cut || !a.sees(event.GVK, event.Key) {
+	if a.cut {
 		return
 	}
-	for _, r := range slices.Clone(a.runners) {
+	for _, r := range a.runners {
 		r.onPlane(event)
 	}
 }
 
 func (a *agent) onMember(event store.Event) {
-	for _, r := range slices.Clone(a.runners) {
+	for _, r := range a.runners {
 		r.onSource(a.cluster.spec.Name, event)
 	}
 }
@@ -235,7 +242,9 @@ func (a *agent) reconnect() {
 	missed = slices.DeleteFunc(missed, func(event store.Event) bool { return event.Revision > plane.outside.seen })
 	a.reach()
 	for _, event := range store.Relist(missed) {
-		a.onPlane(event)
+		if a.sees(event.GVK, event.Key) {
+			a.onPlane(event)
+		}
 	}
 }
 

@@ -68,15 +68,19 @@ type feed struct {
 type watcher struct {
 	owner any
 	tell  func(store.Event)
+	// agent is who is told of what it sees alone; nil for those who see all. To ask here costs least where there are many.
+	agent *agent
 }
 
 func (f *feed) add(owner any, tell func(store.Event)) {
-	f.watchers = append(f.watchers, watcher{owner, tell})
+	f.watchers = append(f.watchers, watcher{owner: owner, tell: tell})
 }
 
 func (f *feed) tell(event store.Event) {
 	for _, w := range f.watchers {
-		w.tell(event)
+		if w.agent == nil || w.agent.sees(event.GVK, event.Key) {
+			w.tell(event)
+		}
 	}
 }
 

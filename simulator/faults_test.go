@@ -2,6 +2,8 @@ package simulator
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -87,5 +89,41 @@ func TestDisturbClocks(t *testing.T) {
 	ok(t, of(t, f, "m1").Create(t.Context(), made))
 	if !made.CreationTimestamp.Time.Equal(f.Now().Truncate(time.Second)) {
 		t.Errorf("a mended clock marks %s at %s", made.CreationTimestamp, f.Now())
+	}
+}
+
+// TestBrokenWatchTellsReplacements: a watcher that was away while an object was made anew hears that the old one is gone and that there
+// is another, through a watch and through a source.
+func TestBrokenWatchTellsReplacements(t *testing.T) {
+	f, err := New(t.Context(), Options{Start: start, Seed: 1, Checked: true})
+	ok(t, err)
+	var heard []string
+	hear := func(by string) control.KeyFunc {
+		return func(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+			heard = append(heard, fmt.Sprintf("%s: old %t, new %t", by, event.Old != nil, event.New != nil))
+			return []control.Key{control.KeyOf(event.Object())}
+		}
+	}
+	ok(t, f.Run(control.Controller{
+		Name: "watching", Watches: []control.Watch{{Object: &corev1.ConfigMap{}, Keys: hear("watch")}}, SourceKeys: hear("source"),
+		Reconcile: func(context.Context, control.Deps, control.Key) (control.Result, error) {
+			return control.Result{Sources: []control.Source{{GVK: corev1.SchemeGroupVersion.WithKind("Secret")}}}, nil
+		},
+	}))
+	plane := of(t, f, fleet.ControlPlaneName)
+	ok(t, plane.Create(t.Context(), configMap("a", nil)))
+	ok(t, plane.Create(t.Context(), secret("b")))
+	run(t, f, time.Minute)
+	heard = nil
+	ok(t, f.Disturb(fleet.ControlPlaneName, DropWatch, Disturbance{Rate: 1}))
+	ok(t, plane.Delete(t.Context(), configMap("a", nil)))
+	ok(t, plane.Delete(t.Context(), secret("b")))
+	ok(t, plane.Create(t.Context(), configMap("a", nil)))
+	ok(t, plane.Create(t.Context(), secret("b")))
+	run(t, f, 2*time.Minute)
+	slices.Sort(heard)
+	want := []string{"source: old false, new true", "source: old true, new false", "watch: old false, new true", "watch: old true, new false"}
+	if !slices.Equal(heard, want) {
+		t.Errorf("heard %q", heard)
 	}
 }

@@ -78,6 +78,8 @@ type Fleet struct {
 	covered map[schema.GroupVersionKind]bool
 	// opens counts the controllers that have a source open.
 	opens map[control.Source]int
+	// coverages counts the changes of both.
+	coverages uint64
 	// shared are the parts of objects that are equal in several clusters.
 	shared *store.Shared
 
@@ -130,7 +132,7 @@ func (f *Fleet) Run(controllers ...control.Controller) error {
 		})
 		through := door{f, f.plane, f.plane.down}
 		plane := gate(f.plane.store.Client(), through.request, through.listed)
-		added.deps.Client, added.deps.Live = &cached{Client: plane, cluster: f.plane, covers: f.watched}, plane
+		added.deps.Client, added.deps.Live = &cached{Client: plane, cluster: f.plane, covers: f.watched, changes: &f.coverages}, plane
 		f.runners = append(f.runners, added)
 		f.cover()
 		if err := added.catchUpWatches(); err != nil {
@@ -169,6 +171,7 @@ func (f *Fleet) Stop(chosen func(controller string) bool) {
 
 // cover notes which kinds of the control plane controllers watch always.
 func (f *Fleet) cover() {
+	f.coverages++
 	f.covered = map[schema.GroupVersionKind]bool{}
 	for _, r := range f.runners {
 		for _, gvk := range r.kinds {

@@ -9,13 +9,19 @@ import "time"
 
 // Loop is the heap of events and the clock they set. It implements clock.PassiveClock.
 type Loop struct {
+	start    time.Time
 	now      time.Time
+	passed   time.Duration
 	sequence uint64
 	events   eventHeap
+	// soon are the events planned for the time of their planning, of which most are: they come in order by themselves. Those
+	// before next have run.
+	soon []event
+	next int
 }
 
 // NewLoop starts at the given time with nothing to do.
-func NewLoop(start time.Time) *Loop { return &Loop{now: start} }
+func NewLoop(start time.Time) *Loop { return &Loop{start: start, now: start} }
 
 // Now is the virtual time.
 func (l *Loop) Now() time.Time { return l.now }
@@ -26,18 +32,42 @@ func (l *Loop) Since(then time.Time) time.Duration { return l.now.Sub(then) }
 // After plans an event; events planned for the same time run in the order of planning.
 func (l *Loop) After(delay time.Duration, run func()) {
 	l.sequence++
-	l.events.push(event{at: l.now.Add(max(delay, 0)), sequence: l.sequence, run: run})
+	planned := event{at: l.passed + max(delay, 0), sequence: l.sequence, run: run}
+	if delay <= 0 {
+		l.soon = append(l.soon, planned)
+		return
+	}
+	l.events.push(planned)
 }
 
 // Step runs the next event, unless it lies after the limit. It reports whether one ran.
 func (l *Loop) Step(limit time.Time) bool {
-	if len(l.events) == 0 || l.events[0].at.After(limit) {
+	last := limit.Sub(l.start)
+	var due event
+	switch {
+	case l.next < len(l.soon) && (len(l.events) == 0 || l.soon[l.next].before(l.events[0])):
+		if l.soon[l.next].at > last {
+			return false
+		}
+		due, l.soon[l.next] = l.soon[l.next], event{}
+		if l.next++; l.next == len(l.soon) {
+			l.soon, l.next = l.soon[:0], 0
+		}
+	case len(l.events) == 0 || l.events[0].at > last:
 		return false
+	default:
+		due = l.events.pop()
 	}
-	next := l.events.pop()
-	l.now = next.at
-	next.run()
+	l.to(due.at)
+	due.run()
 	return true
+}
+
+// to sets the clock.
+func (l *Loop) to(passed time.Duration) {
+	if passed != l.passed {
+		l.passed, l.now = passed, l.start.Add(passed)
+	}
 }
 
 // RunUntil runs every event up to a time, and leaves the clock there.
@@ -45,12 +75,13 @@ func (l *Loop) RunUntil(limit time.Time) {
 	for l.Step(limit) {
 	}
 	if l.now.Before(limit) {
-		l.now = limit
+		l.to(limit.Sub(l.start))
 	}
 }
 
+// event is planned for a time since the start.
 type event struct {
-	at       time.Time
+	at       time.Duration
 	sequence uint64
 	run      func()
 }
@@ -60,8 +91,8 @@ type event struct {
 type eventHeap []event
 
 func (e event) before(other event) bool {
-	if !e.at.Equal(other.at) {
-		return e.at.Before(other.at)
+	if e.at != other.at {
+		return e.at < other.at
 	}
 	return e.sequence < other.sequence
 }

@@ -45,7 +45,7 @@ func (f *Fleet) Member(_ context.Context, name string) (control.Member, error) {
 
 // connection is how controllers of the control plane reach a member.
 func (f *Fleet) connection(to *cluster) control.Member {
-	return f.memberBy(&cached{cluster: to, view: control.Managed}, to.unreachable)
+	return f.memberBy(&cached{cluster: to, view: control.Managed, changes: &f.coverages}, to.unreachable)
 }
 
 // memberBy reaches a member through a client, unless it is closed.

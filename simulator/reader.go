@@ -3,6 +3,7 @@ package simulator
 import (
 	"context"
 	"reflect"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -21,11 +22,21 @@ import (
 type cached struct {
 	client.Client
 	cluster *cluster
-	// covers tells the kinds that are watched.
-	covers func(schema.GroupVersionKind) bool
-	view   control.View
+	// covers tells the kinds that are watched. The fleet counts the changes of that; known are those that were asked about since the
+	// last one, which was numbered asked.
+	covers  func(schema.GroupVersionKind) bool
+	changes *uint64
+	asked   uint64
+	known   []coverage
+	view    control.View
 	// agent is whose client it is; nil for the control plane's.
 	agent *agent
+}
+
+// coverage says whether a kind, or that of the items of a list, is watched.
+type coverage struct {
+	gvk     schema.GroupVersionKind
+	covered bool
 }
 
 // seen is the revision of the last delivery.
@@ -77,11 +88,19 @@ func (c *cached) watches(object runtime.Object) bool {
 	if err != nil {
 		return false
 	}
-	const suffix = "List"
-	if n := len(gvk.Kind) - len(suffix); n > 0 && gvk.Kind[n:] == suffix {
-		gvk.Kind = gvk.Kind[:n]
+	if c.asked != *c.changes {
+		c.asked, c.known = *c.changes, c.known[:0]
 	}
-	return c.covers(gvk)
+	for i := range c.known {
+		if c.known[i].gvk == gvk {
+			return c.known[i].covered
+		}
+	}
+	item := gvk
+	item.Kind = strings.TrimSuffix(gvk.Kind, "List")
+	answer := coverage{gvk, c.covers(item)}
+	c.known = append(c.known, answer)
+	return answer.covered
 }
 
 // detach replaces what was read, which is shared with the store, by a copy.

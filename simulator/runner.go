@@ -43,8 +43,8 @@ type runner struct {
 	backlog []*keyState
 
 	open map[control.Source]int
-	// seen are the views of the kinds in open sources.
-	seen map[clusterKind][]control.View
+	// seen are the open sources by cluster.
+	seen map[string][]control.Source
 
 	// agent is whose runner it is; nil for those of the control plane.
 	agent *agent
@@ -65,16 +65,10 @@ type keyState struct {
 	held        []control.Source
 }
 
-// clusterKind is a kind in a cluster, "" for the control plane.
-type clusterKind struct {
-	cluster string
-	gvk     schema.GroupVersionKind
-}
-
 func newRunner(f *Fleet, value control.Controller, deps control.Deps) *runner {
 	r := &runner{
 		fleet: f, value: value, deps: deps,
-		keys: map[control.Key]*keyState{}, open: map[control.Source]int{}, seen: map[clusterKind][]control.View{},
+		keys: map[control.Key]*keyState{}, open: map[control.Source]int{}, seen: map[string][]control.Source{},
 	}
 	for _, watched := range value.Watches {
 		r.kinds = append(r.kinds, f.kindOf(watched.Object))
@@ -285,9 +279,9 @@ func (r *runner) hold(of *keyState, wanted []control.Source) error {
 			if err := r.catchUp(source); err != nil {
 				return err
 			}
-			kind := clusterKind{source.Cluster, source.GVK}
-			r.seen[kind] = append(r.seen[kind], source.View)
+			r.seen[source.Cluster] = append(r.seen[source.Cluster], source)
 			r.fleet.opens[source]++
+			r.fleet.coverages++
 		}
 		r.open[source]++
 		before = append(slices.Clip(before), source)
@@ -301,8 +295,8 @@ func (r *runner) hold(of *keyState, wanted []control.Source) error {
 		if r.open[source]--; r.open[source] == 0 {
 			delete(r.open, source)
 			r.fleet.opens[source]--
-			kind := clusterKind{source.Cluster, source.GVK}
-			r.seen[kind] = slices.DeleteFunc(r.seen[kind], func(view control.View) bool { return view == source.View })
+			r.fleet.coverages++
+			r.seen[source.Cluster] = slices.DeleteFunc(r.seen[source.Cluster], func(open control.Source) bool { return open == source })
 		}
 	}
 	return nil
@@ -362,6 +356,11 @@ func (r *runner) catchUpWatches() error {
 
 // watched shows a change to the interpreter and then wakes keys for it.
 func (r *runner) watched(by control.Watch, event control.Event) {
+	if control.Replaced(event.Old, event.New) {
+		gone := event
+		gone.New, event.Old = nil, nil
+		r.watched(by, gone)
+	}
 	if observer, ok := r.deps.Interpreter.(interpreter.Observer); ok {
 		observer.Observe(event.Old, event.New)
 	}
@@ -381,13 +380,19 @@ func (r *runner) onPlane(event store.Event) {
 
 // onSource is told of every change in a cluster the control plane can see.
 func (r *runner) onSource(cluster string, event store.Event) {
-	for _, view := range r.seen[clusterKind{cluster, event.GVK}] {
-		old, current := versions(event, event.Old, event.Object)
-		r.show(control.Source{Cluster: cluster, GVK: event.GVK, View: view}, old, current)
+	for _, source := range r.seen[cluster] {
+		if source.GVK == event.GVK {
+			old, current := versions(event, event.Old, event.Object)
+			r.show(source, old, current)
+		}
 	}
 }
 
 func (r *runner) show(source control.Source, old, current client.Object) {
+	if control.Replaced(old, current) {
+		r.show(source, old, nil)
+		old = nil
+	}
 	old, current = visible(source.View, old), visible(source.View, current)
 	if old == nil && current == nil {
 		return

@@ -168,6 +168,11 @@ func (s *server) lag(now time.Time) (lag time.Duration, broken bool, told []func
 	return lag, broken, told
 }
 
+// Unanswered is how long it is until the last write in the control plane so far is answered, and watchers learn of it.
+func (f *Fleet) Unanswered() time.Duration {
+	return max(f.plane.server.answered.Sub(f.loop.Now()), 0)
+}
+
 // door is how the controllers of a fleet come to the API server of a cluster, unless it is closed.
 type door struct {
 	fleet  *Fleet

@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -18,6 +19,7 @@ import (
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/fieldpatch"
 )
 
 // Plan says which Work shall carry a manifest to a cluster.
@@ -60,7 +62,7 @@ func Write(ctx context.Context, deps control.Deps, plan Plan) (written bool, err
 		return false, fmt.Errorf("rendering %s for cluster %s: %w", Describe(plan.Template), plan.Cluster, err)
 	}
 	if missing {
-		if err := deps.Client.Create(ctx, desired); err != nil {
+		if err := deps.Client.Create(ctx, desired, fieldpatch.Unread{}); err != nil {
 			return false, fmt.Errorf("creating Work %s/%s: %w", desired.Namespace, desired.Name, err)
 		}
 		return true, nil
@@ -80,7 +82,7 @@ func update(ctx context.Context, deps control.Deps, current, desired *workv1alph
 	changed := current.DeepCopy()
 	changed.Labels, changed.Annotations, changed.OwnerReferences, changed.Spec = labels, annotations, desired.OwnerReferences, desired.Spec
 	controllerutil.AddFinalizer(changed, names.FinalizerExecution)
-	if err := deps.Client.Update(ctx, changed); err != nil {
+	if err := deps.Client.Update(ctx, changed, fieldpatch.Unread{}); err != nil {
 		return false, fmt.Errorf("updating Work %s/%s: %w", changed.Namespace, changed.Name, err)
 	}
 	return true, nil
@@ -130,16 +132,20 @@ func (p Plan) fill(work *workv1alpha1.Work, id string) error {
 	return nil
 }
 
-// mayChange is a copy of a manifest, without what no manifest carries.
+// mayChange is a manifest that admission and the marks of the control plane may change, without what no manifest carries. What they
+// leave alone is shared.
 func mayChange(manifest *unstructured.Unstructured) *unstructured.Unstructured {
-	whole := maps.Clone(manifest.Object)
-	delete(whole, "status")
-	if metadata, ok := whole["metadata"].(map[string]any); ok {
+	frame := &unstructured.Unstructured{Object: maps.Clone(manifest.Object)}
+	delete(frame.Object, "status")
+	if metadata, ok := frame.Object["metadata"].(map[string]any); ok {
 		metadata = maps.Clone(metadata)
 		delete(metadata, "managedFields")
-		whole["metadata"] = metadata
+		frame.Object["metadata"] = runtime.DeepCopyJSONValue(metadata)
 	}
-	return (&unstructured.Unstructured{Object: whole}).DeepCopy()
+	if admission.CleansBelow(frame.GroupVersionKind()) {
+		return frame.DeepCopy()
+	}
+	return frame
 }
 
 // conflictResolution is what the template says, when it says something valid, and else what its policy says.

@@ -18,14 +18,20 @@ import (
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/policy"
+	"github.com/seatrial/seatrial/rawjson"
 )
 
 // Manifests decodes what a Work carries, in order.
 func Manifests(work *workv1alpha1.Work) ([]*unstructured.Unstructured, error) {
 	decoded := make([]*unstructured.Unstructured, 0, len(work.Spec.Workload.Manifests))
 	for i := range work.Spec.Workload.Manifests {
+		raw := work.Spec.Workload.Manifests[i].Raw
+		if object, ok := plain(raw); ok {
+			decoded = append(decoded, object)
+			continue
+		}
 		object := &unstructured.Unstructured{}
-		if err := object.UnmarshalJSON(work.Spec.Workload.Manifests[i].Raw); err != nil {
+		if err := object.UnmarshalJSON(raw); err != nil {
 			return nil, fmt.Errorf("manifest %d of Work %s/%s: %w", i, work.Namespace, work.Name, err)
 		}
 		decoded = append(decoded, object)
@@ -33,17 +39,25 @@ func Manifests(work *workv1alpha1.Work) ([]*unstructured.Unstructured, error) {
 	return decoded, nil
 }
 
+// plain decodes a manifest as API servers keep them; ok is false for others.
+func plain(raw []byte) (object *unstructured.Unstructured, ok bool) {
+	tree, _ := rawjson.Decode(raw)
+	content, _ := tree.(map[string]any)
+	object = &unstructured.Unstructured{Object: content}
+	return object, content != nil && object.GetKind() != "" && !object.IsList()
+}
+
 // Identities are the manifests of a Work with nothing but their kinds, names and namespaces. Where that is enough, it spares
 // their content being decoded.
 func Identities(work *workv1alpha1.Work) ([]*unstructured.Unstructured, error) {
 	decoded := make([]*unstructured.Unstructured, 0, len(work.Spec.Workload.Manifests))
 	for i := range work.Spec.Workload.Manifests {
-		var head struct {
-			metav1.TypeMeta `json:",inline"`
-			Metadata        struct{ Name, Namespace string }
-		}
-		if err := json.Unmarshal(work.Spec.Workload.Manifests[i].Raw, &head); err != nil {
-			return nil, fmt.Errorf("manifest %d of Work %s/%s: %w", i, work.Namespace, work.Name, err)
+		head := identity{}
+		if raw := work.Spec.Workload.Manifests[i].Raw; !head.skim(raw) {
+			head = identity{}
+			if err := json.Unmarshal(raw, &head); err != nil {
+				return nil, fmt.Errorf("manifest %d of Work %s/%s: %w", i, work.Namespace, work.Name, err)
+			}
 		}
 		object := &unstructured.Unstructured{}
 		object.SetAPIVersion(head.APIVersion)
@@ -53,6 +67,41 @@ func Identities(work *workv1alpha1.Work) ([]*unstructured.Unstructured, error) {
 		decoded = append(decoded, object)
 	}
 	return decoded, nil
+}
+
+// identity is what Identities reads of a manifest.
+type identity struct {
+	metav1.TypeMeta `json:",inline"`
+	Metadata        struct{ Name, Namespace string }
+}
+
+// skim reads the identity of a manifest as API servers keep them, without decoding it. It reports false for others.
+func (i *identity) skim(manifest []byte) bool {
+	var metadata []byte
+	plain := rawjson.Members(manifest, func(name, value []byte) (ok bool) {
+		switch string(name) {
+		case "apiVersion":
+			i.APIVersion, ok = rawjson.Text(value)
+		case "kind":
+			i.Kind, ok = rawjson.Text(value)
+		case "metadata":
+			metadata, ok = value, true
+		default:
+			ok = true
+		}
+		return ok
+	}) && rawjson.Members(metadata, func(name, value []byte) (ok bool) {
+		switch string(name) {
+		case "name":
+			i.Metadata.Name, ok = rawjson.Text(value)
+		case "namespace":
+			i.Metadata.Namespace, ok = rawjson.Text(value)
+		default:
+			ok = true
+		}
+		return ok
+	})
+	return plain && i.APIVersion != "" && i.Kind != "" && i.Metadata.Name != ""
 }
 
 // Sources are the watches a Work needs in its member: one for each kind it carries.

@@ -14,16 +14,13 @@ import (
 // CleanManifest removes what an API server or a controller wrote into a template and what must not reach a member: most of
 // the metadata, the status, and per kind the fields that name objects of the source cluster.
 func CleanManifest(object *unstructured.Unstructured) {
-	for _, name := range []string{
-		"creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields",
-		"resourceVersion", "selfLink", "uid", "ownerReferences", "finalizers",
-	} {
+	for _, name := range serverFields() {
 		unstructured.RemoveNestedField(object.Object, "metadata", name)
 	}
 	delete(object.Object, "status")
 	switch object.GroupVersionKind() {
 	case appsv1.SchemeGroupVersion.WithKind("Deployment"):
-		removeAnnotations(object, "deployment.kubernetes.io/revision", "deployment.kubernetes.io/revision-history")
+		removeAnnotations(object, annotationRevision, annotationRevisionHistory)
 	case batchv1.SchemeGroupVersion.WithKind("Job"):
 		cleanJob(object)
 	case corev1.SchemeGroupVersion.WithKind("Secret"):
@@ -33,12 +30,35 @@ func CleanManifest(object *unstructured.Unstructured) {
 	case corev1.SchemeGroupVersion.WithKind("Service"):
 		cleanService(object)
 	case corev1.SchemeGroupVersion.WithKind("PersistentVolumeClaim"):
-		removeAnnotations(object, "volume.kubernetes.io/selected-node")
+		removeAnnotations(object, annotationSelectedNode)
 	}
 }
 
-// cleanedBelow tells the kinds of which CleanManifest takes more than metadata and status.
-func cleanedBelow(gvk schema.GroupVersionKind) bool {
+// serverFields are those of the metadata that an API server or a controller writes.
+func serverFields() []string {
+	return []string{
+		"creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields",
+		"resourceVersion", "selfLink", "uid", "ownerReferences", "finalizers",
+	}
+}
+
+// What clusters note on objects of their own.
+const (
+	annotationRevision        = "deployment.kubernetes.io/revision"
+	annotationRevisionHistory = "deployment.kubernetes.io/revision-history"
+	annotationSelectedNode    = "volume.kubernetes.io/selected-node"
+)
+
+// cleanedAnnotation tells whether there are annotations that CleanManifest takes away from objects of some kind.
+func cleanedAnnotation(annotations map[string]string) bool {
+	return slices.ContainsFunc([]string{annotationRevision, annotationRevisionHistory, annotationSelectedNode}, func(key string) bool {
+		_, found := annotations[key]
+		return found
+	})
+}
+
+// CleansBelow tells the kinds of which CleanManifest takes more than metadata and status.
+func CleansBelow(gvk schema.GroupVersionKind) bool {
 	switch gvk {
 	case batchv1.SchemeGroupVersion.WithKind("Job"), corev1.SchemeGroupVersion.WithKind("Secret"),
 		corev1.SchemeGroupVersion.WithKind("ServiceAccount"), corev1.SchemeGroupVersion.WithKind("Service"):

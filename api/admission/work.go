@@ -5,14 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	k8sjson "k8s.io/apimachinery/pkg/util/json"
-	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/seatrial/seatrial/api/names"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
@@ -44,18 +42,53 @@ func finished(manifest *workv1alpha1.Manifest, workID string) bool {
 	if manifest.Object != nil || !rawjson.Canonical(manifest.Raw) {
 		return false
 	}
-	var head struct {
-		metav1.TypeMeta `json:",inline"`
-		Metadata        map[string]any  `json:"metadata"`
-		Status          json.RawMessage `json:"status"`
-	}
-	if k8sjson.Unmarshal(manifest.Raw, &head) != nil || head.Metadata == nil || head.Status != nil || cleanedBelow(head.GroupVersionKind()) {
+	var apiVersion, kind string
+	var metadata []byte
+	plain := rawjson.Members(manifest.Raw, func(name, value []byte) bool {
+		switch string(name) {
+		case "apiVersion":
+			apiVersion, _ = rawjson.Text(value)
+		case "kind":
+			kind, _ = rawjson.Text(value)
+		case "metadata":
+			metadata = value
+		case "status":
+			return false
+		}
+		return true
+	})
+	return plain && !CleansBelow(schema.FromAPIVersionAndKind(apiVersion, kind)) && finishedMetadata(metadata, workID)
+}
+
+// finishedMetadata tells of metadata that nothing is to be taken from, and that its labels and annotations are complete.
+func finishedMetadata(metadata []byte, workID string) bool {
+	var labels, annotations map[string]string
+	plain := rawjson.Members(metadata, func(name, value []byte) (ok bool) {
+		switch string(name) {
+		case "labels":
+			labels, ok = texts(value)
+		case "annotations":
+			annotations, ok = texts(value)
+		default:
+			ok = !slices.Contains(serverFields(), string(name))
+		}
+		return ok
+	})
+	if !plain || labels[names.LabelWorkID] != workID || cleanedAnnotation(annotations) {
 		return false
 	}
-	object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": head.APIVersion, "kind": head.Kind, "metadata": head.Metadata}}
-	before := object.DeepCopy()
-	finish(object, workID)
-	return reflect.DeepEqual(before, object)
+	managedLabels, managedAnnotations := managed(labels, annotations)
+	return annotations[names.AnnotationManagedLabels] == managedLabels && annotations[names.AnnotationManagedAnnotations] == managedAnnotations
+}
+
+// texts are the members of an object, if they are all text.
+func texts(object []byte) (members map[string]string, ok bool) {
+	members = map[string]string{}
+	ok = rawjson.Members(object, func(name, value []byte) (ok bool) {
+		members[string(name)], ok = rawjson.Text(value)
+		return ok
+	})
+	return members, ok
 }
 
 func prepareManifest(manifest *workv1alpha1.Manifest, workID string) ([]byte, error) {
@@ -80,7 +113,7 @@ func prepareManifest(manifest *workv1alpha1.Manifest, workID string) ([]byte, er
 // FinishManifest encodes a manifest as DefaultWork leaves it in the Work of this identity. It changes the object.
 func FinishManifest(object *unstructured.Unstructured, workID string) ([]byte, error) {
 	finish(object, workID)
-	return json.Marshal(object.Object)
+	return rawjson.Encode(object.Object)
 }
 
 func finish(object *unstructured.Unstructured, workID string) {
@@ -101,8 +134,14 @@ func RecordManaged(manifest *unstructured.Unstructured) {
 	if annotations == nil {
 		annotations = map[string]string{}
 	}
-	keys := sets.KeySet(annotations).Insert(names.AnnotationManagedAnnotations, names.AnnotationManagedLabels)
-	annotations[names.AnnotationManagedAnnotations] = strings.Join(sets.List(keys), ",")
-	annotations[names.AnnotationManagedLabels] = strings.Join(slices.Sorted(maps.Keys(manifest.GetLabels())), ",")
+	// They are managed themselves.
+	annotations[names.AnnotationManagedLabels], annotations[names.AnnotationManagedAnnotations] = "", ""
+	annotations[names.AnnotationManagedLabels], annotations[names.AnnotationManagedAnnotations] = managed(manifest.GetLabels(), annotations)
 	manifest.SetAnnotations(annotations)
+}
+
+// managed lists the keys of labels and annotations, sorted.
+func managed(labels, annotations map[string]string) (labelKeys, annotationKeys string) {
+	list := func(texts map[string]string) string { return strings.Join(slices.Sorted(maps.Keys(texts)), ",") }
+	return list(labels), list(annotations)
 }

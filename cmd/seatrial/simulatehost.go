@@ -11,7 +11,7 @@ import (
 // While a fleet is small its heap would be collected dozens of times a second; while it is large, garbage as large as itself would
 // need as much memory again. So a simulation may hold this much garbage, or this part of what lives if that is more, in percent.
 const (
-	garbageRoom = 2816 << 20
+	garbageRoom = 2304 << 20
 	garbagePart = 60
 )
 

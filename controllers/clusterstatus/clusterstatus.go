@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -129,13 +129,16 @@ func (c *collector) reconcile(ctx context.Context, deps control.Deps, key contro
 		c.settle(cluster.Name)
 		return result, nil
 	}
-	status := cluster.Status.DeepCopy()
+	// Fields are replaced, but for the conditions.
+	status := &clusterv1alpha1.ClusterStatus{}
+	*status = cluster.Status
+	status.Conditions = slices.Clone(status.Conditions)
 	unconfirmed := errors.Is(c.fill(cluster, status, observed, deps), errThreshold)
 	if unconfirmed {
 		result.RequeueAfter = min(retryFrequency, c.options.UpdateFrequency)
 	}
-	if !equality.Semantic.DeepEqual(&cluster.Status, status) {
-		return result, write(ctx, deps, cluster, status)
+	if changed := fieldpatch.Between(&cluster.Status, status); len(changed) > 0 {
+		return result, write(ctx, deps, cluster, changed)
 	}
 	if !unconfirmed {
 		c.tell(cluster, observed.report())
@@ -254,10 +257,15 @@ func setEnablements(status *clusterv1alpha1.ClusterStatus, discovery control.Dis
 	case !discovery.Complete:
 		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, names.ReasonAPIEnablementsPartial, "some served groups could not be listed"
 	}
-	if discovery.Complete || len(status.APIEnablements) == 0 {
+	known := slices.EqualFunc(status.APIEnablements, discovery.APIs, sameEnablement)
+	if !known && (discovery.Complete || len(status.APIEnablements) == 0) {
 		status.APIEnablements = discovery.APIs
 	}
 	setCondition(status, condition, deps)
+}
+
+func sameEnablement(a, b clusterv1alpha1.APIEnablement) bool {
+	return a.GroupVersion == b.GroupVersion && slices.Equal(a.Resources, b.Resources)
 }
 
 func setCondition(status *clusterv1alpha1.ClusterStatus, condition metav1.Condition, deps control.Deps) {
@@ -273,10 +281,10 @@ func inventorySources(cluster string) []control.Source {
 	}
 }
 
-func write(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster, status *clusterv1alpha1.ClusterStatus) error {
+func write(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster, changed map[string]any) error {
 	written := *cluster
 	// Detectors write conditions of their own, and the patch replaces the list whole: it must not be older than the rest.
-	fields := fieldpatch.Fields{Status: fieldpatch.Between(&cluster.Status, status)}
+	fields := fieldpatch.Fields{Status: changed}
 	if err := fieldpatch.Status(ctx, deps.Client, &written, fields); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status of cluster %s: %w", cluster.Name, err)
 	}

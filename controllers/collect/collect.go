@@ -6,17 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
-	configv1alpha1 "github.com/seatrial/seatrial/api/config/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	"github.com/seatrial/seatrial/control"
@@ -36,25 +33,14 @@ type collector struct {
 	scope control.Scope
 	pace  *control.Pace
 
-	// mu guards contents, which only saves work.
+	// mu guards contents, which only saves work. What it leads to belongs to the turns of the key.
 	mu       sync.Mutex
-	contents map[control.Key]content
-}
-
-// content is what a Work holds in one generation.
-type content struct {
-	uid        types.UID
-	generation int64
-	// manifests have nothing but their identities.
-	manifests []*unstructured.Unstructured
-	sources   []control.Source
-	// told is what the Work and the member objects were when the Work said all there is to say, empty before.
-	told string
+	contents map[control.Key]*content
 }
 
 // New is the controller named "workStatus". Its keys are Works; those of clusters beyond its scope are left to others.
 func New(scope control.Scope, workers int) control.Controller {
-	c := &collector{scope: scope, pace: control.NewPace(firstRest, longestRest), contents: map[control.Key]content{}}
+	c := &collector{scope: scope, pace: control.NewPace(firstRest, longestRest), contents: map[control.Key]*content{}}
 	return control.Controller{
 		Name: "workStatus",
 		Watches: append(wake.Works(scope, c.unlearn),
@@ -110,30 +96,17 @@ func (c *collector) reconcile(ctx context.Context, deps control.Deps, key contro
 	}
 	result := control.Result{Sources: held.sources}
 	objects, failures := read(ctx, member, name, held)
-	versions := versionsOf(objects)
-	if len(failures) == 0 && held.told == work.ResourceVersion+versions {
+	if len(failures) == 0 && held.told == work.ResourceVersion && held.seen(objects) {
 		return result, nil
 	}
-	statuses := make([]workv1alpha1.ManifestStatus, 0, len(held.manifests))
-	for ordinal, manifest := range held.manifests {
-		status, err := judge(ctx, deps, member, name, objects[ordinal], manifest, ordinal)
-		if err != nil {
-			if objects[ordinal].err == nil {
-				failures = append(failures, err)
-			}
-			status = last(work, manifest, ordinal)
-		}
-		if status != nil {
-			statuses = append(statuses, *status)
-		}
-	}
+	statuses, failures := held.judge(ctx, deps, member, work, objects, failures)
 	now := deps.Clock.Now()
 	fields := fieldpatch.Fields{Status: map[string]any{"manifestStatuses": statuses}, Force: true}
 	if conditions, changed := tell(deps, work, failures, now); changed {
 		// The execution controller writes conditions as well, and the patch replaces the list whole: it must not be older than the rest.
 		fields.Status["conditions"], fields.Force = conditions, false
 	} else if slices.EqualFunc(work.Status.ManifestStatuses, statuses, workload.EqualManifests) {
-		c.tell(key, held, work.ResourceVersion+versions, failures)
+		held.tell(work.ResourceVersion, failures)
 		return result, errors.Join(failures...)
 	} else if progress(work.Status.ManifestStatuses, statuses) {
 		result.RequeueAfter = c.pace.Gather(key, now)
@@ -144,35 +117,23 @@ func (c *collector) reconcile(ctx context.Context, deps control.Deps, key contro
 		if err != nil {
 			failures = append(failures, err)
 		}
-		c.tell(key, held, written+versions, failures)
+		held.tell(written, failures)
 	}
 	return result, errors.Join(failures...)
 }
 
-// tell remembers that a Work says all there is to say, unless something went wrong.
-func (c *collector) tell(key control.Key, held content, versions string, failures []error) {
-	if len(failures) > 0 {
-		return
-	}
-	held.told = versions
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.contents[key] = held
-}
-
 // content reads what a Work holds, once for each generation.
-func (c *collector) content(key control.Key, cluster string, work *workv1alpha1.Work) (content, error) {
+func (c *collector) content(key control.Key, cluster string, work *workv1alpha1.Work) (*content, error) {
 	c.mu.Lock()
 	known := c.contents[key]
 	c.mu.Unlock()
-	if known.uid == work.UID && known.generation == work.Generation {
+	if known != nil && known.uid == work.UID && known.generation == work.Generation {
 		return known, nil
 	}
-	manifests, err := workload.Identities(work)
+	read, err := contentOf(work, cluster)
 	if err != nil {
-		return content{}, err
+		return nil, err
 	}
-	read := content{uid: work.UID, generation: work.Generation, manifests: manifests, sources: workload.Sources(cluster, manifests)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.contents[key] = read
@@ -216,86 +177,6 @@ func (c *collector) reachable(ctx context.Context, deps control.Deps, name strin
 		return false, client.IgnoreNotFound(err)
 	}
 	return c.scope.Serves(cluster) && cluster.DeletionTimestamp.IsZero() && workload.Ready(cluster), nil
-}
-
-// sight is a member object as it was read: nil when the member does not hold it, or holds one of its own.
-type sight struct {
-	object *unstructured.Unstructured
-	err    error
-}
-
-// read reads the member objects of manifests.
-func read(ctx context.Context, member control.Member, cluster string, held content) (objects []sight, failures []error) {
-	objects = make([]sight, len(held.manifests))
-	for i, manifest := range held.manifests {
-		observed := &unstructured.Unstructured{}
-		observed.SetGroupVersionKind(held.sources[i].GVK)
-		err := member.Get(ctx, client.ObjectKeyFromObject(manifest), observed, client.UnsafeDisableDeepCopy)
-		switch {
-		case apierrors.IsNotFound(err):
-		case err != nil:
-			objects[i].err = fmt.Errorf("reading %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
-			failures = append(failures, objects[i].err)
-		case workload.Managed(observed):
-			objects[i].object = observed
-		}
-	}
-	return objects, failures
-}
-
-// versionsOf tells apart the states of member objects.
-func versionsOf(objects []sight) string {
-	var versions strings.Builder
-	for _, seen := range objects {
-		versions.WriteByte('/')
-		if seen.object != nil {
-			versions.WriteString(string(seen.object.GetUID()) + "@" + seen.object.GetResourceVersion())
-		}
-	}
-	return versions.String()
-}
-
-// judge says how one member object is; nil when there is none.
-func judge(ctx context.Context, deps control.Deps, member control.Member, cluster string, seen sight, manifest *unstructured.Unstructured, ordinal int) (*workv1alpha1.ManifestStatus, error) {
-	observed := seen.object
-	if observed == nil {
-		return nil, seen.err
-	}
-	identifier, err := identify(member, manifest, ordinal)
-	if err != nil {
-		return nil, err
-	}
-	status := &workv1alpha1.ManifestStatus{Identifier: identifier, Health: workv1alpha1.ResourceUnknown}
-	if deps.Interpreter.Supports(manifest.GroupVersionKind(), configv1alpha1.InterpreterOperationInterpretStatus) {
-		if status.Status, err = deps.Interpreter.ReflectStatus(ctx, observed); err != nil {
-			err = fmt.Errorf("reflecting the status of %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
-			return nil, unjudged{error: err, reason: names.EventReflectStatusFailed}
-		}
-	}
-	if deps.Interpreter.Supports(manifest.GroupVersionKind(), configv1alpha1.InterpreterOperationInterpretHealth) {
-		healthy, err := deps.Interpreter.Health(ctx, observed)
-		if err != nil {
-			err = fmt.Errorf("judging the health of %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
-			return nil, unjudged{error: err, reason: names.EventInterpretHealthFailed}
-		}
-		status.Health = workv1alpha1.ResourceUnhealthy
-		if healthy {
-			status.Health = workv1alpha1.ResourceHealthy
-		}
-	}
-	return status, nil
-}
-
-func identify(member control.Member, manifest *unstructured.Unstructured, ordinal int) (workv1alpha1.ResourceIdentifier, error) {
-	gvk := manifest.GroupVersionKind()
-	mapping, err := member.RESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version)
-	if err != nil {
-		return workv1alpha1.ResourceIdentifier{}, fmt.Errorf("finding the resource of %s: %w", gvk, err)
-	}
-	return workv1alpha1.ResourceIdentifier{
-		Ordinal: ordinal, Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Resource: mapping.Resource.Resource,
-		Namespace: manifest.GetNamespace(), Name: manifest.GetName(),
-	}, nil
 }
 
 // last is what was written before for a manifest that cannot be judged now.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/seatrial/seatrial/api/names"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/fieldpatch"
 	"github.com/seatrial/seatrial/interpreter/wake"
 	"github.com/seatrial/seatrial/workload"
 )
@@ -184,8 +186,8 @@ func (e *executor) sync(ctx context.Context, deps control.Deps, member control.M
 	observed.SetGroupVersionKind(manifest.GroupVersionKind())
 	err := member.Get(ctx, client.ObjectKeyFromObject(manifest), observed, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(err) {
-		created := manifest.DeepCopy()
-		err = member.Create(ctx, created)
+		created := framed(manifest)
+		err = member.Create(ctx, created, fieldpatch.Unread{})
 		if err == nil {
 			e.applied.put(cluster, manifest, content, created)
 			return created, nil
@@ -199,6 +201,15 @@ func (e *executor) sync(ctx context.Context, deps control.Deps, member control.M
 		return nil, fmt.Errorf("reading %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
 	}
 	return e.update(ctx, deps, member, cluster, manifest, content, observed)
+}
+
+// framed is a manifest whose metadata can be written to; what lies below it is shared.
+func framed(manifest *unstructured.Unstructured) *unstructured.Unstructured {
+	frame := &unstructured.Unstructured{Object: maps.Clone(manifest.Object)}
+	if metadata, ok := frame.Object["metadata"].(map[string]any); ok {
+		frame.Object["metadata"] = maps.Clone(metadata)
+	}
+	return frame
 }
 
 func (e *executor) update(ctx context.Context, deps control.Deps, member control.Member, cluster string, manifest *unstructured.Unstructured, content uint64, observed *unstructured.Unstructured) (*unstructured.Unstructured, error) {
@@ -220,7 +231,7 @@ func (e *executor) update(ctx context.Context, deps control.Deps, member control
 		}
 		desired = retained.DeepCopy()
 	}
-	if err := member.Update(ctx, desired); err != nil {
+	if err := member.Update(ctx, desired, fieldpatch.Unread{}); err != nil {
 		return nil, fmt.Errorf("updating %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
 	}
 	e.applied.put(cluster, manifest, content, desired)

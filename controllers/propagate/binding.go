@@ -19,6 +19,7 @@ import (
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/estimator"
+	"github.com/seatrial/seatrial/fieldpatch"
 	"github.com/seatrial/seatrial/policy"
 	"github.com/seatrial/seatrial/workload"
 )
@@ -71,7 +72,7 @@ func upToDate(ctx context.Context, deps control.Deps, bound binding.Binding) err
 func createBinding(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, desired binding.Binding) error {
 	desired.SetLabels(merged(desired.GetLabels(), map[string]string{desired.IDLabel(): deps.IDs.NewID()}))
 	controllerutil.AddFinalizer(desired.Object, desired.Finalizer())
-	if err := deps.Client.Create(ctx, desired.Object); err != nil {
+	if err := deps.Client.Create(ctx, desired.Object, fieldpatch.Unread{}); err != nil {
 		return fmt.Errorf("creating the binding of %s: %w", workload.Describe(template), err)
 	}
 	return nil

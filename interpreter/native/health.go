@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// scaled is what tells the health of a workload: to read its pod template as well would cost most of the time.
+// scaled is what tells the health of a workload: to read its pod template and its conditions as well would cost most of the time.
 type scaled[S any] struct {
 	Metadata struct {
 		Generation int64 `json:"generation"`
@@ -19,8 +19,15 @@ type scaled[S any] struct {
 	Status S `json:"status"`
 }
 
+type deploymentCounts struct {
+	ObservedGeneration int64 `json:"observedGeneration"`
+	Replicas           int32 `json:"replicas"`
+	UpdatedReplicas    int32 `json:"updatedReplicas"`
+	AvailableReplicas  int32 `json:"availableReplicas"`
+}
+
 func deploymentHealthy(object *unstructured.Unstructured) (bool, error) {
-	deployment, err := decode[scaled[appsv1.DeploymentStatus]](object)
+	deployment, err := decode[scaled[deploymentCounts]](object)
 	if err != nil {
 		return false, err
 	}

@@ -9,12 +9,12 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/utils/clock"
 
 	configv1alpha1 "github.com/seatrial/seatrial/api/config/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/interpreter"
+	"github.com/seatrial/seatrial/rawjson"
 )
 
 // Options change what an Interpreter answers.
@@ -181,7 +181,7 @@ func (i *Interpreter) ReflectStatus(_ context.Context, object *unstructured.Unst
 	if status == nil {
 		return nil, nil
 	}
-	raw, err := json.Marshal(status)
+	raw, err := rawjson.Encode(status)
 	if err != nil {
 		return nil, describe("encoding status of", object, err)
 	}

@@ -148,11 +148,16 @@ func (c *chaos) heal() {
 	c.must(c.Resize("main-a", 6))
 	c.loop.run(2 * time.Hour)
 	c.check()
+	var serving int64
 	for _, k := range c.Workloads() {
 		s, _ := c.Status(k)
+		serving += int64(s.Serving)
 		if k.Kind != KindJob && (s.Ready != s.Desired || s.Updated != s.Desired || s.Serving != s.Desired || s.Replicas != s.Desired || s.Terminating > 0) {
 			c.t.Errorf("%s does not settle: %+v", k, s)
 		}
+	}
+	if all := c.Serving(); all != serving {
+		c.t.Errorf("%d pods serve, and %d by the workloads", all, serving)
 	}
 	timers := c.Stats().Timers
 	c.loop.run(24 * time.Hour)

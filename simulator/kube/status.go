@@ -274,6 +274,20 @@ func interimCondition(final string) batchv1.JobConditionType {
 	return batchv1.JobFailureTarget
 }
 
+// Serving counts the pods of all workloads that users reach.
+func (c *Cluster) Serving() int64 {
+	c.join()
+	var sum int64
+	for id := range c.works {
+		if c.works[id].known {
+			for _, of := range c.works[id].sets {
+				sum += int64(c.sets[of].tally.serving)
+			}
+		}
+	}
+	return sum
+}
+
 // Workloads lists the keys of all workloads, sorted.
 func (c *Cluster) Workloads() []Key {
 	c.join()

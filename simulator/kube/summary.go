@@ -130,6 +130,8 @@ func (c *Cluster) modelings(models []clusterv1alpha1.ResourceModel) []clusterv1a
 	if !sameModels(g.models, models) {
 		c.startGrading(models)
 	}
+	// The same models once more are compared by where they are.
+	g.models = models
 	if g.version == c.version {
 		return g.counted
 	}

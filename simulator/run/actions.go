@@ -89,7 +89,7 @@ func without(taints []corev1.Taint, gone corev1.Taint) []corev1.Taint {
 
 // disturb fails, pauses, cuts off or heals a member.
 func (e *engine) disturb(verb scenario.Verb, m *member) error {
-	name, before := m.plan.Name, m.serving()
+	name, before := m.plan.Name, m.kube.Serving()
 	var err error
 	switch verb {
 	case scenario.Fail:
@@ -128,7 +128,7 @@ func (e *engine) heal(m *member) error {
 
 // lost counts the pods that ended with what was done to a member, and looks at all that is left.
 func (e *engine) lost(m *member, before int64) {
-	if gone := before - m.serving(); gone > 0 {
+	if gone := before - m.kube.Serving(); gone > 0 {
 		e.recorder.PodsLost(e.passed(), m.id, gone)
 	}
 	e.refresh(m)
@@ -136,7 +136,7 @@ func (e *engine) lost(m *member, before int64) {
 
 // doNodes does something to nodes of one member. Nodes that are gone by then are passed over.
 func (e *engine) doNodes(a *scenario.Action, m *member, group *scenario.NodesOf) error {
-	before := m.serving()
+	before := m.kube.Serving()
 	for i := range group.Added {
 		node := &group.Added[i]
 		if err := m.kube.AddNode(node.Object(m.plan.Region)); err != nil {

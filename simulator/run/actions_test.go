@@ -171,23 +171,27 @@ func TestSettingsOfEviction(t *testing.T) {
 	}
 }
 
-// TestEstimatorThatHangs lets replicas wait for a decision that waits for the timeout of an estimator.
+// TestEstimatorThatHangs lets a decision wait for the timeout of an estimator, and replicas for the one that comes after it.
 func TestEstimatorThatHangs(t *testing.T) {
-	wait := func(timeout string) float64 {
+	wait := func(timeout string) (queued, missing float64) {
 		told := execute(t, inline(t, base+"  - {at: 5m, for: 20m, estimator: {clusters: {names: [m1]}, fault: Timeout}}\n  - {at: 10m, scale: {to: 18}}\n  - {at: 10m1s, scale: {to: 24}}\n"+
 			"settings: {estimator: {source: Nodes, timeout: "+timeout+"}}\n")).Report
 		if told.Total.Ready != 24 {
 			t.Errorf("with %s, %d replicas are ready", timeout, told.Total.Ready)
 		}
-		missing := 0.0
 		for i, desired := range told.Timeline.Desired {
 			missing += (desired - told.Timeline.Ready[i]) * told.Timeline.Width
 		}
-		return missing
+		return told.ControlPlane.QueueTime.Max, missing
+	}
+	shortest, few := wait("1s")
+	longest, many := wait("20s")
+	if shortest > 2 || longest < 20 || longest > 22 {
+		t.Errorf("decisions waited for %v and %v s", shortest, longest)
 	}
 	// Six replicas are asked for a second after the decision on others has begun.
-	if short, long := wait("1s"), wait("20s"); long-short < 6*17 {
-		t.Errorf("replica seconds were missing: %v and %v", short, long)
+	if many-few < 6*17 {
+		t.Errorf("replica seconds were missing: %v and %v", few, many)
 	}
 }
 

@@ -278,16 +278,6 @@ func (e *engine) refresh(m *member) {
 	}
 }
 
-// serving counts the pods of a member that users reach.
-func (m *member) serving() int64 {
-	var sum int64
-	for _, key := range m.kube.Workloads() {
-		status, _ := m.kube.Status(key)
-		sum += int64(status.Serving)
-	}
-	return sum
-}
-
 // sample looks at the capacity of all members.
 func (e *engine) sample() {
 	for _, name := range slices.Sorted(maps.Keys(e.members)) {

@@ -168,7 +168,7 @@ func (e *engine) judge(d *decision, w *workload, bound binding.Binding) {
 	if condition != nil && condition.Status == metav1.ConditionFalse {
 		if *condition != d.failed {
 			d.failed = *condition
-			e.recorder.Undecided(e.passed(), e.passed()-d.since)
+			e.recorder.Undecided(e.passed(), e.waited(d))
 		}
 		return
 	}
@@ -181,8 +181,13 @@ func (e *engine) judge(d *decision, w *workload, bound binding.Binding) {
 			targets = append(targets, report.Target{Cluster: m.id, Replicas: int64(target.Replicas)})
 		}
 	}
-	e.recorder.Decided(e.passed(), w.id, targets, e.passed()-d.since)
+	e.recorder.Decided(e.passed(), w.id, targets, e.waited(d))
 	d.waiting, d.failed = false, metav1.Condition{}
+}
+
+// waited is how long a binding waited for the decision that was just written: until the write is answered.
+func (e *engine) waited(d *decision) time.Duration {
+	return e.passed() - d.since + e.fleet.Unanswered()
 }
 
 // copy follows in how many clusters all of the replicas are wanted.

@@ -22,8 +22,11 @@ func (s *Store) admitDefaults(ctx context.Context, k *kind, draft, old client.Ob
 		if admission.Default == nil {
 			continue
 		}
-		// A draft may share its content with the version it was made from.
-		object, err := k.forHook(draft.DeepCopyObject().(client.Object))
+		if old != nil {
+			// The draft may share its content with the version it was made from.
+			draft = draft.DeepCopyObject().(client.Object)
+		}
+		object, err := k.forHook(draft)
 		if err != nil {
 			return nil, badRequest(k.resource.GVK, err)
 		}

@@ -38,8 +38,10 @@ type settlers struct {
 }
 
 // canonicalise brings a typed object into the form a real API server would return it in.
-func (s *settlers) canonicalise(object any) {
-	value := reflect.ValueOf(object).Elem()
+func (s *settlers) canonicalise(object any) { s.settle(reflect.ValueOf(object).Elem()) }
+
+// settle does so with a part of one.
+func (s *settlers) settle(value reflect.Value) {
 	s.mu.Lock()
 	work := s.of(value.Type())
 	s.mu.Unlock()

@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	"github.com/seatrial/seatrial/fieldpatch"
 )
 
 // Client talks to the store by the contract of client.Client, as if it were a client of an API server without a cache:
@@ -43,7 +45,7 @@ func (c *storeClient) RESTMapper() meta.RESTMapper {
 
 // GroupVersionKindFor implements client.Client.
 func (c *storeClient) GroupVersionKindFor(object runtime.Object) (schema.GroupVersionKind, error) {
-	return apiutil.GVKForObject(object, c.store.options.Scheme)
+	return c.store.gvkOf(object)
 }
 
 // IsObjectNamespaced implements client.Client.
@@ -59,16 +61,27 @@ func (c *storeClient) Watch(_ context.Context, list client.ObjectList, options .
 
 // target finds out what an object is.
 func (c *storeClient) target(object runtime.Object) (*kind, schema.GroupVersionKind, error) {
-	gvk, err := c.store.gvkOf(object)
-	if err != nil {
-		return nil, gvk, err
-	}
-	k, err := c.store.kindFor(gvk)
-	return k, gvk, err
+	return c.store.target(object)
 }
 
-// answer fills the caller's object, which keeps the kind it said before.
-func answer(object client.Object, gvk schema.GroupVersionKind, v *version) error {
+// unread tells whether the caller of a write reads nothing but identity and version of its answer.
+func unread[Option any](options []Option) bool {
+	return slices.ContainsFunc(options, func(option Option) bool {
+		_, unread := any(option).(fieldpatch.Unread)
+		return unread
+	})
+}
+
+// answer fills the caller's object, which keeps the kind it said before, or as much of it as the caller reads.
+func answer(object client.Object, gvk schema.GroupVersionKind, v *version, unread bool) error {
+	if unread {
+		object.SetName(v.object.GetName())
+		object.SetUID(v.object.GetUID())
+		object.SetCreationTimestamp(v.object.GetCreationTimestamp())
+		object.SetResourceVersion(v.object.GetResourceVersion())
+		object.SetGeneration(v.object.GetGeneration())
+		return nil
+	}
 	said := object.GetObjectKind().GroupVersionKind()
 	if err := fill(object, gvk, v, true); err != nil {
 		return err
@@ -95,14 +108,18 @@ func (c *storeClient) Create(ctx context.Context, object client.Object, options 
 	if err != nil {
 		return err
 	}
-	return answer(object, gvk, v)
+	if _, tree := object.(runtime.Unstructured); tree && unread(options) {
+		// Who writes trees reads trees.
+		c.store.prepare(k, v)
+	}
+	return answer(object, gvk, v, unread(options))
 }
 
 // Update implements client.Writer.
 func (c *storeClient) Update(ctx context.Context, object client.Object, options ...client.UpdateOption) error {
 	o := (&client.UpdateOptions{}).ApplyOptions(options)
 	return c.update(ctx, object, object, aspectObject,
-		writeOptions{dryRun: isDryRun(o.DryRun), strict: o.FieldValidation == metav1.FieldValidationStrict})
+		writeOptions{dryRun: isDryRun(o.DryRun), strict: o.FieldValidation == metav1.FieldValidationStrict, unread: unread(options)})
 }
 
 // update replaces one aspect of the object by what content says, and fills content with the result.
@@ -124,7 +141,7 @@ func (c *storeClient) update(ctx context.Context, object, content client.Object,
 	if err != nil {
 		return err
 	}
-	return answer(content, gvk, v)
+	return answer(content, gvk, v, options.unread)
 }
 
 // requireName refuses requests without a name, for which no URL can be built.
@@ -140,7 +157,7 @@ func (c *storeClient) Patch(ctx context.Context, object client.Object, patch cli
 	options ...client.PatchOption) error {
 	o := (&client.PatchOptions{}).ApplyOptions(options)
 	return c.patch(ctx, object, object, patch, aspectObject,
-		writeOptions{dryRun: isDryRun(o.DryRun), strict: o.FieldValidation == metav1.FieldValidationStrict})
+		writeOptions{dryRun: isDryRun(o.DryRun), strict: o.FieldValidation == metav1.FieldValidationStrict, unread: unread(options)})
 }
 
 func (c *storeClient) patch(ctx context.Context, object, content client.Object, patch client.Patch, a aspect,
@@ -156,7 +173,7 @@ func (c *storeClient) patch(ctx context.Context, object, content client.Object, 
 	if v, done, err := c.store.set(ctx, k, key, patch, a, options); err != nil {
 		return err
 	} else if done {
-		return answer(content, gvk, v)
+		return answer(content, gvk, v, options.unread)
 	}
 	data, err := patch.Data(content)
 	if err != nil {
@@ -168,7 +185,7 @@ func (c *storeClient) patch(ctx context.Context, object, content client.Object, 
 		if err != nil {
 			return err
 		}
-		return answer(content, gvk, v)
+		return answer(content, gvk, v, options.unread)
 	}
 	v, err := c.store.modify(ctx, modification{
 		kind: k, key: key, aspect: a, options: options,
@@ -177,7 +194,7 @@ func (c *storeClient) patch(ctx context.Context, object, content client.Object, 
 	if err != nil {
 		return err
 	}
-	return answer(content, gvk, v)
+	return answer(content, gvk, v, options.unread)
 }
 
 // Delete implements client.Writer.

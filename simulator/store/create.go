@@ -23,6 +23,8 @@ type writeOptions struct {
 	dryRun bool
 	// strict refuses unknown fields.
 	strict bool
+	// unread says that nobody reads more of the answer than identity and version.
+	unread bool
 }
 
 const (
@@ -180,8 +182,7 @@ func (s *Store) validateCreate(ctx context.Context, k *kind, draft client.Object
 			errs = native.validate(draft, nil)
 		}
 	}
-	errs = append(errs, apivalidation.ValidateObjectMetaAccessor(draft, k.resource.Namespaced, name,
-		field.NewPath("metadata"))...)
+	errs = append(errs, s.validateMetadata(k, draft, name)...)
 	if tree, ok := draft.(*unstructured.Unstructured); ok {
 		if schema := k.schemas[k.resource.GVK.Version]; schema != nil {
 			errs = append(errs, schema.validate(ctx, tree)...)

@@ -126,6 +126,9 @@ func badRequest(gvk schema.GroupVersionKind, err error) error {
 // dedupOwners keeps the first of several references to the same owner.
 func dedupOwners(object client.Object) {
 	references := object.GetOwnerReferences()
+	if len(references) < 2 {
+		return
+	}
 	seen := make(map[types.UID]bool, len(references))
 	kept := references[:0:0]
 	for _, reference := range references {

@@ -77,6 +77,9 @@ func (k *kind) adopt(resource Resource, options Options) error {
 	if resource.native != nil || resource.definition == nil || options.Trusting {
 		k.stored = k.goTypes[resource.GVK.Version]
 	}
+	if schema := schemas[resource.GVK.Version]; schema != nil && k.stored != nil {
+		schema.lacks = lackingOf(k.stored, schema.structural)
+	}
 	k.body = bodyOf(k.stored, k.body.encoders)
 	return nil
 }

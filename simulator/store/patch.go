@@ -74,7 +74,7 @@ func (s *Store) setStatus(ctx context.Context, k *kind, key types.NamespacedName
 			}
 			// What was set may be somebody's; the metadata below its own fields stays that of the version before.
 			owned := k.body.statusAlone(draft).DeepCopyObject().(client.Object)
-			s.settler.canonicalise(owned)
+			s.settler.settle(reflect.ValueOf(owned).Elem().Field(k.body.status))
 			k.body.copyStatus(draft, owned)
 			return draft, nil
 		}),

@@ -58,11 +58,7 @@ func (v *View) pin() (uint64, error) {
 
 // Get implements client.Reader.
 func (v *View) Get(_ context.Context, key client.ObjectKey, object client.Object, _ ...client.GetOption) error {
-	gvk, err := v.store.gvkOf(object)
-	if err != nil {
-		return err
-	}
-	k, err := v.store.kindFor(gvk)
+	k, gvk, err := v.store.target(object)
 	if err != nil {
 		return err
 	}
@@ -98,26 +94,51 @@ func (k *kind) normalKey(key types.NamespacedName) types.NamespacedName {
 	return key
 }
 
+// target finds out what an object is.
+func (s *Store) target(object runtime.Object) (*kind, schema.GroupVersionKind, error) {
+	s.mu.RLock()
+	known := s.byType[reflect.TypeOf(object)]
+	s.mu.RUnlock()
+	if known.kind != nil {
+		return known.kind, known.gvk, nil
+	}
+	gvk, err := s.gvkOf(object)
+	if err != nil {
+		return nil, gvk, err
+	}
+	k, err := s.kindFor(gvk)
+	return k, gvk, err
+}
+
 // gvkOf tells the kind of an object or list, as clients do: by the scheme for Go types, by what it says for others.
 func (s *Store) gvkOf(object runtime.Object) (schema.GroupVersionKind, error) {
-	switch object.(type) {
+	switch object := object.(type) {
+	case *unstructured.Unstructured:
+		if gvk := object.GroupVersionKind(); gvk.Kind != "" && gvk.Version != "" {
+			return gvk, nil
+		}
+		return apiutil.GVKForObject(object, s.options.Scheme)
 	case runtime.Unstructured, *metav1.PartialObjectMetadata, *metav1.PartialObjectMetadataList:
 		return apiutil.GVKForObject(object, s.options.Scheme)
 	}
 	goType := reflect.TypeOf(object)
 	s.mu.RLock()
-	gvk, known := s.byType[goType]
+	known, found := s.byType[goType]
 	s.mu.RUnlock()
-	if known {
-		return gvk, nil
+	if found {
+		return known.gvk, nil
 	}
 	gvk, err := apiutil.GVKForObject(object, s.options.Scheme)
 	if err != nil {
 		return gvk, err
 	}
+	k, err := s.kindFor(gvk)
+	if err != nil {
+		k = nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.byType[goType] = gvk
+	s.byType[goType] = served{gvk, k}
 	return gvk, nil
 }
 

@@ -34,7 +34,9 @@ type versionSchema struct {
 	preserve   bool
 	// defaults tells whether the schema sets any default.
 	defaults bool
-	scale    *apiextensionsv1.CustomResourceSubresourceScale
+	// lacks is for the Go type that objects are kept as; nil where there is none.
+	lacks lacking
+	scale *apiextensionsv1.CustomResourceSubresourceScale
 }
 
 func newVersionSchema(definition *apiextensionsv1.CustomResourceDefinition,
@@ -193,8 +195,11 @@ func (s *versionSchema) validateScale(tree *unstructured.Unstructured) field.Err
 	return nil
 }
 
-// completeTyped sets schema defaults on a Go value, by way of a tree.
+// completeTyped sets schema defaults on a Go value, by way of a tree if it lacks any.
 func (s *versionSchema) completeTyped(object client.Object) (client.Object, error) {
+	if s.lacks != nil && !s.lacks(reflect.ValueOf(object).Elem()) {
+		return object, nil
+	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
 		return nil, err

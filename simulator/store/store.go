@@ -22,10 +22,11 @@ type Store struct {
 	mapper   *liveMapper
 	settler  *settlers
 	encoders *encoders
+	passed   passed
 
 	mu       sync.RWMutex
 	kinds    map[schema.GroupKind]*kind
-	byType   map[reflect.Type]schema.GroupVersionKind
+	byType   map[reflect.Type]served
 	revision uint64
 	// log holds one change for each revision after compacted, oldest first.
 	log       []change
@@ -33,6 +34,12 @@ type Store struct {
 	watchers  []*watcher
 	ownership ownership
 	chores    choreQueue
+}
+
+// served is the kind of a Go type: nil for lists, and where it is not served.
+type served struct {
+	gvk  schema.GroupVersionKind
+	kind *kind
 }
 
 // change is what one revision did to one record.
@@ -50,7 +57,7 @@ func New(options Options) (*Store, error) {
 		settler:   &settlers{byType: map[reflect.Type]settle{}},
 		encoders:  newEncoders(),
 		kinds:     map[schema.GroupKind]*kind{},
-		byType:    map[reflect.Type]schema.GroupVersionKind{},
+		byType:    map[reflect.Type]served{},
 		ownership: newOwnership(),
 		chores:    newChoreQueue(),
 	}
@@ -77,6 +84,7 @@ func (s *Store) Register(resources ...Resource) error {
 }
 
 func (s *Store) register(resources ...Resource) error {
+	clear(s.byType)
 	for _, resource := range resources {
 		if known := s.kinds[resource.GVK.GroupKind()]; known != nil {
 			if err := known.adopt(resource, s.options); err != nil {
@@ -140,7 +148,7 @@ func (s *Store) kindFor(gvk schema.GroupVersionKind) (*kind, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	k := s.kinds[gvk.GroupKind()]
-	if k == nil || !slices.Contains(k.resource.servedVersions(), gvk.Version) {
+	if k == nil || gvk.Version != k.resource.GVK.Version && !slices.Contains(k.resource.servedVersions(), gvk.Version) {
 		return nil, &meta.NoKindMatchError{GroupKind: gvk.GroupKind(), SearchedVersions: []string{gvk.Version}}
 	}
 	return k, nil

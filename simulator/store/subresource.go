@@ -102,7 +102,7 @@ func (c *subresourceClient) Patch(ctx context.Context, object client.Object, pat
 	if c.aspect == aspectScale {
 		return c.patchScale(ctx, object, content, patch, writeOptions{dryRun: isDryRun(o.DryRun)})
 	}
-	return c.client.patch(ctx, object, content, patch, c.aspect, writeOptions{dryRun: isDryRun(o.DryRun)})
+	return c.client.patch(ctx, object, content, patch, c.aspect, writeOptions{dryRun: isDryRun(o.DryRun), unread: unread(options)})
 }
 
 // Apply implements client.SubResourceWriter.

@@ -97,13 +97,14 @@ func (s *Store) prepareUpdate(ctx context.Context, m modification, current *vers
 	if !k.resource.Namespaced {
 		draft.SetNamespace("")
 	}
+	if m.onlyStatus {
+		k.isolateStatus(draft, current.object)
+		return draft, nil
+	}
 	draft = k.isolate(draft, current.object, m.aspect)
 	keepMetadata(draft, current.object)
 	if m.aspect == aspectObject && k.bumpsGeneration(draft, current.object) {
 		draft.SetGeneration(current.object.GetGeneration() + 1)
-	}
-	if m.onlyStatus {
-		return draft, nil
 	}
 	if errs := k.validateUpdate(ctx, draft, current, m.aspect); len(errs) > 0 {
 		return nil, apierrors.NewInvalid(k.resource.GVK.GroupKind(), m.key.Name, errs)
@@ -183,11 +184,16 @@ func (k *kind) isolate(draft, old client.Object, a aspect) client.Object {
 			return kept
 		}
 		k.body.copyOthers(draft, old)
-		if native.prepareStatus != nil {
-			native.prepareStatus(draft, old)
-		}
+		k.isolateStatus(draft, old)
 	}
 	return draft
+}
+
+// isolateStatus does so for a status in a draft that has all else from the object before.
+func (k *kind) isolateStatus(draft, old client.Object) {
+	if native := k.resource.native; native != nil && native.prepareStatus != nil {
+		native.prepareStatus(draft, old)
+	}
 }
 
 // keepMetadata restores what an update cannot change, and what it cannot take away.
