@@ -13,7 +13,8 @@ import (
 // the workload's own roll-outs let be away, and one at least. A Deployment says so in its strategy; others do without one at a time.
 func (o *Options) Least(template *unstructured.Unstructured, replicas int32) int64 {
 	if o.Floor > 0 {
-		return int64(math.Ceil(o.Floor * float64(replicas)))
+		// A part such as 0.55 is no exact number, and must not ask for one more of 100.
+		return int64(math.Ceil(float64(o.Floor*float64(replicas)) - 1e-9))
 	}
 	away := 1
 	if template.GetKind() == "Deployment" {
@@ -27,7 +28,8 @@ func (o *Options) Least(template *unstructured.Unstructured, replicas int32) int
 }
 
 // Beyond is how many replicas a workload may have beyond those it wants while some of them move: as many as the installation allows,
-// or as the workload's own roll-outs add, and one at least. A Deployment says so in its strategy; others add one at a time.
+// or as the workload's own roll-outs add, and one at least. A Deployment says so in its strategy; others add one at a time. Both
+// together are a number of replicas.
 func (o *Options) Beyond(template *unstructured.Unstructured, replicas int32) int32 {
 	most := o.Surge
 	if most == (intstr.IntOrString{}) {
@@ -37,7 +39,7 @@ func (o *Options) Beyond(template *unstructured.Unstructured, replicas int32) in
 	if err != nil {
 		return 1
 	}
-	return int32(min(max(beyond, 1), math.MaxInt32))
+	return int32(min(max(beyond, 1), math.MaxInt32-int(replicas)))
 }
 
 // ownSurge is how many replicas a roll-out adds: a quarter where a Deployment says nothing.

@@ -1,9 +1,11 @@
 package eviction
 
 import (
+	"math"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 func TestLeast(t *testing.T) {
@@ -28,6 +30,7 @@ func TestLeast(t *testing.T) {
 		{"one at a time", "StatefulSet", nil, 11, 0, 10},
 		{"one is the least", "StatefulSet", nil, 1, 0, 1},
 		{"as the installation says", "Deployment", rolling(int64(0)), 11, 0.8, 9},
+		{"a part that makes 55.00000000000001", "Deployment", nil, 100, 0.55, 55},
 	} {
 		template := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "apps/v1", "kind": c.kind}}
 		if c.spec != nil {
@@ -37,5 +40,13 @@ func TestLeast(t *testing.T) {
 		if got := options.Least(template, c.replicas); got != c.want {
 			t.Errorf("%s: %d of %d, want %d", c.name, got, c.replicas, c.want)
 		}
+	}
+}
+
+// TestBeyondCanBeAdded: a roll-out may allow as many as there are numbers.
+func TestBeyondCanBeAdded(t *testing.T) {
+	options, template := Options{Surge: intstr.FromInt32(math.MaxInt32)}, &unstructured.Unstructured{Object: map[string]any{"kind": "StatefulSet"}}
+	if beyond := options.Beyond(template, 10); beyond != math.MaxInt32-10 {
+		t.Errorf("%d beyond 10 replicas", beyond)
 	}
 }

@@ -79,7 +79,7 @@ func (o *Options) allHealthy(view *View) bool {
 		if item == nil || !o.healthy(item, target) {
 			return false
 		}
-		ready, counted := readyReplicas(item)
+		ready, counted := view.readyIn(item)
 		if !o.Reference && (!view.Seen(target.Name) || counted && ready < int64(target.Replicas)) {
 			return false
 		}
@@ -100,7 +100,7 @@ func (o *Options) serves(view *View, cluster string) bool {
 	if item == nil {
 		return !view.Seen(cluster)
 	}
-	ready, counted := readyReplicas(item)
+	ready, counted := view.readyIn(item)
 	if counted {
 		return ready > 0 || !view.Seen(cluster)
 	}
@@ -116,7 +116,7 @@ func (o *Options) enoughWithout(view *View) bool {
 		if item == nil || !view.Seen(target.Name) {
 			continue
 		}
-		ready, counted := readyReplicas(item)
+		ready, counted := view.readyIn(item)
 		if !counted && o.healthy(item, target) {
 			return true
 		}
@@ -131,6 +131,14 @@ func (v *View) copyIn(cluster string) *workv1alpha2.AggregatedStatusItem {
 		return nil
 	}
 	return &v.Copies[at]
+}
+
+// readyIn reads how many replicas of a copy are ready. One that has none may not say so; that its kind counts them shows elsewhere.
+func (v *View) readyIn(item *workv1alpha2.AggregatedStatusItem) (ready int64, counted bool) {
+	if ready, counted = readyReplicas(item); counted || item.Status == nil {
+		return ready, counted
+	}
+	return 0, len(Ready(v.Copies)) > 0
 }
 
 // Ready lists the ready replicas of copies by cluster, where they are counted.

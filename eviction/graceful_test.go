@@ -86,6 +86,11 @@ func TestAssess(t *testing.T) {
 			wait: timeout, reference: ptr.To(true),
 		},
 		{name: "one of two is not healthy", targets: targets("m2", 2, "m3", 2), copies: copies{reports("m2", healthy, 2, 2), reports("m3", unhealthy, 2, 0)}, wait: timeout},
+		{
+			name: "one of two has nothing yet, and does not count that", targets: targets("m2", 2, "m3", 2),
+			copies: copies{serving, reports("m2", healthy, 2, 2), {ClusterName: "m3", Applied: true, Health: healthy, Status: &runtime.RawExtension{Raw: []byte(`{}`)}}},
+			wait:   timeout, reference: ptr.To(true),
+		},
 		{name: "no target", copies: copies{serving}, wait: timeout, reference: ptr.To(true)},
 
 		{

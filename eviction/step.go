@@ -28,26 +28,32 @@ func (o *Options) Step(tasks []workv1alpha2.GracefulEvictionTask, view *View) (s
 	if o.Reference || !Divided(view.Spec) {
 		return false, 0
 	}
-	held, youngest := int32(0), time.Time{}
-	for i := range tasks {
-		if extra := extraOf(view.Spec, &tasks[i]); extra > 0 {
-			held += extra
-			if at := tasks[i].CreationTimestamp; at != nil && at.After(youngest) {
-				youngest = at.Time
-			}
-		}
-	}
+	held, last := lastStep(view.Spec, tasks)
 	if held == 0 {
 		return false, 0
 	}
 	ready, wanted := o.readyInTargets(view)
 	excess := held - max(wanted-ready, 1)
-	if left := youngest.Add(o.Timeout / 2).Sub(view.Now); left > 0 {
+	if left := last.Add(o.Timeout / 2).Sub(view.Now); left > 0 {
 		next = left
 	} else {
 		excess = max(excess, held-max(int32(view.Least())-ready, 1))
 	}
 	return giveUp(tasks, view, excess), next
+}
+
+// lastStep is how many replicas tasks hold beyond those that their clusters are to have, and when they last began to hold some or gave
+// some up.
+func lastStep(spec *workv1alpha2.ResourceBindingSpec, tasks []workv1alpha2.GracefulEvictionTask) (held int32, last time.Time) {
+	for i := range tasks {
+		if extra := extraOf(spec, &tasks[i]); extra > 0 {
+			held += extra
+			if at := tasks[i].CreationTimestamp; at != nil && at.After(last) {
+				last = at.Time
+			}
+		}
+	}
+	return held, last
 }
 
 // extraOf is how many replicas a task holds beyond those that its cluster is to have.
@@ -125,21 +131,4 @@ func Granted(spec *workv1alpha2.ResourceBindingSpec) []workv1alpha2.TargetCluste
 		}
 	}
 	return granted
-}
-
-// Within bounds the replicas that clusters get together: each keeps what it has of them already, and those that come first grow
-// first until so many are reached.
-func Within(granted []workv1alpha2.TargetCluster, present func(cluster string) int32, most int32) []workv1alpha2.TargetCluster {
-	bounded := make([]workv1alpha2.TargetCluster, len(granted))
-	for i, target := range granted {
-		bounded[i] = target
-		bounded[i].Replicas = min(target.Replicas, present(target.Name))
-		most -= bounded[i].Replicas
-	}
-	for i := range bounded {
-		grows := min(granted[i].Replicas-bounded[i].Replicas, max(most, 0))
-		bounded[i].Replicas += grows
-		most -= grows
-	}
-	return bounded
 }

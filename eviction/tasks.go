@@ -85,21 +85,24 @@ func without[T any](all []T, unwanted func(T) bool) []T {
 }
 
 // Withdraw takes back the evictions that a controller asked for, that have not taken effect, and that nothing calls for any more.
-// One that left a binding without any target has led to nothing: it is taken back as well, and its cluster is a target again, for
-// otherwise a copy that serves would go before the scheduler decides anew. It reports the clusters that may be kept.
+// One that left a binding without any target has led to nothing: it is taken back as well, and only holds its copy from then on,
+// which would go otherwise before the scheduler decides anew. It reports the clusters that may be kept.
 func Withdraw(spec *workv1alpha2.ResourceBindingSpec, producer string, stands func(cluster string) bool) []string {
 	var kept []string
-	var again []workv1alpha2.TargetCluster
+	var held []workv1alpha2.GracefulEvictionTask
+	nowhere := len(spec.Clusters) == 0
 	spec.GracefulEvictionTasks = without(spec.GracefulEvictionTasks, func(t workv1alpha2.GracefulEvictionTask) bool {
-		if t.Producer != producer || t.PurgeMode == policyv1alpha1.PurgeModeDirectly || len(spec.Clusters) > 0 && !Waiting(spec, &t) || stands(t.FromCluster) {
+		if t.Producer != producer || t.PurgeMode == policyv1alpha1.PurgeModeDirectly || !nowhere && !Waiting(spec, &t) || stands(t.FromCluster) {
 			return false
 		}
 		kept = append(kept, t.FromCluster)
-		again = append(again, workv1alpha2.TargetCluster{Name: t.FromCluster, Replicas: ptr.Deref(t.Replicas, 0)})
+		if nowhere {
+			t.Producer, t.Reason, t.Message = names.EvictionProducerScheduler, names.EvictionReasonMoved, ""
+			t.GracePeriodSeconds, t.CreationTimestamp = nil, nil
+			held = append(held, t)
+		}
 		return true
 	})
-	if len(spec.Clusters) == 0 {
-		spec.Clusters = again
-	}
+	spec.GracefulEvictionTasks = append(spec.GracefulEvictionTasks, held...)
 	return kept
 }

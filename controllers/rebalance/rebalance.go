@@ -36,11 +36,10 @@ func New(options eviction.Options, workers int) control.Controller {
 
 type rebalancer struct{ options eviction.Options }
 
-// onRequest leaves out status changes. A view that was behind may show a request that has taken the place of another as its change.
+// onRequest leaves out status changes.
 func onRequest(_ context.Context, _ client.Reader, event control.Event) []control.Key {
 	old, current := event.Old, event.New
-	if current == nil || old != nil && old.GetUID() == current.GetUID() && old.GetGeneration() == current.GetGeneration() &&
-		maps.Equal(old.GetAnnotations(), current.GetAnnotations()) {
+	if current == nil || old != nil && old.GetGeneration() == current.GetGeneration() && maps.Equal(old.GetAnnotations(), current.GetAnnotations()) {
 		return nil
 	}
 	return []control.Key{control.KeyOf(current)}
@@ -53,8 +52,11 @@ func onBinding(ctx context.Context, reader client.Reader, event control.Event) [
 		return nil
 	}
 	template := &bound.Spec.Resource
-	of := appsv1alpha1.ObjectReference{APIVersion: template.APIVersion, Kind: template.Kind, Namespace: template.Namespace, Name: template.Name}
-	return waiting(ctx, reader, func(seen *appsv1alpha1.ObservedWorkload) bool { return seen.Workload == of })
+	return waiting(ctx, reader, func(seen *appsv1alpha1.ObservedWorkload) bool {
+		// A request may name another version of the kind: bindings are found by kind and name.
+		of := &seen.Workload
+		return of.Kind == template.Kind && of.Namespace == template.Namespace && of.Name == template.Name
+	})
 }
 
 // onCluster wakes the requests that wait for anything when a cluster is seen again or not any more.

@@ -307,6 +307,11 @@ func TestWhoIsWoken(t *testing.T) {
 	if got := woken("b"); len(got) > 0 {
 		t.Errorf("a binding that waits for its turn wakes %v", got)
 	}
+	elsewise := s.bound("a")
+	elsewise.Spec.Resource.APIVersion = "apps/v1beta1"
+	if got := onBinding(t.Context(), s.Store, control.Event{New: elsewise.Object}); len(got) != 1 {
+		t.Errorf("a binding of another version of the kind wakes %v", got)
+	}
 	s.clock.SetTime(s.clock.Now().Add(time.Minute))
 	s.answer("a")
 	s.report("a", "m2", 2)

@@ -6,14 +6,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	appsv1alpha1 "github.com/seatrial/seatrial/api/apps/v1alpha1"
+	"github.com/seatrial/seatrial/api/names"
 	"github.com/seatrial/seatrial/control"
 )
 
-// TestRequestsWake: a request in the place of another, which looks like a change without news, does.
+// TestRequestsWake: what users change does, and what the controller itself writes does not.
 func TestRequestsWake(t *testing.T) {
-	one := &appsv1alpha1.WorkloadRebalancer{ObjectMeta: metav1.ObjectMeta{Name: "r", UID: "1", Generation: 1}}
-	other := one.DeepCopy()
-	other.UID = "2"
+	one := &appsv1alpha1.WorkloadRebalancer{ObjectMeta: metav1.ObjectMeta{Name: "r", Generation: 1}}
+	annotated := one.DeepCopy()
+	annotated.Annotations = map[string]string{names.AnnotationAtOnce: "2"}
 	changed := one.DeepCopy()
 	changed.Generation = 2
 	for name, c := range map[string]struct {
@@ -23,7 +24,7 @@ func TestRequestsWake(t *testing.T) {
 		"new":        {control.Event{New: one}, 1},
 		"its status": {control.Event{Old: one, New: one.DeepCopy()}, 0},
 		"changed":    {control.Event{Old: one, New: changed}, 1},
-		"another":    {control.Event{Old: one, New: other}, 1},
+		"annotated":  {control.Event{Old: one, New: annotated}, 1},
 		"gone":       {control.Event{Old: one}, 0},
 	} {
 		if keys := onRequest(t.Context(), nil, c.event); len(keys) != c.wakes {

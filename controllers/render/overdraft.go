@@ -3,7 +3,9 @@ package render
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strconv"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,21 +30,91 @@ func overdrawn(object client.Object) bool {
 	return told != nil && told.Status == metav1.ConditionFalse && told.Reason == names.ReasonQuotaExceeded
 }
 
+// errRefused says that a cluster has to wait for the quota.
+var errRefused = errors.New("a quota refuses its template, and none of its Works carries what was admitted as this cluster would have it")
+
 // keepOrRender renders the template for a cluster, unless the template is overdrawn: then the cluster keeps what it was given before,
-// and nothing but its share of the replicas changes, so that moves within the quota go on. One that has nothing yet is given the
-// template as it is: a workload that moves must not wait for somebody to mend its quota.
+// and nothing but its share of the replicas changes, so that moves within the quota go on. One that has nothing yet is given
+// what others have: neither does a workload that moves wait for somebody to mend its quota, nor does a move bring in what was refused.
 func keepOrRender(
 	ctx context.Context, deps control.Deps, bound binding.Binding, works []workv1alpha1.Work, template *unstructured.Unstructured,
 	target share, overrides []override.Policy,
 ) (written bool, err error) {
-	if overdrawn(bound.Object) {
-		for i := range works {
-			if works[i].Namespace == names.ExecutionSpace(target.Name) && works[i].DeletionTimestamp.IsZero() {
-				return reshare(ctx, deps, bound, &works[i], target)
-			}
+	if !overdrawn(bound.Object) {
+		return renderFor(ctx, deps, bound, template, target, overrides)
+	}
+	for i := range works {
+		if works[i].Namespace == names.ExecutionSpace(target.Name) && works[i].DeletionTimestamp.IsZero() {
+			return reshare(ctx, deps, bound, &works[i], target)
 		}
 	}
-	return renderFor(ctx, deps, bound, template, target, overrides)
+	return renderAdmitted(ctx, deps, bound, works, template, target, overrides)
+}
+
+// renderAdmitted gives a cluster what was admitted, by the Work of another one: by one that no override has changed, or else by one
+// that has the overrides of this cluster.
+func renderAdmitted(
+	ctx context.Context, deps control.Deps, bound binding.Binding, works []workv1alpha1.Work, template *unstructured.Unstructured,
+	target share, overrides []override.Policy,
+) (written bool, err error) {
+	result, there, err := overridden(ctx, deps, bound, template, target, overrides)
+	if err != nil || !there {
+		return false, err
+	}
+	applied, err := result.Annotations()
+	if err != nil {
+		return false, err
+	}
+	if plain := firstWith(nil, works); plain != nil {
+		admitted, err := carriedBy(plain, template)
+		if err != nil {
+			return false, err
+		}
+		return renderFor(ctx, deps, bound, admitted, target, overrides)
+	}
+	like := firstWith(applied, works)
+	if like == nil {
+		return false, fmt.Errorf("giving cluster %s its Work: %w", target.Name, errRefused)
+	}
+	admitted, err := carriedBy(like, template)
+	if err != nil {
+		return false, err
+	}
+	if result.Manifest, err = divided(ctx, deps, bound, admitted, target); err != nil {
+		return false, fmt.Errorf("giving %s its replicas for cluster %s: %w", workload.Describe(admitted), target.Name, err)
+	}
+	return deliver(ctx, deps, bound, admitted, target.Name, result)
+}
+
+// firstWith is the first Work, by cluster, that has these overrides, be it on its way out; nil when there is none.
+func firstWith(applied map[string]string, works []workv1alpha1.Work) (first *workv1alpha1.Work) {
+	for i := range works {
+		work := &works[i]
+		if work.Annotations[names.AnnotationAppliedOverrides] == applied[names.AnnotationAppliedOverrides] &&
+			work.Annotations[names.AnnotationAppliedClusterOverrides] == applied[names.AnnotationAppliedClusterOverrides] &&
+			len(work.Spec.Workload.Manifests) == 1 && (first == nil || work.Namespace < first.Namespace) {
+			first = work
+		}
+	}
+	return first
+}
+
+// carriedBy is the template as it was when a Work was written.
+func carriedBy(work *workv1alpha1.Work, template *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	manifests, err := workload.Manifests(work)
+	if err != nil {
+		return nil, err
+	}
+	carried := manifests[0]
+	carried.SetUID(template.GetUID())
+	if text, said := carried.GetAnnotations()[names.AnnotationTemplateGeneration]; said {
+		generation, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("reading annotation %s of what Work %s/%s carries: %w", names.AnnotationTemplateGeneration, work.Namespace, work.Name, err)
+		}
+		carried.SetGeneration(generation)
+	}
+	return carried, nil
 }
 
 // reshare gives the manifests of a Work the replicas of its cluster. The completions of a Job are divided anew with its template.

@@ -1,14 +1,18 @@
 package render
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
@@ -33,8 +37,8 @@ func given(t *testing.T, plane *byhand.Plane, cluster string) (replicas int32, i
 	return *deployment.Spec.Replicas, deployment.Spec.Template.Spec.Containers[0].Image, deployment.Annotations[names.AnnotationTemplateGeneration]
 }
 
-// TestOverdrawnTemplateStaysOut: what a quota refused reaches no cluster that has the workload, whatever renders it again, while its
-// replicas move within the quota. Once the quota lets it in, it goes out.
+// TestOverdrawnTemplateStaysOut: what a quota refused reaches no cluster, whatever renders it again, while replicas move within the
+// quota. Once the quota lets it in, it goes out.
 func TestOverdrawnTemplateStaysOut(t *testing.T) {
 	plane := byhand.New(t, New(eviction.Defaults(), 1))
 	labels := map[string]string{"app": "web"}
@@ -77,7 +81,7 @@ func TestOverdrawnTemplateStaysOut(t *testing.T) {
 	plane.Turn(control.KeyOf(made))
 	expect("moved", "m1", 1, "web:1", "1")
 	expect("moved", "m2", 2, "web:1", "1")
-	expect("moved", "m3", 1, "web:2", "2")
+	expect("moved", "m3", 1, "web:1", "1")
 
 	refused := made.DeepCopy()
 	made.Status.Conditions = nil
@@ -95,4 +99,101 @@ func TestOverdrawnTemplateStaysOut(t *testing.T) {
 	plane.Turn(control.KeyOf(made))
 	expect("let in", "m1", 1, "web:2", "2")
 	expect("let in", "m2", 2, "web:2", "2")
+}
+
+// TestNewClusterGetsWhatWasAdmitted: a cluster that comes to have a workload while its template is refused gets what others have, with
+// its own overrides as far as these can be told from theirs, and else waits.
+func TestNewClusterGetsWhatWasAdmitted(t *testing.T) {
+	label := func(name string, clusters ...string) *policyv1alpha1.OverridePolicy {
+		made := &policyv1alpha1.OverridePolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
+		rule := policyv1alpha1.RuleWithCluster{Overriders: policyv1alpha1.Overriders{LabelsOverrider: []policyv1alpha1.LabelAnnotationOverrider{
+			{Operator: policyv1alpha1.OverriderOpAdd, Value: map[string]string{name: "yes"}},
+		}}}
+		if len(clusters) > 0 {
+			rule.TargetCluster = &policyv1alpha1.ClusterAffinity{ClusterNames: clusters}
+		}
+		made.Spec.OverrideRules = []policyv1alpha1.RuleWithCluster{rule}
+		return made
+	}
+	for name, c := range map[string]struct {
+		overrides []*policyv1alpha1.OverridePolicy
+		waits     bool
+		want      string
+	}{
+		"no overrides":            {nil, false, ""},
+		"of the new cluster":      {[]*policyv1alpha1.OverridePolicy{label("new", "m2")}, false, "new"},
+		"of all clusters":         {[]*policyv1alpha1.OverridePolicy{label("all")}, false, "all"},
+		"of the old cluster":      {[]*policyv1alpha1.OverridePolicy{label("old", "m1")}, true, ""},
+		"of each cluster its own": {[]*policyv1alpha1.OverridePolicy{label("old", "m1"), label("new", "m2")}, true, ""},
+	} {
+		plane := byhand.New(t, New(eviction.Defaults(), 1))
+		for _, policy := range c.overrides {
+			plane.Create(policy)
+		}
+		template, made := duplicated(plane, "m1", "m2")
+		plane.Turn(control.KeyOf(made))
+
+		template.Spec.Template.Spec.Containers[0].Image = "web:2"
+		plane.Must(plane.Store.Update(t.Context(), template))
+		plane.Read(made)
+		made.Spec.Clusters = append(made.Spec.Clusters, workv1alpha2.TargetCluster{Name: "m2", Replicas: 4})
+		plane.Must(plane.Store.Update(t.Context(), made))
+		meta.SetStatusCondition(&made.Status.Conditions, metav1.Condition{Type: names.ConditionUpToDate, Status: metav1.ConditionFalse, Reason: names.ReasonQuotaExceeded})
+		plane.Must(plane.Store.Status().Update(t.Context(), made))
+		plane.Turn(control.KeyOf(made))
+		plane.Read(made)
+		told := meta.IsStatusConditionFalse(made.Status.Conditions, names.ConditionRendered)
+		if got := imageAndLabels(t, plane, "m2"); told != c.waits || !c.waits && got != strings.TrimSpace("web:1 "+c.want) || c.waits && got != "" {
+			t.Errorf("overrides %s: m2 has %q; told that it waits: %t", name, got, told)
+		}
+
+		made.Status.Conditions = slices.DeleteFunc(made.Status.Conditions, func(c metav1.Condition) bool { return c.Type == names.ConditionUpToDate })
+		plane.Must(plane.Store.Status().Update(t.Context(), made))
+		plane.Turn(control.KeyOf(made))
+		plane.Read(made)
+		if got := imageAndLabels(t, plane, "m2"); !strings.HasPrefix(got, "web:2") || len(made.Status.Conditions) > 0 {
+			t.Errorf("overrides %s: let in, m2 has %q, conditions %v", name, got, made.Status.Conditions)
+		}
+	}
+}
+
+// duplicated is a Deployment of four with a binding that has all of it in the first of some clusters.
+func duplicated(plane *byhand.Plane, clusters ...string) (*appsv1.Deployment, *workv1alpha2.ResourceBinding) {
+	labels := map[string]string{"app": "web"}
+	template := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}, Spec: appsv1.DeploymentSpec{
+		Replicas: ptr.To[int32](4), Selector: &metav1.LabelSelector{MatchLabels: labels},
+		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web:1"}}}},
+	}}
+	plane.Create(template)
+	for _, name := range clusters {
+		plane.Create(&clusterv1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: clusterv1alpha1.ClusterSpec{SyncMode: clusterv1alpha1.Push}})
+		plane.Create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: names.ExecutionSpace(name)}})
+	}
+	made := &workv1alpha2.ResourceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-deployment", Finalizers: []string{names.FinalizerResourceBinding}}}
+	made.Spec = workv1alpha2.ResourceBindingSpec{
+		Resource:  workv1alpha2.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "default", Name: "web"},
+		Placement: &policyv1alpha1.Placement{}, Replicas: 4, Clusters: []workv1alpha2.TargetCluster{{Name: clusters[0], Replicas: 4}},
+	}
+	plane.Create(made)
+	return template, made
+}
+
+// imageAndLabels are those of the Deployment in the Work of a cluster, without the labels that all have; empty when there is none.
+func imageAndLabels(t *testing.T, plane *byhand.Plane, cluster string) string {
+	t.Helper()
+	work := &workv1alpha1.Work{ObjectMeta: metav1.ObjectMeta{Namespace: names.ExecutionSpace(cluster), Name: names.Work("Deployment", "web", "default")}}
+	if err := plane.Store.Get(t.Context(), client.ObjectKeyFromObject(work), work); apierrors.IsNotFound(err) {
+		return ""
+	}
+	manifests, err := workload.Manifests(work)
+	plane.Must(err)
+	deployment := &appsv1.Deployment{}
+	plane.Must(runtime.DefaultUnstructuredConverter.FromUnstructured(manifests[0].Object, deployment))
+	told := []string{deployment.Spec.Template.Spec.Containers[0].Image}
+	for _, label := range []string{"all", "new", "old"} {
+		if deployment.Labels[label] != "" {
+			told = append(told, label)
+		}
+	}
+	return strings.Join(told, " ")
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -146,7 +147,8 @@ func (r *renderer) reconcile(ctx context.Context, deps control.Deps, key control
 	if err := removeOrphans(ctx, deps, bound, works, targets); err != nil {
 		return control.Result{}, err
 	}
-	return control.Result{}, r.render(ctx, deps, bound, works, targets)
+	next, err := r.render(ctx, deps, bound, works, targets)
+	return control.Result{RequeueAfter: next}, err
 }
 
 // ensureIdentity prepares a binding that came past admission. Its own change wakes it again.
@@ -247,10 +249,13 @@ func deleteWorks(ctx context.Context, deps control.Deps, works []workv1alpha1.Wo
 	return errors.Join(failures...)
 }
 
-// render writes a Work for every target. One cluster that cannot be served does not hold back the others.
-func (r *renderer) render(ctx context.Context, deps control.Deps, bound binding.Binding, works []workv1alpha1.Work, targets []workv1alpha2.TargetCluster) error {
+// render writes a Work for every target. One cluster that cannot be served does not hold back the others. Next is how long it is until
+// time alone calls for another turn, 0 for never.
+func (r *renderer) render(
+	ctx context.Context, deps control.Deps, bound binding.Binding, works []workv1alpha1.Work, targets []workv1alpha2.TargetCluster,
+) (next time.Duration, err error) {
 	if len(targets) == 0 {
-		return binding.Report(ctx, deps, bound, names.ConditionRendered, names.EventSyncWorkFailed, nil)
+		return 0, binding.Report(ctx, deps, bound, names.ConditionRendered, names.EventSyncWorkFailed, nil)
 	}
 	template := &unstructured.Unstructured{}
 	template.SetAPIVersion(bound.Spec.Resource.APIVersion)
@@ -259,22 +264,22 @@ func (r *renderer) render(ctx context.Context, deps control.Deps, bound binding.
 	if err := deps.Client.Get(ctx, name, template, client.UnsafeDisableDeepCopy); err != nil {
 		if apierrors.IsNotFound(err) {
 			// The binding is owned by the template and follows it.
-			return nil
+			return 0, nil
 		}
-		return fmt.Errorf("reading the template %s %s: %w", bound.Spec.Resource.Kind, name, err)
+		return 0, fmt.Errorf("reading the template %s %s: %w", bound.Spec.Resource.Kind, name, err)
 	}
 	overrides, err := override.ListFor(ctx, deps.Client, template.GetNamespace(), client.UnsafeDisableDeepCopy)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if targets, err = r.withinSurge(ctx, deps, bound, template, works, targets); err != nil {
-		return refuse(ctx, deps, bound, err)
+	if targets, next, err = r.withinSurge(ctx, deps, bound, template, works, targets); err != nil {
+		return 0, refuse(ctx, deps, bound, err)
 	}
 	completions, err := completionsOf(bound, template, targets)
 	if err != nil {
-		return refuse(ctx, deps, bound, err)
+		return 0, refuse(ctx, deps, bound, err)
 	}
-	var failures []error
+	var failures, refused []error
 	wrote := 0
 	for i, target := range targets {
 		share := share{TargetCluster: target}
@@ -282,8 +287,11 @@ func (r *renderer) render(ctx context.Context, deps control.Deps, bound binding.
 			share.completions = &completions[i]
 		}
 		written, err := keepOrRender(ctx, deps, bound, works, template, share, overrides)
-		// What is on its way out is waited for: its end wakes the binding.
-		if err != nil && !errors.Is(err, workload.ErrBeingRemoved) {
+		switch {
+		case errors.Is(err, workload.ErrBeingRemoved): // Its end wakes the binding.
+		case errors.Is(err, errRefused): // The end of the refusal does.
+			refused = append(refused, err)
+		case err != nil:
 			failures = append(failures, err)
 		}
 		if written {
@@ -291,12 +299,12 @@ func (r *renderer) render(ctx context.Context, deps control.Deps, bound binding.
 		}
 	}
 	if failure := errors.Join(failures...); failure != nil {
-		return refuse(ctx, deps, bound, failure)
+		return 0, refuse(ctx, deps, bound, failure)
 	}
 	if wrote > 0 {
 		deps.Events.Eventf(bound.Object, corev1.EventTypeNormal, names.EventSyncWorkSucceed, "wrote the Works of %d of %d clusters", wrote, len(targets))
 	}
-	return binding.Report(ctx, deps, bound, names.ConditionRendered, names.EventSyncWorkFailed, nil)
+	return next, binding.Report(ctx, deps, bound, names.ConditionRendered, names.EventSyncWorkFailed, errors.Join(refused...))
 }
 
 // refuse tells users why a binding is not rendered, or not everywhere.
@@ -309,36 +317,51 @@ func refuse(ctx context.Context, deps control.Deps, bound binding.Binding, failu
 
 // renderFor writes the Work of one cluster: the template with its share of the replicas, as the overrides want it there.
 func renderFor(ctx context.Context, deps control.Deps, bound binding.Binding, template *unstructured.Unstructured, target share, overrides []override.Policy) (bool, error) {
+	result, there, err := overridden(ctx, deps, bound, template, target, overrides)
+	if err != nil || !there {
+		return false, err
+	}
+	return deliver(ctx, deps, bound, template, target.Name, result)
+}
+
+// overridden is the template for one cluster, which may have left: the scheduler takes it off the targets then.
+func overridden(
+	ctx context.Context, deps control.Deps, bound binding.Binding, template *unstructured.Unstructured, target share, overrides []override.Policy,
+) (result override.Result, there bool, err error) {
 	cluster := &clusterv1alpha1.Cluster{}
 	if err := deps.Client.Get(ctx, types.NamespacedName{Name: target.Name}, cluster, client.UnsafeDisableDeepCopy); err != nil {
 		if apierrors.IsNotFound(err) {
-			// The cluster has left; the scheduler takes it off the targets.
-			return false, nil
+			return result, false, nil
 		}
-		return false, fmt.Errorf("reading cluster %s: %w", target.Name, err)
+		return result, false, fmt.Errorf("reading cluster %s: %w", target.Name, err)
 	}
 	manifest, err := divided(ctx, deps, bound, template, target)
 	if err != nil {
-		return false, fmt.Errorf("giving %s its replicas for cluster %s: %w", workload.Describe(template), target.Name, err)
+		return result, false, fmt.Errorf("giving %s its replicas for cluster %s: %w", workload.Describe(template), target.Name, err)
 	}
-	result, err := override.Apply(withState(manifest, bound.Spec, target.Name), cluster, overrides)
-	if err != nil {
+	if result, err = override.Apply(withState(manifest, bound.Spec, target.Name), cluster, overrides); err != nil {
 		deps.Events.Eventf(template, corev1.EventTypeWarning, names.EventApplyOverridePolicyFailed, "%v", err)
-		return false, err
 	}
+	return result, true, err
+}
+
+// deliver writes the Work that carries a manifest to one cluster.
+func deliver(
+	ctx context.Context, deps control.Deps, bound binding.Binding, template *unstructured.Unstructured, cluster string, result override.Result,
+) (bool, error) {
 	applied, err := result.Annotations()
 	if err != nil {
 		return false, err
 	}
 	written, err := workload.Write(ctx, deps, workload.Plan{
-		Cluster:                     target.Name,
+		Cluster:                     cluster,
 		Template:                    template,
 		Manifest:                    result.Manifest,
 		Labels:                      map[string]string{bound.IDLabel(): bound.ID()},
 		Annotations:                 bound.OwnerAnnotations(),
 		WorkAnnotations:             applied,
 		ConflictResolution:          bound.Spec.ConflictResolution,
-		SuspendDispatching:          suspended(bound.Spec.Suspension, target.Name),
+		SuspendDispatching:          suspended(bound.Spec.Suspension, cluster),
 		PreserveResourcesOnDeletion: bound.Spec.PreserveResourcesOnDeletion,
 	})
 	if written && len(applied) > 0 {

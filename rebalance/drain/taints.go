@@ -117,11 +117,7 @@ func withdraw(ctx context.Context, plane client.Client, bound binding.Binding, c
 		if len(eviction.Withdraw(changed.Spec, names.EvictionProducerDrain, elsewhere)) == 0 {
 			return false, nil
 		}
-		fields := fieldpatch.Fields{Spec: map[string]any{"gracefulEvictionTasks": changed.Spec.GracefulEvictionTasks}}
-		if len(changed.Spec.Clusters) != len(bound.Spec.Clusters) {
-			fields.Spec["clusters"] = changed.Spec.Clusters
-		}
-		err = fieldpatch.Object(ctx, plane, changed.Object, fields)
+		err = fieldpatch.Object(ctx, plane, changed.Object, fieldpatch.Fields{Spec: map[string]any{"gracefulEvictionTasks": changed.Spec.GracefulEvictionTasks}})
 		if !apierrors.IsConflict(err) {
 			return err == nil, client.IgnoreNotFound(err)
 		}

@@ -25,6 +25,7 @@ import (
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/policy"
 	"github.com/seatrial/seatrial/simulator/invariant"
 	"github.com/seatrial/seatrial/workload"
@@ -193,6 +194,16 @@ var bugs = []bug{
 	},
 	{
 		name: "replicas move without need", controller: "clusterStatus", found: []string{"floor"}, then: moveAll,
+	},
+	{
+		name: "a fresh placement gives up what is ready", controller: "scheduler", found: []string{"floor"}, only: asked, until: 10 * time.Minute,
+		plane: interceptor.Funcs{Patch: bendSpec("gracefulEvictionTasks", func([]any) []any { return nil })},
+	},
+	{
+		name: "what moves does not get on", controller: "binding", found: []string{"rendered"}, only: moves,
+		plane: interceptor.Funcs{
+			Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return nil }, Update: updateNothing,
+		},
 	},
 	{
 		name: "evictions end before replacements are ready", controller: "gracefulEviction", found: []string{"floor"}, then: endEvictions, until: 20 * time.Minute,
@@ -439,6 +450,18 @@ func (m bentMember) Discover(ctx context.Context) (control.Discovery, error) {
 	return m.connection.Discover(ctx)
 }
 
+// asked tells a binding whose fresh placement somebody asked for.
+func asked(ctx context.Context, deps control.Deps, key control.Key) bool {
+	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName())
+	return err == nil && bound.Spec.RescheduleTriggeredAt != nil
+}
+
+// moves tells a binding of which replicas are held elsewhere.
+func moves(ctx context.Context, deps control.Deps, key control.Key) bool {
+	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName())
+	return err == nil && eviction.Holding(bound.Spec)
+}
+
 func bindingLeaves(ctx context.Context, deps control.Deps, key control.Key) bool {
 	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName())
 	return err == nil && !bound.GetDeletionTimestamp().IsZero()
@@ -491,7 +514,10 @@ func listNothing[T client.ObjectList](ctx context.Context, c client.WithWatch, l
 type patchFunc = func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error
 
 // bendTargets changes the targets that a decision writes, where there are any.
-func bendTargets(bend func([]any) []any) patchFunc {
+func bendTargets(bend func([]any) []any) patchFunc { return bendSpec("clusters", bend) }
+
+// bendSpec changes a list that a decision writes, where there are any.
+func bendSpec(field string, bend func([]any) []any) patchFunc {
 	return func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
 		content := &unstructured.Unstructured{}
 		data, err := patch.Data(object)
@@ -501,9 +527,9 @@ func bendTargets(bend func([]any) []any) patchFunc {
 		if err := json.Unmarshal(data, &content.Object); err != nil {
 			return err
 		}
-		targets, _, _ := unstructured.NestedFieldNoCopy(content.Object, "spec", "clusters")
-		if list, some := targets.([]any); some && len(list) > 0 {
-			content.Object["spec"].(map[string]any)["clusters"] = bend(list)
+		written, _, _ := unstructured.NestedFieldNoCopy(content.Object, "spec", field)
+		if list, some := written.([]any); some && len(list) > 0 {
+			content.Object["spec"].(map[string]any)[field] = bend(list)
 			if data, err = json.Marshal(content.Object); err != nil {
 				return err
 			}

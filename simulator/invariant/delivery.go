@@ -27,7 +27,7 @@ func (w *World) work(key types.NamespacedName) *workv1alpha1.Work {
 }
 
 // rendered: a binding has a Work in each cluster it names and in no other, and each carries the template with its replicas, as
-// the overrides want it there.
+// the overrides want it there. While replicas are held elsewhere they come as far as the surge allows, and no less far.
 func rendered(w *World) error {
 	for _, bound := range w.bindings() {
 		if err := renderedBinding(w, bound); err != nil {
@@ -49,26 +49,64 @@ func renderedBinding(w *World, bound binding.Binding) error {
 	}
 	name := names.Work(template.GetKind(), template.GetName(), template.GetNamespace())
 	_, claimed := policy.ClaimOf(bound)
+	outgrown, refused := w.outgrown(bound, template), false
 	for _, target := range bound.Spec.Clusters {
 		if !claimed && w.cluster(target.Name) == nil {
 			// What no policy claims is not decided on again.
 			continue
 		}
 		work := w.work(types.NamespacedName{Namespace: names.ExecutionSpace(target.Name), Name: name})
-		if work == nil && eviction.Holding(bound.Spec) {
-			// Replicas come as far as the surge allows while others are held, which may be not at all yet.
+		if work == nil && inSteps(bound.Spec) {
+			continue // as long as the surge is used up
+		}
+		if work == nil && outgrown && !w.servable(bound, template, target.Name) {
+			refused = true
 			continue
 		}
 		if work == nil {
 			return fmt.Errorf("it names cluster %s and has no Work for it", target.Name)
 		}
-		if !claimed || w.outgrown(bound, template) {
+		if !claimed || outgrown {
 			// What has outgrown its quotas stays as it was admitted.
 			continue
 		}
 		if err := renderedFor(w, bound, template, target, work); err != nil {
 			return fmt.Errorf("the Work for cluster %s: %w", target.Name, err)
 		}
+	}
+	if !claimed || refused || !inSteps(bound.Spec) {
+		return nil
+	}
+	return surged(w, bound, template)
+}
+
+// inSteps tells a binding whose replicas move within a surge. Others move whole.
+func inSteps(spec *workv1alpha2.ResourceBindingSpec) bool {
+	return eviction.Holding(spec) && eviction.Divided(spec) && len(spec.RequiredBy) == 0
+}
+
+// surged: the Works of a binding that moves carry all that its clusters were granted, or its replicas and its surge.
+func surged(w *World, bound binding.Binding, template *unstructured.Unstructured) error {
+	name := names.Work(template.GetKind(), template.GetName(), template.GetNamespace())
+	var all, carried int64
+	for _, target := range eviction.Granted(bound.Spec) {
+		all += int64(target.Replicas)
+		work := w.work(types.NamespacedName{Namespace: names.ExecutionSpace(target.Name), Name: name})
+		if work == nil {
+			continue
+		}
+		manifests, err := workload.Manifests(work)
+		if err != nil {
+			return err
+		}
+		for _, manifest := range manifests {
+			replicas, _, _ := unstructured.NestedInt64(manifest.Object, "spec", "replicas")
+			carried += replicas
+		}
+	}
+	surge := (&eviction.Options{}).Beyond(template, bound.Spec.Replicas)
+	if least := min(all, int64(bound.Spec.Replicas)+int64(surge)); carried < least {
+		return fmt.Errorf("while it moves its Works carry %d replicas of %d, and %d may run at a time", carried, all, least)
 	}
 	return nil
 }
@@ -86,7 +124,7 @@ func renderedFor(w *World, bound binding.Binding, template *unstructured.Unstruc
 		// Without a decision on it, what is duplicated is as its template is. Replicas that have moved away are held until they are
 		// replaced.
 		replicas := granted(bound.Spec, target.Name)
-		if present, said, _ := unstructured.NestedInt64(manifests[0].Object, "spec", "replicas"); said && eviction.Holding(bound.Spec) {
+		if present, said, _ := unstructured.NestedInt64(manifests[0].Object, "spec", "replicas"); said && inSteps(bound.Spec) {
 			replicas = min(replicas, present)
 		}
 		if err := unstructured.SetNestedField(wanted.Object, replicas, "spec", "replicas"); err != nil {
@@ -240,6 +278,16 @@ func appliedTo(w *World, cluster string, manifest *unstructured.Unstructured) er
 	return nil
 }
 
+// hasWork tells whether there is a Work of a binding for a cluster.
+func (w *World) hasWork(bound binding.Binding, cluster string) bool {
+	for key := range w.works[bound.NamespacedName()] {
+		if key.Namespace == names.ExecutionSpace(cluster) {
+			return true
+		}
+	}
+	return false
+}
+
 // aggregated: bindings tell of all their Works that they are applied, and templates sum up the replicas that are ready.
 func aggregated(w *World) error {
 	for _, bound := range w.bindings() {
@@ -248,8 +296,9 @@ func aggregated(w *World) error {
 			continue
 		}
 		// Targets get nothing while what is held uses up the surge.
-		if !meta.IsStatusConditionTrue(bound.Status.Conditions, names.ConditionFullyApplied) && !eviction.Holding(bound.Spec) {
-			return fmt.Errorf("binding %s is not fully applied", bound.NamespacedName())
+		awaits := slices.ContainsFunc(bound.Spec.Clusters, func(t workv1alpha2.TargetCluster) bool { return !w.hasWork(bound, t.Name) })
+		if full := meta.IsStatusConditionTrue(bound.Status.Conditions, names.ConditionFullyApplied); full == awaits {
+			return fmt.Errorf("binding %s is fully applied: %t; it has yet to get Works: %t", bound.NamespacedName(), full, awaits)
 		}
 		if told, works := len(bound.Status.AggregatedStatus), len(w.works[bound.NamespacedName()]); told != works {
 			return fmt.Errorf("binding %s tells of %d Works and has %d", bound.NamespacedName(), told, works)

@@ -135,6 +135,8 @@ func (w *World) called(before, bound binding.Binding) bool {
 		}
 		spec := *view.Spec
 		spec.Clusters, spec.GracefulEvictionTasks, spec.RequiredBy = nil, nil, nil
+		// A fresh placement is another place, and no fewer replicas.
+		spec.RescheduleTriggeredAt = nil
 		return &spec
 	}
 	now := asked(bound.Object)

@@ -249,8 +249,8 @@ func evicted(w *World) error {
 	return nil
 }
 
-// mayHold tells whether a copy that is being evicted may be held: it serves, and four fifths of the replicas are not ready without
-// what is held.
+// mayHold tells whether a copy that is being evicted may be held: it serves, and without what is held fewer replicas are ready than
+// the floor says.
 func (w *World) mayHold(bound binding.Binding, cluster string) bool {
 	var sum int64
 	for _, target := range bound.Spec.Clusters {
@@ -259,7 +259,8 @@ func (w *World) mayHold(bound binding.Binding, cluster string) bool {
 		}
 		sum += min(w.ready(target.Name, copyOf(bound)), int64(target.Replicas))
 	}
-	return w.ready(cluster, copyOf(bound)) > 0 && 5*sum < 4*int64(bound.Spec.Replicas)
+	template := w.template(bound)
+	return w.ready(cluster, copyOf(bound)) > 0 && (template == nil || sum < lowest(template, int64(bound.Spec.Replicas)))
 }
 
 // eligible are the clusters that a placement admits and that would take something new.

@@ -15,6 +15,7 @@ import (
 	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/override"
 	"github.com/seatrial/seatrial/workload"
 )
 
@@ -137,12 +138,21 @@ func (w *World) tooMuch(bound binding.Binding, clusters []*clusterv1alpha1.Clust
 
 // outgrown tells whether quotas have no room for what the targets of a binding would use by its template as it is now.
 func (w *World) outgrown(bound binding.Binding, template *unstructured.Unstructured) bool {
+	var replicas int64
+	for _, target := range bound.Spec.Clusters {
+		replicas += int64(target.Replicas)
+	}
+	return w.overdraws(bound, times(requestOf(template), replicas))
+}
+
+// requestOf is what the containers of one replica ask for.
+func requestOf(template *unstructured.Unstructured) corev1.ResourceList {
 	containers, _, _ := unstructured.NestedSlice(template.Object, "spec", "template", "spec", "containers")
 	request := corev1.ResourceList{}
 	for _, tree := range containers {
 		container := corev1.Container{}
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(tree.(map[string]any), &container); err != nil {
-			return false
+			return nil
 		}
 		for name, amount := range container.Resources.Requests {
 			sum := request[name]
@@ -150,11 +160,35 @@ func (w *World) outgrown(bound binding.Binding, template *unstructured.Unstructu
 			request[name] = sum
 		}
 	}
-	var replicas int64
-	for _, target := range bound.Spec.Clusters {
-		replicas += int64(target.Replicas)
+	return request
+}
+
+// servable tells whether a cluster can be given what was admitted of a template: as a Work without overrides has it, or one with those
+// of this cluster.
+func (w *World) servable(bound binding.Binding, template *unstructured.Unstructured, name string) bool {
+	cluster := w.cluster(name)
+	if cluster == nil {
+		return false
 	}
-	return w.overdraws(bound, times(request, replicas))
+	result, err := override.Apply(template, cluster, w.overrides(template.GetNamespace()))
+	if err != nil {
+		return false
+	}
+	wanted, err := result.Annotations()
+	if err != nil {
+		return false
+	}
+	for key := range w.works[bound.NamespacedName()] {
+		plain, same := true, true
+		for _, name := range []string{names.AnnotationAppliedOverrides, names.AnnotationAppliedClusterOverrides} {
+			applied := w.work(key).Annotations[name]
+			plain, same = plain && applied == "", same && applied == wanted[name]
+		}
+		if plain || same {
+			return true
+		}
+	}
+	return false
 }
 
 // quotas: each cluster that a quota has a part for has the Work that carries it, no other cluster has one, and the status of the
@@ -204,8 +238,11 @@ func (w *World) parts(quota *policyv1alpha1.FederatedResourceQuota) error {
 			return fmt.Errorf("cluster %s has no Work with its part", assignment.ClusterName)
 		}
 		manifests, err := workload.Manifests(work)
-		if err != nil || len(manifests) != 1 {
-			return fmt.Errorf("the Work of cluster %s carries %d manifests, %w", assignment.ClusterName, len(manifests), err)
+		if err != nil {
+			return fmt.Errorf("reading the Work of cluster %s: %w", assignment.ClusterName, err)
+		}
+		if len(manifests) != 1 {
+			return fmt.Errorf("the Work of cluster %s carries %d manifests", assignment.ClusterName, len(manifests))
 		}
 		carried := &corev1.ResourceQuota{}
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(manifests[0].Object, carried); err != nil {
