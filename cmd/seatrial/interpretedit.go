@@ -251,8 +251,8 @@ func (e *customizationEdit) save() error {
 // replaceFile changes a file as a whole or not at all, behind links too.
 func replaceFile(path string, content []byte) error {
 	mode := os.FileMode(0o644)
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved
 	}
 	if there, err := os.Stat(path); err == nil {
 		mode = there.Mode().Perm()

@@ -156,11 +156,11 @@ func (m *members) connect(ctx context.Context, name string) (*connection, error)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	switch current := m.connections[name]; {
-	case current == known:
-	case current == nil:
+	current := m.connections[name]
+	if current == nil && known != nil {
 		return nil, fmt.Errorf("cluster %s was removed meanwhile: %w", name, control.ErrNoMember)
-	default:
+	}
+	if current != known {
 		return current, nil
 	}
 	if m.running == nil {
