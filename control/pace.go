@@ -33,21 +33,30 @@ func NewPace(first, longest time.Duration) *Pace {
 func (p *Pace) Wait(key Key, now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	last := p.beats[key]
-	return max(last.at.Add(last.rest).Sub(now), 0)
+	return p.last(key, now).left(now)
 }
+
+// last is the last beat of a key. One of a clock that has been set back since would keep the key waiting for all that time.
+func (p *Pace) last(key Key, now time.Time) beat {
+	if last := p.beats[key]; !now.Before(last.at) {
+		return last
+	}
+	return beat{}
+}
+
+func (b beat) left(now time.Time) time.Duration { return max(b.at.Add(b.rest).Sub(now), 0) }
 
 // Gather is like Wait, but lets the first write for a key wait as well, from the first time that this asks about it: what comes
 // up in a burst is written once, at its end.
 func (p *Pace) Gather(key Key, now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	last, known := p.beats[key]
-	if !known || !last.gathers && p.over(last, now) {
+	last := p.last(key, now)
+	if !last.gathers && p.over(last, now) {
 		last = beat{at: now, rest: p.first, gathers: true}
 		p.beats[key] = last
 	}
-	return max(last.at.Add(last.rest).Sub(now), 0)
+	return last.left(now)
 }
 
 // Wrote notes a write for a key.
@@ -55,7 +64,7 @@ func (p *Pace) Wrote(key Key, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	next := beat{at: now, rest: p.first}
-	if last, known := p.beats[key]; known && !last.gathers && !p.over(last, now) {
+	if last := p.last(key, now); !last.gathers && !p.over(last, now) {
 		next.rest = min(2*last.rest, p.longest)
 	}
 	p.beats[key] = next
@@ -63,14 +72,14 @@ func (p *Pace) Wrote(key Key, now time.Time) {
 		return
 	}
 	for key, last := range p.beats {
-		if p.over(last, now) {
+		if p.over(last, now) || now.Before(last.at) {
 			delete(p.beats, key)
 		}
 	}
 	p.sweep = 2*len(p.beats) + 1024
 }
 
-// over tells whether a write has rested for twice its time, so that the next one is a first one again.
+// over tells whether a write has rested for twice its time, so that the next one is a first one again, as it is without one before.
 func (p *Pace) over(last beat, now time.Time) bool {
 	return now.Sub(last.at) >= 2*last.rest
 }

@@ -64,6 +64,21 @@ func TestPaceGathers(t *testing.T) {
 	}
 }
 
+// TestPaceOutlivesItsClock: a clock that was ahead and is set right keeps nobody waiting for the time between.
+func TestPaceOutlivesItsClock(t *testing.T) {
+	pace, key := NewPace(time.Second, 5*time.Second), Key{Name: "a"}
+	ahead := time.Unix(5000, 0)
+	pace.Wrote(key, ahead)
+	pace.Wrote(key, ahead)
+	right := ahead.Add(-time.Hour)
+	if wait, gather := pace.Wait(key, right), pace.Gather(key, right); wait != 0 || gather != time.Second {
+		t.Errorf("waits %s, gathers for %s", wait, gather)
+	}
+	if gather := pace.Gather(key, right.Add(time.Second)); gather != 0 {
+		t.Errorf("gathers for another %s", gather)
+	}
+}
+
 func TestPaceForgets(t *testing.T) {
 	pace, at := NewPace(time.Second, time.Second), time.Unix(1000, 0)
 	for i := range 100_000 {

@@ -288,11 +288,24 @@ func (w *World) hasWork(bound binding.Binding, cluster string) bool {
 	return false
 }
 
+// restless tells a binding with a copy in each cluster of which some leave for their health. There is no other place for them, so that
+// they come back, again and again, and what is told of them is always a moment behind.
+func restless(bound binding.Binding) bool {
+	if bound.Spec.Failover == nil || bound.Spec.Failover.Application == nil || eviction.Divided(bound.Spec) {
+		return false
+	}
+	return slices.ContainsFunc(bound.Spec.Clusters, func(target workv1alpha2.TargetCluster) bool {
+		return !slices.ContainsFunc(bound.Status.AggregatedStatus, func(item workv1alpha2.AggregatedStatusItem) bool {
+			return item.ClusterName == target.Name && item.Health == workv1alpha2.ResourceHealthy
+		})
+	})
+}
+
 // aggregated: bindings tell of all their Works that they are applied, and templates sum up the replicas that are ready.
 func aggregated(w *World) error {
 	for _, bound := range w.bindings() {
 		lost := slices.ContainsFunc(bound.Spec.Clusters, func(t workv1alpha2.TargetCluster) bool { return w.cluster(t.Name) == nil })
-		if len(bound.Spec.Clusters) == 0 || lost {
+		if len(bound.Spec.Clusters) == 0 || lost || restless(bound) {
 			continue
 		}
 		// Targets get nothing while what is held uses up the surge.
