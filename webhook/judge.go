@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	k8sjson "k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/conversion"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -48,11 +49,15 @@ type judge struct {
 	rules   Rules
 	decoder runtime.Decoder
 	scheme  *runtime.Scheme
+	ledger  *quota.Ledger
 }
 
 func newJudge(kind judged, rules Rules) judge {
 	scheme := rules.Plane.Scheme()
-	return judge{judged: kind, rules: rules, scheme: scheme, decoder: serializer.NewCodecFactory(scheme).UniversalDeserializer()}
+	return judge{
+		judged: kind, rules: rules, scheme: scheme, decoder: serializer.NewCodecFactory(scheme).UniversalDeserializer(),
+		ledger: quota.NewLedger(clock.RealClock{}),
+	}
 }
 
 // complete answers with what is missing in the object, as a JSON patch.
@@ -115,7 +120,7 @@ func (j judge) validate(ctx context.Context, request ctrladmission.Request) ctrl
 	if after, ok := object.stored.(*workv1alpha2.ResourceBinding); ok && j.rules.EnforceQuotas {
 		before, _ := old.stored.(*workv1alpha2.ResourceBinding)
 		dryRun := request.DryRun != nil && *request.DryRun
-		if err := quota.Admit(ctx, j.rules.Plane, before, after, dryRun); err != nil {
+		if err := j.ledger.Admit(ctx, j.rules.Plane, before, after, dryRun); err != nil {
 			return refusal(err)
 		}
 	}
