@@ -36,10 +36,12 @@ func New(options eviction.Options, workers int) control.Controller {
 
 type rebalancer struct{ options eviction.Options }
 
-// onRequest leaves out status changes.
+// onRequest leaves out status changes, but for the one that says which workloads a request is for: from then on they can move.
 func onRequest(_ context.Context, _ client.Reader, event control.Event) []control.Key {
-	old, current := event.Old, event.New
-	if current == nil || old != nil && old.GetGeneration() == current.GetGeneration() && maps.Equal(old.GetAnnotations(), current.GetAnnotations()) {
+	old, _ := event.Old.(*appsv1alpha1.WorkloadRebalancer)
+	current, _ := event.New.(*appsv1alpha1.WorkloadRebalancer)
+	if current == nil || old != nil && old.Generation == current.Generation && maps.Equal(old.Annotations, current.Annotations) &&
+		old.Status.ObservedGeneration == current.Status.ObservedGeneration {
 		return nil
 	}
 	return []control.Key{control.KeyOf(current)}
@@ -94,12 +96,12 @@ func (r *rebalancer) reconcile(ctx context.Context, deps control.Deps, key contr
 		return control.Result{}, nil
 	}
 	if request.Status.ObservedGeneration != request.Generation {
-		// Bindings wake the requests whose status names them, so that comes before anything moves.
+		// Bindings wake the requests whose status names them, so that comes before anything moves, and wakes the request itself.
 		status, err := r.observe(ctx, deps, request)
 		if err != nil {
 			return control.Result{}, err
 		}
-		return control.Result{Wake: []control.Key{key}}, write(ctx, deps, request, status)
+		return control.Result{}, write(ctx, deps, request, status)
 	}
 	status := request.Status.DeepCopy()
 	again, failure := r.advance(ctx, deps, request, status)

@@ -106,15 +106,18 @@ func (s *stage) request(annotations map[string]string, workloads ...string) *app
 	return request
 }
 
-// turns lets the controller take the turns it asks for at once, and tells what became of the request.
+// turns lets the controller take a turn, and those that its own writes bring, and tells what became of the request.
 func (s *stage) turns(request *appsv1alpha1.WorkloadRebalancer) string {
 	s.t.Helper()
-	for range 5 {
-		if result := s.Turn(control.KeyOf(request)); len(result.Wake) == 0 {
+	for {
+		s.Read(request)
+		before := request.DeepCopy()
+		s.Turn(control.KeyOf(request))
+		s.Read(request)
+		if len(onRequest(s.t.Context(), nil, control.Event{Old: before, New: request})) == 0 {
 			break
 		}
 	}
-	s.Read(request)
 	var parts []string
 	for _, seen := range request.Status.ObservedWorkloads {
 		state := string(seen.Result) + string(seen.Reason)
