@@ -141,20 +141,27 @@ func TestSilentAgent(t *testing.T) {
 	}
 }
 
+// askingForLeases does something before each answer about a Lease, which fails if that does.
+func (s *stage) askingForLeases(first func() error) {
+	s.deps.Client = interceptor.NewClient(s.deps.Client.(client.WithWatch), interceptor.Funcs{
+		Get: func(ctx context.Context, from client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			if _, ok := object.(*coordinationv1.Lease); ok {
+				if err := first(); err != nil {
+					return err
+				}
+			}
+			return from.Get(ctx, key, object, options...)
+		},
+	})
+}
+
 // TestOutageIsNoSilence: agents cannot renew Leases that the control plane cannot read, and get their time when it is back.
 func TestOutageIsNoSilence(t *testing.T) {
 	s := newStage(t, clusterv1alpha1.Pull, ready())
 	s.renew(t)
 	s.pass(t, 10*time.Second)
 	reached := s.deps.Client
-	s.deps.Client = interceptor.NewClient(reached.(client.WithWatch), interceptor.Funcs{
-		Get: func(ctx context.Context, from client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
-			if _, ok := object.(*coordinationv1.Lease); ok {
-				return errors.New("unreachable")
-			}
-			return from.Get(ctx, key, object, options...)
-		},
-	})
+	s.askingForLeases(func() error { return errors.New("unreachable") })
 	for range 20 {
 		s.clock.SetTime(s.clock.Now().Add(5 * time.Second))
 		if result, err := s.reconcile(t.Context(), s.deps, control.Key{Name: "m1"}); err == nil || result.RequeueAfter != 5*time.Second {
@@ -178,13 +185,9 @@ func TestSlowAnswerIsNoSilence(t *testing.T) {
 	s.renew(t)
 	s.pass(t, 10*time.Second)
 	reached := s.deps.Client
-	s.deps.Client = interceptor.NewClient(reached.(client.WithWatch), interceptor.Funcs{
-		Get: func(ctx context.Context, from client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
-			if _, ok := object.(*coordinationv1.Lease); ok {
-				s.clock.SetTime(s.clock.Now().Add(time.Minute))
-			}
-			return from.Get(ctx, key, object, options...)
-		},
+	s.askingForLeases(func() error {
+		s.clock.SetTime(s.clock.Now().Add(time.Minute))
+		return nil
 	})
 	if _, err := s.reconcile(t.Context(), s.deps, control.Key{Name: "m1"}); err != nil {
 		t.Fatal(err)
