@@ -17,30 +17,14 @@ func Canonical(data []byte) bool {
 // Integers tells the members of an object. It reports false for anything but a canonical object whose members are integers that fit,
 // of which it may have told some.
 func Integers(data []byte, each func(name []byte, value int64)) bool {
-	if len(data) < 2 || data[0] != '{' {
-		return false
-	}
-	if data[1] == '}' {
-		return len(data) == 2
-	}
-	var last []byte
-	for rest := data[1:]; ; rest = rest[1:] {
-		name, after, ok := plainText(rest)
-		end := bytes.IndexAny(after, ",}")
-		if !ok || last != nil && bytes.Compare(last, name) >= 0 || end < 1 || after[0] != ':' {
-			return false
-		}
-		last = name
-		digits := after[1:end]
+	return Members(data, func(name, digits []byte) bool {
 		value, err := strconv.ParseInt(string(digits), 10, 64)
 		if err != nil || !plainInteger(digits) {
 			return false
 		}
 		each(name, value)
-		if rest = after[end:]; rest[0] == '}' {
-			return len(rest) == 1
-		}
-	}
+		return true
+	})
 }
 
 // Members tells the members of a canonical object, in order, until one is refused. It reports false then, and for anything but a

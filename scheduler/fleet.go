@@ -83,10 +83,11 @@ func (s *scheduler) settleDebt(woken []control.Key, moved bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.owed, s.moved = false, false
+	if !moved {
+		return
+	}
 	for _, key := range woken {
-		if moved {
-			s.called[key.NamespacedName()] = true
-		}
+		s.called[key.NamespacedName()] = true
 	}
 }
 

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/rawjson"
@@ -43,6 +45,13 @@ func EqualItems(a, b workv1alpha2.AggregatedStatusItem) bool {
 // EqualManifests does so for the statuses of two manifests.
 func EqualManifests(a, b workv1alpha1.ManifestStatus) bool {
 	return a.Identifier == b.Identifier && a.Health == b.Health && EqualRaw(a.Status, b.Status)
+}
+
+// EqualEnablements compares what two clusters, or one at two times, say they serve.
+func EqualEnablements(a, b []clusterv1alpha1.APIEnablement) bool {
+	return slices.EqualFunc(a, b, func(a, b clusterv1alpha1.APIEnablement) bool {
+		return a.GroupVersion == b.GroupVersion && slices.Equal(a.Resources, b.Resources)
+	})
 }
 
 func sameJSON(a, b runtime.RawExtension) bool {

@@ -19,6 +19,7 @@ import (
 	"github.com/seatrial/seatrial/api/names"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/fieldpatch"
+	"github.com/seatrial/seatrial/workload"
 )
 
 // Options are the reference's flags of the same names.
@@ -257,15 +258,11 @@ func setEnablements(status *clusterv1alpha1.ClusterStatus, discovery control.Dis
 	case !discovery.Complete:
 		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, names.ReasonAPIEnablementsPartial, "some served groups could not be listed"
 	}
-	known := slices.EqualFunc(status.APIEnablements, discovery.APIs, sameEnablement)
+	known := workload.EqualEnablements(status.APIEnablements, discovery.APIs)
 	if !known && (discovery.Complete || len(status.APIEnablements) == 0) {
 		status.APIEnablements = discovery.APIs
 	}
 	setCondition(status, condition, deps)
-}
-
-func sameEnablement(a, b clusterv1alpha1.APIEnablement) bool {
-	return a.GroupVersion == b.GroupVersion && slices.Equal(a.Resources, b.Resources)
 }
 
 func setCondition(status *clusterv1alpha1.ClusterStatus, condition metav1.Condition, deps control.Deps) {

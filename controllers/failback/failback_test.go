@@ -163,14 +163,16 @@ func TestWhatMoves(t *testing.T) {
 	}
 }
 
+// group is an affinity group of one cluster.
+func group(name, cluster string) policyv1alpha1.ClusterAffinityTerm {
+	return policyv1alpha1.ClusterAffinityTerm{AffinityName: name, ClusterAffinity: policyv1alpha1.ClusterAffinity{ClusterNames: []string{cluster}}}
+}
+
 // TestReturnsToItsFirstGroup: the group of clusters that the user named first has room again.
 func TestReturnsToItsFirstGroup(t *testing.T) {
 	s := newStage(t, nil)
 	s.cluster("m1", 100, metav1.ConditionTrue, time.Hour)
 	s.cluster("m2", 100, metav1.ConditionTrue, time.Hour)
-	group := func(name, cluster string) policyv1alpha1.ClusterAffinityTerm {
-		return policyv1alpha1.ClusterAffinityTerm{AffinityName: name, ClusterAffinity: policyv1alpha1.ClusterAffinity{ClusterNames: []string{cluster}}}
-	}
 	s.workload("web", func(view binding.Binding) {
 		view.Spec.Placement.ClusterAffinities = []policyv1alpha1.ClusterAffinityTerm{group("home", "m1"), group("away", "m2")}
 		view.Status.SchedulerObservedAffinityName = "away"
@@ -190,9 +192,6 @@ func TestLaterGroupIsNoReturn(t *testing.T) {
 	s := newStage(t, nil)
 	s.cluster("m1", 100, metav1.ConditionTrue, time.Hour)
 	s.cluster("m2", 100, metav1.ConditionTrue, time.Hour)
-	group := func(name, cluster string) policyv1alpha1.ClusterAffinityTerm {
-		return policyv1alpha1.ClusterAffinityTerm{AffinityName: name, ClusterAffinity: policyv1alpha1.ClusterAffinity{ClusterNames: []string{cluster}}}
-	}
 	s.workload("web", func(view binding.Binding) {
 		view.Spec.Placement.ReplicaScheduling.ReplicaDivisionPreference = policyv1alpha1.ReplicaDivisionPreferenceAggregated
 		view.Spec.Placement.ClusterAffinities = []policyv1alpha1.ClusterAffinityTerm{group("home", "relabelled"), group("away", "m2")}

@@ -95,13 +95,9 @@ func (c *Cache) Sync(clusters []clusterv1alpha1.Cluster) Change {
 func sameTraits(a, b *clusterv1alpha1.Cluster) bool {
 	return a.Generation == b.Generation && maps.Equal(a.Labels, b.Labels) && maps.Equal(a.Annotations, b.Annotations) &&
 		a.DeletionTimestamp.IsZero() == b.DeletionTimestamp.IsZero() &&
-		slices.EqualFunc(a.Status.APIEnablements, b.Status.APIEnablements, sameEnablement) &&
+		workload.EqualEnablements(a.Status.APIEnablements, b.Status.APIEnablements) &&
 		meta.IsStatusConditionTrue(a.Status.Conditions, names.ConditionCompleteAPIEnablements) ==
 			meta.IsStatusConditionTrue(b.Status.Conditions, names.ConditionCompleteAPIEnablements)
-}
-
-func sameEnablement(a, b clusterv1alpha1.APIEnablement) bool {
-	return a.GroupVersion == b.GroupVersion && slices.Equal(a.Resources, b.Resources)
 }
 
 func sameCapacity(a, b *clusterv1alpha1.Cluster) bool {

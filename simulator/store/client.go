@@ -59,11 +59,6 @@ func (c *storeClient) Watch(_ context.Context, list client.ObjectList, options .
 	return c.store.watch(list, options...)
 }
 
-// target finds out what an object is.
-func (c *storeClient) target(object runtime.Object) (*kind, schema.GroupVersionKind, error) {
-	return c.store.target(object)
-}
-
 // unread tells whether the caller of a write reads nothing but identity and version of its answer.
 func unread[Option any](options []Option) bool {
 	return slices.ContainsFunc(options, func(option Option) bool {
@@ -99,7 +94,7 @@ func isDryRun(dryRun []string) bool {
 // Create implements client.Writer.
 func (c *storeClient) Create(ctx context.Context, object client.Object, options ...client.CreateOption) error {
 	o := (&client.CreateOptions{}).ApplyOptions(options)
-	k, gvk, err := c.target(object)
+	k, gvk, err := c.store.target(object)
 	if err != nil {
 		return err
 	}
@@ -108,11 +103,12 @@ func (c *storeClient) Create(ctx context.Context, object client.Object, options 
 	if err != nil {
 		return err
 	}
-	if _, tree := object.(runtime.Unstructured); tree && unread(options) {
+	unread := unread(options)
+	if _, tree := object.(runtime.Unstructured); tree && unread {
 		// Who writes trees reads trees.
 		c.store.prepare(k, v)
 	}
-	return answer(object, gvk, v, unread(options))
+	return answer(object, gvk, v, unread)
 }
 
 // Update implements client.Writer.
@@ -124,7 +120,7 @@ func (c *storeClient) Update(ctx context.Context, object client.Object, options 
 
 // update replaces one aspect of the object by what content says, and fills content with the result.
 func (c *storeClient) update(ctx context.Context, object, content client.Object, a aspect, options writeOptions) error {
-	k, gvk, err := c.target(content)
+	k, gvk, err := c.store.target(content)
 	if err != nil {
 		return err
 	}
@@ -162,7 +158,7 @@ func (c *storeClient) Patch(ctx context.Context, object client.Object, patch cli
 
 func (c *storeClient) patch(ctx context.Context, object, content client.Object, patch client.Patch, a aspect,
 	options writeOptions) error {
-	k, gvk, err := c.target(object)
+	k, gvk, err := c.store.target(object)
 	if err != nil {
 		return err
 	}
@@ -200,7 +196,7 @@ func (c *storeClient) patch(ctx context.Context, object, content client.Object, 
 // Delete implements client.Writer.
 func (c *storeClient) Delete(ctx context.Context, object client.Object, options ...client.DeleteOption) error {
 	o := (&client.DeleteOptions{}).ApplyOptions(options)
-	k, _, err := c.target(object)
+	k, _, err := c.store.target(object)
 	if err != nil {
 		return err
 	}
@@ -215,7 +211,7 @@ func (c *storeClient) Delete(ctx context.Context, object client.Object, options 
 // does; objects that are gone by then are no failure.
 func (c *storeClient) DeleteAllOf(ctx context.Context, object client.Object, options ...client.DeleteAllOfOption) error {
 	o := (&client.DeleteAllOfOptions{}).ApplyOptions(options)
-	k, _, err := c.target(object)
+	k, _, err := c.store.target(object)
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func selectorText(tree *unstructured.Unstructured) (string, error) {
 
 // readScale fills a Scale, or an unstructured object, with the scale of an object.
 func (c *storeClient) readScale(object, into client.Object) error {
-	k, _, err := c.target(object)
+	k, _, err := c.store.target(object)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (c *storeClient) fillScale(k *kind, v *version, into client.Object) error {
 // writeScale changes the replicas of an object to what next makes of its present scale, and fills into with the result.
 func (c *storeClient) writeScale(ctx context.Context, object, into client.Object, options writeOptions,
 	next func(current *autoscalingv1.Scale) (*autoscalingv1.Scale, error)) error {
-	k, _, err := c.target(object)
+	k, _, err := c.store.target(object)
 	if err != nil {
 		return err
 	}

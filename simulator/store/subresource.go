@@ -33,7 +33,7 @@ type subresourceClient struct {
 
 // serves fails when the kind of an object does not have the subresource.
 func (c *subresourceClient) serves(object runtime.Object) error {
-	k, _, err := c.client.target(object)
+	k, _, err := c.client.store.target(object)
 	if err != nil {
 		return err
 	}
