@@ -26,6 +26,8 @@ const (
 	stopPatience = 10 * time.Second
 	// needFree is what a starting cluster may write before it is of use: etcd alone sets 128 MiB of log aside.
 	needFree = 256 << 20
+	// memberNice keeps the members, which have machines of their own elsewhere, from taking the time that the control plane needs.
+	memberNice = 5
 )
 
 // create makes the record and the credentials of a cluster, without starting it.
@@ -185,13 +187,17 @@ func (f *Fleet) spawn(ctx context.Context, r *record) (int64, error) {
 			return 0, err
 		}
 	}
-	id, offset, err := process.Command{
+	command := process.Command{
 		Binary: binary,
 		Args:   []string{"--config", filepath.Join(files.Dir, configFile)},
 		Dir:    files.Dir,
 		Log:    files.Log,
 		Tied:   f.tied,
-	}.Start()
+	}
+	if r.Spec.Role == fleet.Member {
+		command.Nice = memberNice
+	}
+	id, offset, err := command.Start()
 	if err != nil {
 		return 0, err
 	}

@@ -16,7 +16,7 @@ const (
 	idleCollectAt = 60
 	// A busy one may hold this much garbage, for a small heap that is collected often costs a third of the processor. A cluster
 	// without nodes is the control plane, whose API server everything waits for.
-	planeHeadroom  = 1 << 30
+	planeHeadroom  = 640 << 20
 	memberHeadroom = 256 << 20
 
 	heapLook  = time.Second

@@ -40,6 +40,8 @@ type Command struct {
 	Log string
 	// Tied kills the process when this one ends, however that ends. Otherwise it outlives it, in a session of its own.
 	Tied bool
+	// Nice is by how much others on the machine go before it, from 0 to 19; see nice(2).
+	Nice int
 }
 
 // Start starts the command, names the process and says where in its log its output begins.
@@ -58,6 +60,9 @@ func (c Command) Start() (ID, int64, error) {
 		return ID{}, 0, fmt.Errorf("starting %s: %w", c.Binary, err)
 	}
 	id, err := Identify(cmd.Process.Pid)
+	if err == nil && c.Nice != 0 {
+		err = giveWay(cmd.Process.Pid, c.Nice)
+	}
 	if err != nil {
 		// Nobody would find it again.
 		return ID{}, 0, errors.Join(err, cmd.Process.Kill(), cmd.Wait())

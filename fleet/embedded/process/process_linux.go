@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // ID names a process for good: process numbers come round again, a number with its start time does not.
@@ -109,4 +110,30 @@ func spawnAttributes(tied bool) *syscall.SysProcAttr {
 		attr.Pdeathsig = syscall.SIGKILL
 	}
 	return attr
+}
+
+// giveWay sets the priority of a process that leads a session, and of all its threads. Where the kernel schedules sessions as
+// groups, see sched(7), the group must give way too: within it there is nobody else.
+func giveWay(pid, nice int) error {
+	if err := syscall.Setpriority(syscall.PRIO_PGRP, pid, nice); err != nil {
+		return fmt.Errorf("setting the priority of process %d to %d: %w", pid, nice, err)
+	}
+	if err := sessionGivesWay(pid, nice); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("setting the priority of the session of process %d to %d: %w", pid, nice, err)
+	}
+	return nil
+}
+
+// sessionGivesWay asks again while the kernel is busy: it takes one such call in a tenth of a second from those without privileges.
+func sessionGivesWay(pid, nice int) error {
+	const tries, between = 20, 50 * time.Millisecond
+	var err error
+	for range tries {
+		err = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/autogroup", []byte(strconv.Itoa(nice)), 0)
+		if !errors.Is(err, syscall.EAGAIN) {
+			return err
+		}
+		time.Sleep(between)
+	}
+	return err
 }

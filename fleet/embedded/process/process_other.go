@@ -25,3 +25,5 @@ func (ID) State() State { return Gone }
 func (ID) Signal(syscall.Signal) error { return errNotLinux }
 
 func spawnAttributes(bool) *syscall.SysProcAttr { return nil }
+
+func giveWay(int, int) error { return errNotLinux }

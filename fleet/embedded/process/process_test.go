@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,4 +116,22 @@ func FuzzParseStat(f *testing.F) {
 			t.Errorf("a status without a state: %q", data)
 		}
 	})
+}
+
+// TestNice: every thread of a process gives way, also those that it starts later.
+func TestNice(t *testing.T) {
+	id, _, err := Command{Binary: "/bin/sh", Args: []string{"-c", "sleep 1000 & wait"}, Log: filepath.Join(t.TempDir(), "log"), Tied: true, Nice: 5}.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Its child is in its group.
+	defer syscall.Kill(-id.PID, syscall.SIGKILL)
+	// The call counts from 20 downwards, see getpriority(2).
+	if got, err := syscall.Getpriority(syscall.PRIO_PROCESS, id.PID); err != nil || 20-got != 5 {
+		t.Errorf("the priority is %d, %v; want 5", 20-got, err)
+	}
+	session, err := os.ReadFile(fmt.Sprintf("/proc/%d/autogroup", id.PID))
+	if err == nil && !strings.HasSuffix(strings.TrimSpace(string(session)), "nice 5") {
+		t.Errorf("the session is %q; want nice 5", session)
+	}
 }
