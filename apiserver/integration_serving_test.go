@@ -59,7 +59,7 @@ func (s *stand) testExplain(ctx context.Context, t *testing.T) {
 	for _, resource := range resources.APIResources {
 		names = append(names, resource.Name+" "+resource.SingularName+" "+resource.Kind)
 	}
-	if got := strings.Join(names, "; "); got != "clusters cluster Cluster; clusters/status  Cluster" {
+	if got := strings.Join(names, "; "); got != "clusters cluster Cluster; clusters/proxy  ClusterProxyOptions; clusters/status  Cluster" {
 		t.Errorf("discovered resources: %s", got)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/pflag"
 	genericoptions "k8s.io/apiserver/pkg/server/options"
 	"k8s.io/apiserver/pkg/storage/storagebackend"
+
+	"github.com/seatrial/seatrial/api/names"
 )
 
 // etcdPrefix is the default root of the server's keys; Clusters stand below <prefix>/cluster.karmada.io/clusters.
@@ -32,6 +34,12 @@ type Options struct {
 	// KubeAPIQPS and KubeAPIBurst bound the requests to the control plane's kube-apiserver, per second.
 	KubeAPIQPS   float32
 	KubeAPIBurst int
+
+	// AgentSecretNamespaces are those of the secrets that agents may have their Clusters refer to.
+	AgentSecretNamespaces []string
+
+	// Search serves search.karmada.io too, and keeps in memory what its resource registries choose of members.
+	Search bool
 
 	// EnablePprof serves Go profiles in plain HTTP on ProfilingBindAddress.
 	EnablePprof          bool
@@ -63,6 +71,8 @@ func NewOptions() *Options {
 		KubeAPIQPS:           40,
 		KubeAPIBurst:         60,
 		ProfilingBindAddress: ":6060",
+
+		AgentSecretNamespaces: []string{names.NamespaceCluster},
 	}
 }
 
@@ -82,6 +92,10 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 		"Requests per second to the control plane's kube-apiserver.")
 	flags.IntVar(&o.KubeAPIBurst, "kube-api-burst", o.KubeAPIBurst,
 		"Requests to the control plane's kube-apiserver that may exceed --kube-api-qps at once.")
+	flags.StringSliceVar(&o.AgentSecretNamespaces, "agent-secret-namespaces", o.AgentSecretNamespaces,
+		"Namespaces of the secrets that agents may have their Clusters refer to, as the controller manager's flag of that name says.")
+	flags.BoolVar(&o.Search, "search", o.Search,
+		"Serve search.karmada.io too, and keep in memory what its resource registries choose of members.")
 	flags.BoolVar(&o.EnablePprof, "enable-pprof", o.EnablePprof,
 		"Serve Go profiles on --profiling-bind-address, in plain HTTP and without authentication.")
 	flags.StringVar(&o.ProfilingBindAddress, "profiling-bind-address", o.ProfilingBindAddress,

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
@@ -35,10 +36,10 @@ const (
 	availabilityPeriod = 200 * time.Millisecond
 )
 
-// Register makes the control plane behind config forward cluster.karmada.io/v1alpha1 to the server at address, a host:port that
-// the kube-apiserver can reach. The host stands in an ExternalName Service, so it is a DNS name or an IPv4 address. caBundle (PEM)
+// Register makes the control plane behind config forward cluster.karmada.io/v1alpha1, and the versions of other groups, to the server
+// at address, a host:port that the kube-apiserver can reach. The host stands in an ExternalName Service, so it is a DNS name or an IPv4 address. caBundle (PEM)
 // verifies the server's certificate, which must name ServingName. Registering again changes only what differs.
-func Register(ctx context.Context, config *rest.Config, address string, caBundle []byte) error {
+func Register(ctx context.Context, config *rest.Config, address string, caBundle []byte, others ...schema.GroupVersion) error {
 	host, port, err := splitAddress(address)
 	if err != nil {
 		return fmt.Errorf("registering the API server at %q: %w", address, err)
@@ -56,12 +57,17 @@ func Register(ctx context.Context, config *rest.Config, address string, caBundle
 	if err := ensureService(ctx, controlPlane, host); err != nil {
 		return err
 	}
-	return ensureAPIService(ctx, controlPlane, port, caBundle)
+	for _, version := range withClusters(others) {
+		if err := ensureAPIService(ctx, controlPlane, version, port, caBundle); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// WaitAvailable returns once the control plane reaches the registered server. When ctx ends first, the error says what stood in the
+// WaitAvailable returns once the control plane reaches the registered server for cluster.karmada.io and the other groups. When ctx ends first, the error says what stood in the
 // way last.
-func WaitAvailable(ctx context.Context, config *rest.Config) error {
+func WaitAvailable(ctx context.Context, config *rest.Config, others ...schema.GroupVersion) error {
 	controlPlane, err := registrationClient(config)
 	if err != nil {
 		return err
@@ -70,23 +76,34 @@ func WaitAvailable(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return fmt.Errorf("making a discovery client of the control plane: %w", err)
 	}
-	var last error
-	err = wait.PollUntilContextCancel(ctx, availabilityPeriod, true, func(ctx context.Context) (bool, error) {
-		if last = reportedAvailable(ctx, controlPlane); last == nil {
-			// The report may be older than a restart of the server, so ask the server itself.
-			_, last = discovered.ServerResourcesForGroupVersion(clusterv1alpha1.GroupVersion.String())
+	for _, version := range withClusters(others) {
+		if err := waitAvailable(ctx, controlPlane, discovered, version); err != nil {
+			return err
 		}
-		return last == nil, nil
-	})
-	if err != nil {
-		return fmt.Errorf("waiting for APIService %s to become available: %w; last: %w", apiServiceName(), err, last)
 	}
 	return nil
 }
 
-func apiServiceName() string {
-	return clusterv1alpha1.GroupVersion.Version + "." + clusterv1alpha1.GroupVersion.Group
+func waitAvailable(ctx context.Context, controlPlane client.Client, discovered discovery.DiscoveryInterface, version schema.GroupVersion) error {
+	var last error
+	err := wait.PollUntilContextCancel(ctx, availabilityPeriod, true, func(ctx context.Context) (bool, error) {
+		if last = reportedAvailable(ctx, controlPlane, version); last == nil {
+			// The report may be older than a restart of the server, so ask the server itself.
+			_, last = discovered.ServerResourcesForGroupVersion(version.String())
+		}
+		return last == nil, nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for APIService %s to become available: %w; last: %w", apiServiceName(version), err, last)
+	}
+	return nil
 }
+
+func withClusters(others []schema.GroupVersion) []schema.GroupVersion {
+	return append([]schema.GroupVersion{clusterv1alpha1.GroupVersion}, others...)
+}
+
+func apiServiceName(version schema.GroupVersion) string { return version.Version + "." + version.Group }
 
 func splitAddress(address string) (host string, port int32, err error) {
 	host, text, err := net.SplitHostPort(address)
@@ -134,8 +151,8 @@ func ensureService(ctx context.Context, controlPlane client.Client, host string)
 	return nil
 }
 
-func ensureAPIService(ctx context.Context, controlPlane client.Client, port int32, caBundle []byte) error {
-	registration := &apiregistrationv1.APIService{ObjectMeta: metav1.ObjectMeta{Name: apiServiceName()}}
+func ensureAPIService(ctx context.Context, controlPlane client.Client, version schema.GroupVersion, port int32, caBundle []byte) error {
+	registration := &apiregistrationv1.APIService{ObjectMeta: metav1.ObjectMeta{Name: apiServiceName(version)}}
 	_, err := controllerutil.CreateOrUpdate(ctx, controlPlane, registration, func() error {
 		if registration.Labels == nil {
 			registration.Labels = map[string]string{}
@@ -143,8 +160,8 @@ func ensureAPIService(ctx context.Context, controlPlane client.Client, port int3
 		registration.Labels["app"] = ServiceName
 		registration.Labels["apiserver"] = "true"
 		registration.Spec = apiregistrationv1.APIServiceSpec{
-			Group:                clusterv1alpha1.GroupVersion.Group,
-			Version:              clusterv1alpha1.GroupVersion.Version,
+			Group:                version.Group,
+			Version:              version.Version,
 			GroupPriorityMinimum: groupPriorityMinimum,
 			VersionPriority:      versionPriority,
 			CABundle:             caBundle,
@@ -163,9 +180,9 @@ func ensureAPIService(ctx context.Context, controlPlane client.Client, port int3
 }
 
 // reportedAvailable is nil when the control plane reports that it reaches the server, and else its report.
-func reportedAvailable(ctx context.Context, controlPlane client.Client) error {
+func reportedAvailable(ctx context.Context, controlPlane client.Client, version schema.GroupVersion) error {
 	registration := &apiregistrationv1.APIService{}
-	if err := controlPlane.Get(ctx, client.ObjectKey{Name: apiServiceName()}, registration); err != nil {
+	if err := controlPlane.Get(ctx, client.ObjectKey{Name: apiServiceName(version)}, registration); err != nil {
 		return err
 	}
 	for _, condition := range registration.Status.Conditions {

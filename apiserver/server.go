@@ -6,10 +6,16 @@ import (
 	"net"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	registry "k8s.io/apiserver/pkg/registry/rest"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+	genericfilters "k8s.io/apiserver/pkg/server/filters"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
@@ -18,6 +24,8 @@ import (
 	"k8s.io/utils/clock"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	searchv1alpha1 "github.com/seatrial/seatrial/api/search/v1alpha1"
+	"github.com/seatrial/seatrial/apiserver/proxy"
 	"github.com/seatrial/seatrial/apiserver/storage"
 )
 
@@ -28,7 +36,10 @@ const serverName = "seatrial-apiserver"
 // self-signed one. It errs when the server cannot start: the port is taken, or the control plane's kube-apiserver does not give the
 // certificates that callers are recognised by.
 func (o *Options) Run(ctx context.Context) error {
-	server, err := o.newServer()
+	ends, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	context.AfterFunc(ctx, func() { time.AfterFunc(watchTermination, end) })
+	server, err := o.newServer(ends)
 	if err != nil {
 		return err
 	}
@@ -40,7 +51,8 @@ func (o *Options) Run(ctx context.Context) error {
 	return server.PrepareRun().RunWithContext(ctx)
 }
 
-func (o *Options) newServer() (*genericapiserver.GenericAPIServer, error) {
+// newServer makes the server. What it forwards to members is cut when ends is done.
+func (o *Options) newServer(ends context.Context) (*genericapiserver.GenericAPIServer, error) {
 	scheme, err := servingScheme()
 	if err != nil {
 		return nil, err
@@ -54,25 +66,61 @@ func (o *Options) newServer() (*genericapiserver.GenericAPIServer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting up the generic API server: %w", err)
 	}
+	members, err := newMembers(ends, config.ClientConfig)
+	if err != nil {
+		return nil, err
+	}
 	resources, err := storage.New(storage.Settings{
 		Typer:    scheme,
 		Clock:    clock.RealClock{},
 		Modeling: utilfeature.DefaultFeatureGate.Enabled(CustomizedClusterResourceModeling),
+		Members:  members,
+
+		AgentSecretNamespaces: o.AgentSecretNamespaces,
 	}, config.RESTOptionsGetter)
 	if err != nil {
 		return nil, err
 	}
-	group := genericapiserver.NewDefaultAPIGroupInfo(clusterv1alpha1.GroupVersion.Group, scheme, runtime.NewParameterCodec(scheme), codecs)
-	group.VersionedResourcesStorageMap[clusterv1alpha1.GroupVersion.Version] = resources
-	if err := server.InstallAPIGroup(&group); err != nil {
-		return nil, fmt.Errorf("installing the API group %s: %w", clusterv1alpha1.GroupVersion.Group, err)
+	groups := []*genericapiserver.APIGroupInfo{group(clusterv1alpha1.GroupVersion, resources, scheme, codecs)}
+	if o.Search {
+		found, err := o.newSearch(ends, server, config, members)
+		if err != nil {
+			return nil, err
+		}
+		groups = append(groups, group(searchv1alpha1.GroupVersion, found, scheme, codecs))
+	}
+	if err := server.InstallAPIGroups(groups...); err != nil {
+		return nil, fmt.Errorf("installing the API groups: %w", err)
 	}
 	return server, nil
+}
+
+// group describes a group of one version.
+func group(
+	version schema.GroupVersion, resources map[string]registry.Storage, scheme *runtime.Scheme, codecs serializer.CodecFactory,
+) *genericapiserver.APIGroupInfo {
+	made := genericapiserver.NewDefaultAPIGroupInfo(version.Group, scheme, runtime.NewParameterCodec(scheme), codecs)
+	made.VersionedResourcesStorageMap[version.Version] = resources
+	return &made
+}
+
+// newMembers reach members with the credentials that the control plane keeps.
+func newMembers(ends context.Context, controlPlane *rest.Config) (*proxy.Members, error) {
+	client, err := kubernetes.NewForConfig(controlPlane)
+	if err != nil {
+		return nil, fmt.Errorf("making a client of the control plane: %w", err)
+	}
+	read := func(ctx context.Context, name types.NamespacedName) (*corev1.Secret, error) {
+		return client.CoreV1().Secrets(name.Namespace).Get(ctx, name.Name, metav1.GetOptions{})
+	}
+	return proxy.New(ends, read, clock.RealClock{}), nil
 }
 
 // config applies the options in the order they need each other: delegated authentication adds its CAs to the serving settings.
 func (o *Options) config(codecs serializer.CodecFactory) (*genericapiserver.RecommendedConfig, error) {
 	config := genericapiserver.NewRecommendedConfig(codecs)
+	// What goes on in a member lasts as long as it likes.
+	config.LongRunningFunc = genericfilters.BasicLongRunningRequestCheck(sets.NewString("watch"), sets.NewString("proxy"))
 	if err := describe(&config.Config); err != nil {
 		return nil, err
 	}
@@ -102,9 +150,8 @@ func (o *Options) config(codecs serializer.CodecFactory) (*genericapiserver.Reco
 
 func (o *Options) applyEtcd(config *genericapiserver.Config, codecs serializer.CodecFactory) error {
 	etcd := *o.Etcd
-	etcd.StorageConfig.Codec = codecs.LegacyCodec(clusterv1alpha1.GroupVersion)
-	etcd.StorageConfig.EncodeVersioner = runtime.NewMultiGroupVersioner(clusterv1alpha1.GroupVersion,
-		schema.GroupKind{Group: clusterv1alpha1.GroupVersion.Group})
+	etcd.StorageConfig.Codec = codecs.LegacyCodec(served()...)
+	etcd.StorageConfig.EncodeVersioner = schema.GroupVersions(served())
 	if err := etcd.ApplyTo(config); err != nil {
 		return fmt.Errorf("applying the etcd options: %w", err)
 	}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Generates the OpenAPI definitions that the aggregated API server publishes (apiserver/openapi/zz_generated.openapi.go) from the
-# Go types of api/cluster/v1alpha1. Run it after a change of those types.
+# Go types of api/cluster/v1alpha1 and api/search/v1alpha1, and of what they use of api/policy/v1alpha1. Run it after a change of those types.
 set -o errexit -o nounset -o pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -10,4 +10,4 @@ go tool openapi-gen \
   --output-pkg github.com/seatrial/seatrial/apiserver/openapi \
   --output-file zz_generated.openapi.go \
   --report-filename /dev/null \
-  ./api/cluster/v1alpha1
+  ./api/cluster/v1alpha1 ./api/search/v1alpha1 ./api/policy/v1alpha1

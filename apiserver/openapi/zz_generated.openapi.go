@@ -12,19 +12,30 @@ import (
 
 func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
 	return map[string]common.OpenAPIDefinition{
-		"github.com/seatrial/seatrial/api/cluster/v1alpha1.APIEnablement":        schema_seatrial_api_cluster_v1alpha1_APIEnablement(ref),
-		"github.com/seatrial/seatrial/api/cluster/v1alpha1.APIResource":          schema_seatrial_api_cluster_v1alpha1_APIResource(ref),
-		"github.com/seatrial/seatrial/api/cluster/v1alpha1.AllocatableModeling":  schema_seatrial_api_cluster_v1alpha1_AllocatableModeling(ref),
-		"github.com/seatrial/seatrial/api/cluster/v1alpha1.Cluster":              schema_seatrial_api_cluster_v1alpha1_Cluster(ref),
-		"github.com/seatrial/seatrial/api/cluster/v1alpha1.ClusterList":          schema_seatrial_api_cluster_v1alpha1_ClusterList(ref),
-		"github.com/seatrial/seatrial/api/cluster/v1alpha1.ClusterProxyOptions":  schema_seatrial_api_cluster_v1alpha1_ClusterProxyOptions(ref),
-		"github.com/seatrial/seatrial/api/cluster/v1alpha1.ClusterSpec":          schema_seatrial_api_cluster_v1alpha1_ClusterSpec(ref),
-		"github.com/seatrial/seatrial/api/cluster/v1alpha1.ClusterStatus":        schema_seatrial_api_cluster_v1alpha1_ClusterStatus(ref),
-		"github.com/seatrial/seatrial/api/cluster/v1alpha1.LocalSecretReference": schema_seatrial_api_cluster_v1alpha1_LocalSecretReference(ref),
-		"github.com/seatrial/seatrial/api/cluster/v1alpha1.NodeSummary":          schema_seatrial_api_cluster_v1alpha1_NodeSummary(ref),
-		"github.com/seatrial/seatrial/api/cluster/v1alpha1.ResourceModel":        schema_seatrial_api_cluster_v1alpha1_ResourceModel(ref),
-		"github.com/seatrial/seatrial/api/cluster/v1alpha1.ResourceModelRange":   schema_seatrial_api_cluster_v1alpha1_ResourceModelRange(ref),
-		"github.com/seatrial/seatrial/api/cluster/v1alpha1.ResourceSummary":      schema_seatrial_api_cluster_v1alpha1_ResourceSummary(ref),
+		"github.com/seatrial/seatrial/api/cluster/v1alpha1.APIEnablement":         schema_seatrial_api_cluster_v1alpha1_APIEnablement(ref),
+		"github.com/seatrial/seatrial/api/cluster/v1alpha1.APIResource":           schema_seatrial_api_cluster_v1alpha1_APIResource(ref),
+		"github.com/seatrial/seatrial/api/cluster/v1alpha1.AllocatableModeling":   schema_seatrial_api_cluster_v1alpha1_AllocatableModeling(ref),
+		"github.com/seatrial/seatrial/api/cluster/v1alpha1.Cluster":               schema_seatrial_api_cluster_v1alpha1_Cluster(ref),
+		"github.com/seatrial/seatrial/api/cluster/v1alpha1.ClusterList":           schema_seatrial_api_cluster_v1alpha1_ClusterList(ref),
+		"github.com/seatrial/seatrial/api/cluster/v1alpha1.ClusterProxyOptions":   schema_seatrial_api_cluster_v1alpha1_ClusterProxyOptions(ref),
+		"github.com/seatrial/seatrial/api/cluster/v1alpha1.ClusterSpec":           schema_seatrial_api_cluster_v1alpha1_ClusterSpec(ref),
+		"github.com/seatrial/seatrial/api/cluster/v1alpha1.ClusterStatus":         schema_seatrial_api_cluster_v1alpha1_ClusterStatus(ref),
+		"github.com/seatrial/seatrial/api/cluster/v1alpha1.LocalSecretReference":  schema_seatrial_api_cluster_v1alpha1_LocalSecretReference(ref),
+		"github.com/seatrial/seatrial/api/cluster/v1alpha1.NodeSummary":           schema_seatrial_api_cluster_v1alpha1_NodeSummary(ref),
+		"github.com/seatrial/seatrial/api/cluster/v1alpha1.ResourceModel":         schema_seatrial_api_cluster_v1alpha1_ResourceModel(ref),
+		"github.com/seatrial/seatrial/api/cluster/v1alpha1.ResourceModelRange":    schema_seatrial_api_cluster_v1alpha1_ResourceModelRange(ref),
+		"github.com/seatrial/seatrial/api/cluster/v1alpha1.ResourceSummary":       schema_seatrial_api_cluster_v1alpha1_ResourceSummary(ref),
+		"github.com/seatrial/seatrial/api/policy/v1alpha1.ClusterAffinity":        schema_seatrial_api_policy_v1alpha1_ClusterAffinity(ref),
+		"github.com/seatrial/seatrial/api/policy/v1alpha1.FieldSelector":          schema_seatrial_api_policy_v1alpha1_FieldSelector(ref),
+		"github.com/seatrial/seatrial/api/search/v1alpha1.BackendStoreConfig":     schema_seatrial_api_search_v1alpha1_BackendStoreConfig(ref),
+		"github.com/seatrial/seatrial/api/search/v1alpha1.OpenSearchConfig":       schema_seatrial_api_search_v1alpha1_OpenSearchConfig(ref),
+		"github.com/seatrial/seatrial/api/search/v1alpha1.Proxying":               schema_seatrial_api_search_v1alpha1_Proxying(ref),
+		"github.com/seatrial/seatrial/api/search/v1alpha1.ResourceRegistry":       schema_seatrial_api_search_v1alpha1_ResourceRegistry(ref),
+		"github.com/seatrial/seatrial/api/search/v1alpha1.ResourceRegistryList":   schema_seatrial_api_search_v1alpha1_ResourceRegistryList(ref),
+		"github.com/seatrial/seatrial/api/search/v1alpha1.ResourceRegistrySpec":   schema_seatrial_api_search_v1alpha1_ResourceRegistrySpec(ref),
+		"github.com/seatrial/seatrial/api/search/v1alpha1.ResourceRegistryStatus": schema_seatrial_api_search_v1alpha1_ResourceRegistryStatus(ref),
+		"github.com/seatrial/seatrial/api/search/v1alpha1.ResourceSelector":       schema_seatrial_api_search_v1alpha1_ResourceSelector(ref),
+		"github.com/seatrial/seatrial/api/search/v1alpha1.Search":                 schema_seatrial_api_search_v1alpha1_Search(ref),
 	}
 }
 
@@ -669,5 +680,405 @@ func schema_seatrial_api_cluster_v1alpha1_ResourceSummary(ref common.ReferenceCa
 		},
 		Dependencies: []string{
 			"github.com/seatrial/seatrial/api/cluster/v1alpha1.AllocatableModeling", "k8s.io/apimachinery/pkg/api/resource.Quantity"},
+	}
+}
+
+func schema_seatrial_api_policy_v1alpha1_ClusterAffinity(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClusterAffinity matches clusters. A cluster matches when it satisfies everything that is set and is not excluded.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"labelSelector": {
+						SchemaProps: spec.SchemaProps{
+							Description: "LabelSelector matches the labels of the cluster. When absent, all labels match.",
+							Ref:         ref("k8s.io/apimachinery/pkg/apis/meta/v1.LabelSelector"),
+						},
+					},
+					"fieldSelector": {
+						SchemaProps: spec.SchemaProps{
+							Description: "FieldSelector matches fields of the cluster: its provider, region and zones. When absent, all values match.",
+							Ref:         ref("github.com/seatrial/seatrial/api/policy/v1alpha1.FieldSelector"),
+						},
+					},
+					"clusterNames": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ClusterNames are the names that match. When empty, all names match.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"exclude": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ExcludeClusters are the names of clusters that never match, whatever else is set.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			"github.com/seatrial/seatrial/api/policy/v1alpha1.FieldSelector", "k8s.io/apimachinery/pkg/apis/meta/v1.LabelSelector"},
+	}
+}
+
+func schema_seatrial_api_policy_v1alpha1_FieldSelector(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "FieldSelector matches fields of a cluster.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"matchExpressions": {
+						SchemaProps: spec.SchemaProps{
+							Description: "MatchExpressions must all hold. The key is \"provider\", \"region\" or \"zone\", the operator \"In\" or \"NotIn\". A cluster in several zones satisfies \"In\" when all of its zones are listed, and \"NotIn\" when none is.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref("k8s.io/api/core/v1.NodeSelectorRequirement"),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			"k8s.io/api/core/v1.NodeSelectorRequirement"},
+	}
+}
+
+func schema_seatrial_api_search_v1alpha1_BackendStoreConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "BackendStoreConfig says where cached resources are kept.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"openSearch": {
+						SchemaProps: spec.SchemaProps{
+							Description: "OpenSearch keeps them in an OpenSearch service.",
+							Ref:         ref("github.com/seatrial/seatrial/api/search/v1alpha1.OpenSearchConfig"),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			"github.com/seatrial/seatrial/api/search/v1alpha1.OpenSearchConfig"},
+	}
+}
+
+func schema_seatrial_api_search_v1alpha1_OpenSearchConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpenSearchConfig says how an OpenSearch service is reached.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"addresses": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Addresses are the URLs of the service.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"secretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "SecretRef names the Secret with the credentials, in the keys \"username\" and \"password\".",
+							Default:     map[string]interface{}{},
+							Ref:         ref("github.com/seatrial/seatrial/api/cluster/v1alpha1.LocalSecretReference"),
+						},
+					},
+				},
+				Required: []string{"addresses", "secretRef"},
+			},
+		},
+		Dependencies: []string{
+			"github.com/seatrial/seatrial/api/cluster/v1alpha1.LocalSecretReference"},
+	}
+}
+
+func schema_seatrial_api_search_v1alpha1_Proxying(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Proxying is the kind under which the fleet is spoken to as one cluster. It has no objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_seatrial_api_search_v1alpha1_ResourceRegistry(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ResourceRegistry chooses resources of member clusters to be cached, so that they can be searched and read in one place.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Default: map[string]interface{}{},
+							Ref:     ref("k8s.io/apimachinery/pkg/apis/meta/v1.ObjectMeta"),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec says what is cached, from which clusters and where.",
+							Default:     map[string]interface{}{},
+							Ref:         ref("github.com/seatrial/seatrial/api/search/v1alpha1.ResourceRegistrySpec"),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status reports the state of the cache.",
+							Default:     map[string]interface{}{},
+							Ref:         ref("github.com/seatrial/seatrial/api/search/v1alpha1.ResourceRegistryStatus"),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			"github.com/seatrial/seatrial/api/search/v1alpha1.ResourceRegistrySpec", "github.com/seatrial/seatrial/api/search/v1alpha1.ResourceRegistryStatus", "k8s.io/apimachinery/pkg/apis/meta/v1.ObjectMeta"},
+	}
+}
+
+func schema_seatrial_api_search_v1alpha1_ResourceRegistryList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ResourceRegistryList is a list of ResourceRegistry objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Default: map[string]interface{}{},
+							Ref:     ref("k8s.io/apimachinery/pkg/apis/meta/v1.ListMeta"),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items are the objects of this page.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref("github.com/seatrial/seatrial/api/search/v1alpha1.ResourceRegistry"),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			"github.com/seatrial/seatrial/api/search/v1alpha1.ResourceRegistry", "k8s.io/apimachinery/pkg/apis/meta/v1.ListMeta"},
+	}
+}
+
+func schema_seatrial_api_search_v1alpha1_ResourceRegistrySpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ResourceRegistrySpec describes a cache.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"targetCluster": {
+						SchemaProps: spec.SchemaProps{
+							Description: "TargetCluster chooses the clusters to cache from. An empty value chooses all clusters.",
+							Default:     map[string]interface{}{},
+							Ref:         ref("github.com/seatrial/seatrial/api/policy/v1alpha1.ClusterAffinity"),
+						},
+					},
+					"resourceSelectors": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ResourceSelectors choose the resources to cache. A resource that matches any of them is cached.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref("github.com/seatrial/seatrial/api/search/v1alpha1.ResourceSelector"),
+									},
+								},
+							},
+						},
+					},
+					"backendStore": {
+						SchemaProps: spec.SchemaProps{
+							Description: "BackendStore says where cached resources are kept. Unset keeps them in memory.",
+							Ref:         ref("github.com/seatrial/seatrial/api/search/v1alpha1.BackendStoreConfig"),
+						},
+					},
+				},
+				Required: []string{"targetCluster", "resourceSelectors"},
+			},
+		},
+		Dependencies: []string{
+			"github.com/seatrial/seatrial/api/policy/v1alpha1.ClusterAffinity", "github.com/seatrial/seatrial/api/search/v1alpha1.BackendStoreConfig", "github.com/seatrial/seatrial/api/search/v1alpha1.ResourceSelector"},
+	}
+}
+
+func schema_seatrial_api_search_v1alpha1_ResourceRegistryStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ResourceRegistryStatus is the state of a cache.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"conditions": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Conditions report the state of the cache.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref("k8s.io/apimachinery/pkg/apis/meta/v1.Condition"),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			"k8s.io/apimachinery/pkg/apis/meta/v1.Condition"},
+	}
+}
+
+func schema_seatrial_api_search_v1alpha1_ResourceSelector(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ResourceSelector chooses the objects of one kind.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion is the group and version of the kind, such as \"apps/v1\".",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is the kind, such as \"Deployment\".",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"namespace": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Namespace narrows the choice to one namespace. Empty means all namespaces.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"apiVersion", "kind"},
+			},
+		},
+	}
+}
+
+func schema_seatrial_api_search_v1alpha1_Search(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Search is the kind under which what is cached is searched. It has no objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
 	}
 }

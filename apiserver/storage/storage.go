@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/apiserver/proxy"
 )
 
 // Settings is what the storage of Clusters depends on besides etcd.
@@ -23,6 +24,10 @@ type Settings struct {
 	Clock clock.PassiveClock
 	// Modeling gives clusters without resource models the default ones.
 	Modeling bool
+	// Members are reached through the proxy subresource.
+	Members *proxy.Members
+	// AgentSecretNamespaces are those of the secrets that agents may have their Clusters refer to.
+	AgentSecretNamespaces []string
 }
 
 // New returns the storage of clusters and its subresources, by resource path. It does not connect to etcd before it is used.
@@ -32,6 +37,8 @@ func New(settings Settings, options generic.RESTOptionsGetter) (map[string]rest.
 		NameGenerator: names.SimpleNameGenerator,
 		clock:         settings.Clock,
 		modeling:      settings.Modeling,
+
+		agentSecretNamespaces: settings.AgentSecretNamespaces,
 	}
 	clusters := &registry.Store{
 		NewFunc:                   func() runtime.Object { return &clusterv1alpha1.Cluster{} },
@@ -56,6 +63,7 @@ func New(settings Settings, options generic.RESTOptionsGetter) (map[string]rest.
 	return map[string]rest.Storage{
 		"clusters":        clusters,
 		"clusters/status": &statusStorage{store: &status},
+		"clusters/proxy":  &proxyStorage{clusters: clusters, members: settings.Members},
 	}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
@@ -27,6 +28,8 @@ type strategy struct {
 	clock clock.PassiveClock
 	// modeling fills in the default resource models of clusters that have none.
 	modeling bool
+	// agentSecretNamespaces are those of the secrets that agents may have their Clusters refer to.
+	agentSecretNamespaces []string
 }
 
 var (
@@ -53,7 +56,7 @@ func (strategy) WarningsOnUpdate(context.Context, runtime.Object, runtime.Object
 
 // GetResetFields keeps the field manager from crediting anyone with the status that PrepareForCreate and PrepareForUpdate drop.
 func (strategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
-	return resetFields(fieldpath.MakePathOrDie("status"))
+	return resetFields(clusterv1alpha1.GroupVersion, fieldpath.MakePathOrDie("status"))
 }
 
 func (s strategy) PrepareForCreate(_ context.Context, obj runtime.Object) {
@@ -79,20 +82,20 @@ func (s strategy) now() metav1.Time {
 	return metav1.NewTime(s.clock.Now()).Rfc3339Copy()
 }
 
-func (strategy) Validate(ctx context.Context, obj runtime.Object) field.ErrorList {
+func (s strategy) Validate(ctx context.Context, obj runtime.Object) field.ErrorList {
 	cluster := obj.(*clusterv1alpha1.Cluster)
 	faults := admission.ValidateCluster(cluster)
 	if byAgent(ctx) {
-		faults = append(faults, admission.AgentFaults(cluster, nil)...)
+		faults = append(faults, admission.AgentFaults(cluster, nil, s.agentSecretNamespaces)...)
 	}
 	return faults
 }
 
-func (strategy) ValidateUpdate(ctx context.Context, obj, old runtime.Object) field.ErrorList {
+func (s strategy) ValidateUpdate(ctx context.Context, obj, old runtime.Object) field.ErrorList {
 	cluster, oldCluster := obj.(*clusterv1alpha1.Cluster), old.(*clusterv1alpha1.Cluster)
 	faults := admission.ValidateClusterUpdate(cluster, oldCluster)
 	if byAgent(ctx) {
-		faults = append(faults, admission.AgentFaults(cluster, oldCluster)...)
+		faults = append(faults, admission.AgentFaults(cluster, oldCluster, s.agentSecretNamespaces)...)
 	}
 	return faults
 }
@@ -109,7 +112,7 @@ type statusStrategy struct {
 }
 
 func (statusStrategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
-	return resetFields(fieldpath.MakePathOrDie("metadata"), fieldpath.MakePathOrDie("spec"))
+	return resetFields(clusterv1alpha1.GroupVersion, fieldpath.MakePathOrDie("metadata"), fieldpath.MakePathOrDie("spec"))
 }
 
 func (statusStrategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
@@ -125,8 +128,8 @@ func (statusStrategy) ValidateUpdate(_ context.Context, obj, old runtime.Object)
 	return admission.ValidateClusterStatusUpdate(obj.(*clusterv1alpha1.Cluster), old.(*clusterv1alpha1.Cluster))
 }
 
-func resetFields(paths ...fieldpath.Path) map[fieldpath.APIVersion]*fieldpath.Set {
+func resetFields(version schema.GroupVersion, paths ...fieldpath.Path) map[fieldpath.APIVersion]*fieldpath.Set {
 	return map[fieldpath.APIVersion]*fieldpath.Set{
-		fieldpath.APIVersion(clusterv1alpha1.GroupVersion.String()): fieldpath.NewSet(paths...),
+		fieldpath.APIVersion(version.String()): fieldpath.NewSet(paths...),
 	}
 }

@@ -21,7 +21,7 @@ import (
 var testTime = time.Date(2026, 2, 3, 4, 5, 6, 789_000_000, time.UTC)
 
 func testStrategy(modeling bool) strategy {
-	return strategy{clock: clocktesting.NewFakePassiveClock(testTime), modeling: modeling}
+	return strategy{clock: clocktesting.NewFakePassiveClock(testTime), modeling: modeling, agentSecretNamespaces: []string{"karmada-cluster"}}
 }
 
 func pushCluster() *clusterv1alpha1.Cluster {

@@ -23,25 +23,28 @@ func newAPIServerCommand() *cobra.Command {
 	options := apiserver.NewOptions()
 	logging := logsapi.NewLoggingConfiguration()
 	warnOfGates := component.AddOtherGates(utilfeature.DefaultMutableFeatureGate)
+	var warnOfLogging func()
 	command := &cobra.Command{
-		Use:   "apiserver",
+		Use: "apiserver", Aliases: []string{"aggregated-apiserver"},
 		Short: "Serve clusters (cluster.karmada.io) to the control plane",
 		Long: `Serve the Cluster objects of cluster.karmada.io/v1alpha1 as an aggregated API server.
+
+With --search it serves search.karmada.io/v1alpha1 too: resource registries, and what they choose of members.
 
 The server keeps Clusters in etcd. The control plane's kube-apiserver forwards requests to it by the APIService
 v1alpha1.cluster.karmada.io, and answers for it who a caller is and what the caller may do.`,
 		Example: apiServerExample,
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			return runAPIServer(command.Context(), options, logging, warnOfGates)
+			return runAPIServer(command.Context(), options, logging, warnOfLogging, warnOfGates)
 		},
 	}
 	options.AddFlags(command.Flags())
-	logsapi.AddFlags(logging, command.Flags())
+	warnOfLogging = component.AddLoggingFlags(logging, command.Flags())
 	return command
 }
 
-func runAPIServer(ctx context.Context, options *apiserver.Options, logging *logsapi.LoggingConfiguration, warnOfGates func()) error {
+func runAPIServer(ctx context.Context, options *apiserver.Options, logging *logsapi.LoggingConfiguration, warnings ...func()) error {
 	if err := options.Complete(); err != nil {
 		return err
 	}
@@ -51,6 +54,8 @@ func runAPIServer(ctx context.Context, options *apiserver.Options, logging *logs
 	if err := logsapi.ValidateAndApply(logging, utilfeature.DefaultFeatureGate); err != nil {
 		return err
 	}
-	warnOfGates()
+	for _, warn := range warnings {
+		warn()
+	}
 	return options.Run(ctx)
 }

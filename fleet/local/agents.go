@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/api/names"
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/fleet/embedded"
 	"github.com/seatrial/seatrial/registration"
@@ -81,6 +82,15 @@ func (u *up) bootstrap(ctx context.Context, say func(string), member string, pla
 	if _, err := os.Stat(path); registered && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
+	if registered {
+		// A token gives nobody the certificate of a member: who rules the control plane issues it.
+		say("issuing the lost kubeconfig of the agent of " + member + " anew")
+		issued, err := u.fleet.IssueUplink(member, agentOf(member), names.AgentUser(member), names.AgentGroup)
+		if err != nil {
+			return fmt.Errorf("issuing the kubeconfig of the agent of %s: %w", member, err)
+		}
+		return os.Rename(issued, path)
+	}
 	say("registering " + member)
 	endpoint, err := u.fleet.UplinkEndpoint(member)
 	if err != nil {
@@ -104,7 +114,7 @@ func (u *up) bootstrap(ctx context.Context, say func(string), member string, pla
 	}
 	text, err := registration.Bootstrap(ctx, registration.Discovery{
 		Endpoint: endpoint, Token: token.Value, CAHashes: []string{registration.HashCA(authorities[0])}, Timeout: tokenLifetime,
-	}, member, agentLifetime)
+	}, member, agentLifetime, say)
 	if err = errors.Join(err, registration.DeleteToken(ctx, u.plane, token.Value)); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	searchv1alpha1 "github.com/seatrial/seatrial/api/search/v1alpha1"
 	"github.com/seatrial/seatrial/apiserver"
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/fleet/embedded"
@@ -203,6 +204,9 @@ func (u *up) installKinds(ctx context.Context, say func(string)) error {
 	if err := createNamespaces(ctx, u.plane); err != nil {
 		return err
 	}
+	if err := openMembers(ctx, u.plane); err != nil {
+		return err
+	}
 	files, err := u.fleet.Files(fleet.ControlPlaneName)
 	if err != nil {
 		return err
@@ -242,10 +246,10 @@ func (u *up) startServers(ctx context.Context, say func(string)) error {
 	if err != nil {
 		return err
 	}
-	if err := apiserver.Register(ctx, u.config, loopback(r.Ports[0]), ca); err != nil {
+	if err := apiserver.Register(ctx, u.config, loopback(r.Ports[0]), ca, searchv1alpha1.GroupVersion); err != nil {
 		return err
 	}
-	if err := apiserver.WaitAvailable(ctx, u.config); err != nil {
+	if err := apiserver.WaitAvailable(ctx, u.config, searchv1alpha1.GroupVersion); err != nil {
 		return err
 	}
 	return u.awaitDiscovery(ctx, say)

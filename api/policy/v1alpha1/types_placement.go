@@ -40,6 +40,8 @@ type Placement struct {
 }
 
 // ClusterAffinity matches clusters. A cluster matches when it satisfies everything that is set and is not excluded.
+//
+// +k8s:openapi-gen=true
 type ClusterAffinity struct {
 	// LabelSelector matches the labels of the cluster. When absent, all labels match.
 	// +optional
@@ -59,6 +61,8 @@ type ClusterAffinity struct {
 }
 
 // FieldSelector matches fields of a cluster.
+//
+// +k8s:openapi-gen=true
 type FieldSelector struct {
 	// MatchExpressions must all hold. The key is "provider", "region" or "zone", the operator "In" or "NotIn". A
 	// cluster in several zones satisfies "In" when all of its zones are listed, and "NotIn" when none is.

@@ -3,5 +3,6 @@
 // It is served by an aggregated API server, so no CustomResourceDefinition exists for it.
 //
 // +kubebuilder:object:generate=true
+// +k8s:openapi-gen=true
 // +groupName=search.karmada.io
 package v1alpha1

@@ -29,6 +29,8 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
 		&ResourceRegistry{},
 		&ResourceRegistryList{},
+		&Search{},
+		&Proxying{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -124,8 +124,12 @@ func TestNice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Its child is in its group.
-	defer syscall.Kill(-id.PID, syscall.SIGKILL)
+	t.Cleanup(func() {
+		// Its child is in its group.
+		if err := syscall.Kill(-id.PID, syscall.SIGKILL); err != nil {
+			t.Error(err)
+		}
+	})
 	// The call counts from 20 downwards, see getpriority(2).
 	if got, err := syscall.Getpriority(syscall.PRIO_PROCESS, id.PID); err != nil || 20-got != 5 {
 		t.Errorf("the priority is %d, %v; want 5", 20-got, err)

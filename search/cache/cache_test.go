@@ -1,0 +1,118 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
+)
+
+var pods = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+
+func pod(name, node string, version int) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Pod", "spec": map[string]any{"nodeName": node},
+		"metadata": map[string]any{"namespace": "a", "name": name, "resourceVersion": fmt.Sprint(version), "managedFields": []any{map[string]any{"manager": "x"}}},
+	}}
+}
+
+// filled is a cache of two members that nobody reaches; the test tells what they hold.
+func filled(t *testing.T) (*Cache, []*source) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	c := New(ctx, func(context.Context, string) (dynamic.Interface, error) { return nil, errors.New("unplugged") })
+	t.Cleanup(func() { cancel(); c.Wait() })
+	c.Keep(map[schema.GroupVersionResource]Kind{pods: {Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, Clusters: map[string][]string{"m1": nil, "m2": nil}}})
+	sources := c.table(pods).sources
+	for i, listed := range [][]any{{pod("x", "n1", 5), pod("y", "n2", 6)}, {pod("z", "n1", 70)}} {
+		if err := sources[i].Replace(listed, fmt.Sprint(10+90*i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c, sources
+}
+
+func TestPagesAndSelectors(t *testing.T) {
+	c, _ := filled(t)
+	after, got := "", ""
+	for range 3 {
+		page, err := c.List(t.Context(), pods, Selection{Namespace: "a"}, 1, after)
+		if err != nil || len(page.Items) != 1 || page.GetKind() != "PodList" {
+			t.Fatalf("%v, %v", page, err)
+		}
+		object := page.Items[0]
+		got += object.GetAnnotations()["resource.karmada.io/cached-from-cluster"] + "/" + object.GetName() + " "
+		if after = page.GetContinue(); object.GetManagedFields() != nil || page.GetResourceVersion() != (Versions{"m1": "10", "m2": "100"}).String() {
+			t.Errorf("%v", page)
+		}
+	}
+	if got != "m1/x m1/y m2/z " || after != "" {
+		t.Errorf("pages %s, then %q", got, after)
+	}
+	onNode, err := c.List(t.Context(), pods, Selection{Fields: fields.OneTermEqualSelector("spec.nodeName", "n1")}, 0, "")
+	if err != nil || len(onNode.Items) != 2 {
+		t.Errorf("on n1: %v, %v", onNode, err)
+	}
+	if _, err := c.List(t.Context(), pods, Selection{}, 0, "?"); !apierrors.IsBadRequest(err) {
+		t.Errorf("a false token: %v", err)
+	}
+}
+
+func TestWatchesGoOn(t *testing.T) {
+	c, sources := filled(t)
+	from := Versions{"m1": "10", "m2": "100"}
+	onNode := Selection{Fields: fields.OneTermEqualSelector("spec.nodeName", "n1")}
+	steps := errors.Join(sources[1].Update(pod("z", "n2", 101)), sources[0].Add(pod("w", "n1", 11)), sources[0].Delete(pod("x", "n1", 12)))
+	w, err := c.Watch(t.Context(), pods, onNode, from.String(), false, 0)
+	if err != nil || steps != nil {
+		t.Fatal(err, steps)
+	}
+	defer w.Stop()
+	last := ""
+	for _, want := range []string{"ADDED w", "DELETED x", "DELETED z"} {
+		event := <-w.ResultChan()
+		object := event.Object.(*unstructured.Unstructured)
+		if got := string(event.Type) + " " + object.GetName(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		last = object.GetResourceVersion()
+	}
+	if want := (Versions{"m1": "12", "m2": "101"}).String(); last != want {
+		t.Errorf("version %s, want %s", last, want)
+	}
+	if _, err := c.Watch(t.Context(), pods, onNode, Versions{"m1": "9"}.String(), false, 0); !apierrors.IsResourceExpired(err) {
+		t.Errorf("from before the cache began: %v", err)
+	}
+	c.Keep(nil)
+	if event := <-w.ResultChan(); event.Type != watch.Deleted {
+		t.Errorf("a kind that is no longer kept: %v", event)
+	}
+}
+
+func TestBookmarksFollowTheMembers(t *testing.T) {
+	c, sources := filled(t)
+	w, err := c.Watch(t.Context(), pods, Selection{}, (Versions{"m1": "10", "m2": "100"}).String(), false, time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	sources[1].UpdateResourceVersion("150")
+	want := (Versions{"m1": "10", "m2": "150"}).String()
+	for event := range w.ResultChan() {
+		object := event.Object.(*unstructured.Unstructured)
+		if event.Type != watch.Bookmark || len(object.GetAnnotations()) > 0 {
+			t.Fatalf("%s of %v", event.Type, object)
+		}
+		if object.GetResourceVersion() == want {
+			return
+		}
+	}
+}

@@ -1,0 +1,208 @@
+package search
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	searchv1alpha1 "github.com/seatrial/seatrial/api/search/v1alpha1"
+	"github.com/seatrial/seatrial/apiserver/proxy"
+	"github.com/seatrial/seatrial/override"
+	"github.com/seatrial/seatrial/search/cache"
+)
+
+// retryAfter is when kinds that were not found are looked for again.
+const retryAfter = 30 * time.Second
+
+// Settings is what a Search depends on.
+type Settings struct {
+	Members *proxy.Members
+	// ControlPlane answers what is not kept.
+	ControlPlane *proxy.ControlPlane
+	// Authorizer tells who may read what.
+	Authorizer authorizer.Authorizer
+	// Kinds finds the resource of a kind.
+	Kinds meta.RESTMapper
+}
+
+// Search keeps what registries choose, and serves it.
+type Search struct {
+	settings Settings
+	cache    *cache.Cache
+
+	// begun is closed when it is known for the first time what to keep.
+	begun chan struct{}
+	once  sync.Once
+
+	mu       sync.Mutex
+	clusters map[string]*clusterv1alpha1.Cluster
+}
+
+// New returns a Search whose following of members ends with ctx.
+func New(ctx context.Context, settings Settings) *Search {
+	s := &Search{settings: settings, begun: make(chan struct{}), clusters: map[string]*clusterv1alpha1.Cluster{}}
+	s.cache = cache.New(ctx, s.dial)
+	return s
+}
+
+// Run follows the registries and the clusters that config reaches, until ctx ends. scheme knows their kinds.
+func (s *Search) Run(ctx context.Context, config *rest.Config, scheme *runtime.Scheme) error {
+	objects, err := ctrlcache.New(config, ctrlcache.Options{Scheme: scheme})
+	if err != nil {
+		return fmt.Errorf("following resource registries: %w", err)
+	}
+	changed := make(chan struct{}, 1)
+	tell := func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+	for _, kind := range []client.Object{&clusterv1alpha1.Cluster{}, &searchv1alpha1.ResourceRegistry{}} {
+		informer, err := objects.GetInformer(ctx, kind, ctrlcache.BlockUntilSynced(false))
+		if err != nil {
+			return fmt.Errorf("following %T: %w", kind, err)
+		}
+		_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+			AddFunc: func(any) { tell() }, UpdateFunc: func(any, any) { tell() }, DeleteFunc: func(any) { tell() },
+		})
+		if err != nil {
+			return fmt.Errorf("following %T: %w", kind, err)
+		}
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- objects.Start(ctx) }()
+	if objects.WaitForCacheSync(ctx) {
+		s.follow(ctx, objects, changed)
+	}
+	return <-ended
+}
+
+// follow keeps what the registries ask for, with every change.
+func (s *Search) follow(ctx context.Context, objects client.Reader, changed <-chan struct{}) {
+	for {
+		missing, err := s.update(ctx, objects)
+		if err != nil {
+			klog.ErrorS(err, "What to keep of members could not be updated")
+		}
+		var again <-chan time.Time
+		if err != nil || missing {
+			again = time.After(retryAfter)
+		}
+		select {
+		case <-changed:
+		case <-again:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// update keeps what the registries ask for at present. missing tells that some kind is not known yet.
+func (s *Search) update(ctx context.Context, objects client.Reader) (missing bool, err error) {
+	clusters, registries := &clusterv1alpha1.ClusterList{}, &searchv1alpha1.ResourceRegistryList{}
+	if err := objects.List(ctx, clusters); err != nil {
+		return false, fmt.Errorf("listing clusters: %w", err)
+	}
+	if err := objects.List(ctx, registries); err != nil {
+		return false, fmt.Errorf("listing resource registries: %w", err)
+	}
+	s.know(clusters.Items)
+	kinds, missing := s.wanted(clusters.Items, registries.Items)
+	s.cache.Keep(kinds)
+	s.once.Do(func() { close(s.begun) })
+	return missing, nil
+}
+
+// know remembers how clusters are reached, and forgets those that are gone.
+func (s *Search) know(clusters []clusterv1alpha1.Cluster) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := map[string]*clusterv1alpha1.Cluster{}
+	for i := range clusters {
+		known[clusters[i].Name] = &clusters[i]
+	}
+	for name := range s.clusters {
+		if known[name] == nil {
+			s.settings.Members.Forget(name)
+		}
+	}
+	s.clusters = known
+}
+
+// wanted is what registries choose. Clusters that are not ready stay in: what was last known of them is better than nothing.
+func (s *Search) wanted(clusters []clusterv1alpha1.Cluster, registries []searchv1alpha1.ResourceRegistry) (map[schema.GroupVersionResource]cache.Kind, bool) {
+	kinds, missing := map[schema.GroupVersionResource]cache.Kind{}, false
+	for i := range registries {
+		registry := &registries[i]
+		if registry.DeletionTimestamp != nil {
+			continue
+		}
+		targets := targets(registry, clusters)
+		for _, selector := range registry.Spec.ResourceSelectors {
+			kind := schema.FromAPIVersionAndKind(selector.APIVersion, selector.Kind)
+			mapping, err := s.settings.Kinds.RESTMapping(kind.GroupKind(), kind.Version)
+			if err != nil {
+				klog.ErrorS(err, "A kind of a resource registry is not known to the control plane", "registry", registry.Name, "kind", kind)
+				missing = true
+				continue
+			}
+			if _, found := kinds[mapping.Resource]; !found {
+				kinds[mapping.Resource] = cache.Kind{Kind: kind, Clusters: map[string][]string{}}
+			}
+			namespace := selector.Namespace
+			if mapping.Scope.Name() == meta.RESTScopeNameRoot {
+				namespace = metav1.NamespaceAll
+			}
+			chosen := kinds[mapping.Resource].Clusters
+			for _, cluster := range targets {
+				chosen[cluster] = append(chosen[cluster], namespace)
+			}
+		}
+	}
+	return kinds, missing
+}
+
+// targets are the clusters of a registry, by name.
+func targets(registry *searchv1alpha1.ResourceRegistry, clusters []clusterv1alpha1.Cluster) []string {
+	var chosen []string
+	for i := range clusters {
+		if clusters[i].DeletionTimestamp == nil && override.Targets(&registry.Spec.TargetCluster, &clusters[i]) {
+			chosen = append(chosen, clusters[i].Name)
+		}
+	}
+	slices.Sort(chosen)
+	return chosen
+}
+
+func (s *Search) cluster(name string) (*clusterv1alpha1.Cluster, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found := s.clusters[name]; found != nil {
+		return found, nil
+	}
+	return nil, fmt.Errorf("cluster %s is gone", name)
+}
+
+func (s *Search) dial(ctx context.Context, name string) (dynamic.Interface, error) {
+	cluster, err := s.cluster(name)
+	if err != nil {
+		return nil, err
+	}
+	return s.settings.Members.Client(ctx, cluster)
+}
