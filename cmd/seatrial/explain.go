@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -18,19 +19,26 @@ import (
 	"github.com/seatrial/seatrial/api/scheme"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/cli"
 	"github.com/seatrial/seatrial/component"
 	estimatorclient "github.com/seatrial/seatrial/estimator/rpc/client"
 	"github.com/seatrial/seatrial/scheduler"
 	"github.com/seatrial/seatrial/scheduler/placement"
 )
 
-func newExplainCommand() *cobra.Command {
-	command := &cobra.Command{
-		Use:   "explain",
-		Short: "Tell why a workload goes where it goes",
-		Args:  cobra.NoArgs,
-		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
-	}
+// newExplainCommand documents kinds, as users of kubectl expect of it, and has the explanation of decisions below it.
+func newExplainCommand(streams genericiooptions.IOStreams) *cobra.Command {
+	command := cli.NewExplainCommand(streams)
+	command.Use = "explain TYPE[.FIELD...] | binding [NAMESPACE/]NAME"
+	command.Short = "Tell why a workload goes where it goes, or what a field of a kind means"
+	command.Long = `Tell why a workload goes where it goes, with "seatrial explain binding", or else what a kind is and what its fields mean, for kinds
+of the control plane or, with --cluster, of a member. The kinds of bindings are resourcebinding and clusterresourcebinding.`
+	command.Example = `  # Why a workload goes where it goes
+  seatrial explain binding default/nginx-deployment
+
+  # What can be said in a policy, and in a kind of a member
+  seatrial explain propagationpolicy.spec.placement
+  seatrial explain widgets.spec --cluster member1 --recursive`
 	command.AddCommand(newExplainBindingCommand())
 	return command
 }

@@ -4,12 +4,16 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/seatrial/seatrial/cli"
 	"github.com/seatrial/seatrial/component"
 )
 
@@ -19,9 +23,20 @@ func main() {
 	// Once stopping, a second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
 	if err := newRootCommand().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "Error:", err)
+		tell(os.Stderr, err)
 		stop()
 		os.Exit(exitCode(err))
+	}
+}
+
+// tell says why a command failed, unless that was said before. What a server answered says itself that it is an error.
+func tell(out io.Writer, err error) {
+	text := err.Error()
+	if text != "" && !strings.HasPrefix(text, "Error ") {
+		text = "Error: " + text
+	}
+	if text != "" {
+		fmt.Fprintln(out, text)
 	}
 }
 
@@ -29,6 +44,7 @@ func newRootCommand() *cobra.Command {
 	const (
 		fleetGroup     = "fleet"
 		memberGroup    = "members"
+		resourceGroup  = "resources"
 		decisionGroup  = "decisions"
 		componentGroup = "components"
 	)
@@ -49,6 +65,7 @@ Start a fleet of real clusters on this machine with "seatrial up".`,
 	root.AddGroup(
 		&cobra.Group{ID: fleetGroup, Title: "A fleet on this machine:"},
 		&cobra.Group{ID: memberGroup, Title: "Member clusters:"},
+		&cobra.Group{ID: resourceGroup, Title: "Resources of the control plane and of members:"},
 		&cobra.Group{ID: decisionGroup, Title: "Decisions:"},
 		&cobra.Group{ID: componentGroup, Title: "Components of a control plane:"},
 	)
@@ -60,8 +77,10 @@ Start a fleet of real clusters on this machine with "seatrial up".`,
 	}
 	add(fleetGroup, newUpCommand(), newStatusCommand(), newDownCommand())
 	add(memberGroup, newJoinCommand(), newUnjoinCommand(), newCordonCommand(), newUncordonCommand(), newDrainCommand(), newTaintCommand(), newTokenCommand(), newRegisterCommand(), newUnregisterCommand())
+	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
+	add(resourceGroup, cli.Commands(streams)...)
 	add(componentGroup, newAPIServerCommand(), newControllerManagerCommand(), component.NewScheduler(nil), component.NewDescheduler(), newWebhookCommand(), newAgentCommand(), newEstimatorCommand())
-	add(decisionGroup, newSimulateCommand(), newExplainCommand(), newRebalanceCommand(), newEstimateCommand(), newInterpretCommand(), newFuzzCommand())
+	add(decisionGroup, newSimulateCommand(), newExplainCommand(streams), newRebalanceCommand(), newEstimateCommand(), newInterpretCommand(), newFuzzCommand())
 	root.AddCommand(newVersionCommand())
 	return root
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seatrial/seatrial/cli"
 	"github.com/seatrial/seatrial/simulator/run"
 	"github.com/seatrial/seatrial/simulator/scenario"
 )
@@ -68,6 +69,10 @@ func exitCode(err error) int {
 	var exit exitError
 	if errors.As(err, &exit) {
 		return exit.code
+	}
+	var failure *cli.Failure
+	if errors.As(err, &failure) {
+		return failure.Code
 	}
 	return 1
 }

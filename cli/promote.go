@@ -1,0 +1,258 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/dynamic"
+	cmdutil "k8s.io/kubectl/pkg/cmd/util"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/seatrial/seatrial/workload"
+)
+
+// promoteRun is one call of promote.
+type promoteRun struct {
+	*access
+	genericiooptions.IOStreams
+	cluster, clusterKubeconfig, clusterContext string
+	createPolicy, dependencies, dryRun         bool
+	policyName, output                         string
+
+	plane  dynamic.Interface
+	mapper meta.RESTMapper
+}
+
+func newPromoteCommand(streams genericiooptions.IOStreams) *cobra.Command {
+	run := &promoteRun{access: newAccess(), IOStreams: streams}
+	command := &cobra.Command{
+		Use:   "promote TYPE NAME -C CLUSTER",
+		Short: "Take over what runs in a member as a template with a policy",
+		Long: `Take over an object of a member: the control plane gets it as a template, and a policy that sends it to that member. The object
+itself goes on as it is: the template says the same, and bears work.karmada.io/conflict-resolution: overwrite, by which the control
+plane may own what it did not make.
+
+Nothing is written unless the control plane accepts all of it. What is promoted already is left alone.`,
+		Example: `  # What would be made
+  seatrial promote deployment nginx -n shop -C member1 -o yaml
+
+  seatrial promote deployment nginx -n shop -C member1
+
+  # With the ConfigMaps, Secrets and others that it needs
+  seatrial promote deployment nginx -n shop -C member1 --dependencies
+
+  # A template alone, for a policy of one's own
+  seatrial promote deployment nginx -n shop -C member1 --auto-create-policy=false`,
+		RunE: func(command *cobra.Command, args []string) error {
+			if err := run.settle(args); err != nil {
+				return err
+			}
+			return reported(command.Context(), func() error { return run.promote(command.Context(), args) })
+		},
+	}
+	run.access.addTo(command.Flags())
+	flags := command.Flags()
+	flags.StringVarP(&run.cluster, "cluster", "C", "", "Member that has the object (required)")
+	flags.StringVar(&run.clusterKubeconfig, "cluster-kubeconfig", "", "Kubeconfig of the member (default through the control plane)")
+	flags.StringVar(&run.clusterContext, "cluster-context", "", "Context of the member in that kubeconfig (default the one named like it, or its current one)")
+	flags.BoolVar(&run.createPolicy, "auto-create-policy", true, "Create a policy that sends the object to the member")
+	flags.StringVar(&run.policyName, "policy-name", "", "Name of the policy (default the name of the object with a hash)")
+	flags.BoolVarP(&run.dependencies, "dependencies", "d", false, "Promote what the object needs as well, and have the policy propagate it")
+	flags.BoolVar(&run.dryRun, "dry-run", false, "Let the control plane judge all of it and keep nothing")
+	flags.StringVarP(&run.output, "output", "o", "", "Print what would be made, as json or yaml, and make nothing")
+	accept(flags, map[string]string{"deps": "dependencies"})
+	run.complete(command)
+	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
+	command.ValidArgsFunction = func(command *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if run.cluster == "" || len(args) > 1 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return typesThenNames(run.member())(command, args, typed)
+	}
+	return command
+}
+
+func (r *promoteRun) settle(args []string) error {
+	switch {
+	case len(args) != 2 && (len(args) != 1 || !strings.Contains(args[0], "/")):
+		return errors.New("give the TYPE and the NAME of one object, such as deployment nginx")
+	case r.cluster == "":
+		return errors.New("--cluster is required: the member that has the object")
+	case r.output != "" && r.output != "json" && r.output != "yaml":
+		return fmt.Errorf("--output %q: use json or yaml", r.output)
+	case r.policyName != "" && !r.createPolicy:
+		return errors.New("--policy-name names a policy that --auto-create-policy=false does not create: leave one of them out")
+	}
+	return nil
+}
+
+// member is how the member is reached: through the control plane, or by a kubeconfig of its own.
+func (r *promoteRun) member() cmdutil.Factory {
+	if r.clusterKubeconfig == "" {
+		return factoryOf(r.access.member(r.cluster))
+	}
+	direct := genericclioptions.NewConfigFlags(true)
+	direct.KubeConfig, direct.Context, direct.Namespace = &r.clusterKubeconfig, &r.clusterContext, r.Namespace
+	if r.clusterContext == "" {
+		if config, err := direct.ToRawKubeConfigLoader().RawConfig(); err == nil && config.Contexts[r.cluster] != nil {
+			direct = genericclioptions.NewConfigFlags(true)
+			direct.KubeConfig, direct.Context, direct.Namespace = &r.clusterKubeconfig, &r.cluster, r.Namespace
+		}
+	}
+	return factoryOf(direct)
+}
+
+func (r *promoteRun) promote(ctx context.Context, args []string) error {
+	if err := r.exist(ctx, "cluster", r.cluster); err != nil {
+		return err
+	}
+	f := r.factory()
+	var err error
+	if r.plane, err = f.DynamicClient(); err != nil {
+		return err
+	}
+	if r.mapper, err = f.ToRESTMapper(); err != nil {
+		return err
+	}
+	member := r.member()
+	found, err := r.object(member, args)
+	if err != nil {
+		return fmt.Errorf("cluster %s: %w", r.cluster, err)
+	}
+	made, err := r.promotionOf(ctx, member, found)
+	if err != nil {
+		return err
+	}
+	if r.output != "" {
+		return made.print(r.Out, r.output)
+	}
+	return r.create(ctx, made)
+}
+
+// object reads what the arguments name from the member.
+func (r *promoteRun) object(member cmdutil.Factory, args []string) (*unstructured.Unstructured, error) {
+	// The namespace is that of the control plane's kubeconfig, unless -n is given: a kubeconfig of the member has its own.
+	namespace, _, err := r.ToRawKubeConfigLoader().Namespace()
+	if err != nil {
+		return nil, fmt.Errorf("reading the namespace of the kubeconfig: %w", err)
+	}
+	infos, err := member.NewBuilder().Unstructured().NamespaceParam(namespace).DefaultNamespace().SingleResourceType().
+		ResourceTypeOrNameArgs(false, args...).Latest().Flatten().Do().Infos()
+	if err != nil {
+		return nil, err
+	}
+	if len(infos) != 1 {
+		return nil, fmt.Errorf("%s names %d objects: name one", strings.Join(args, " "), len(infos))
+	}
+	found := infos[0].Object.(*unstructured.Unstructured)
+	if owner := metav1.GetControllerOf(found); owner != nil {
+		return nil, fmt.Errorf("%s belongs to %s %s, which would make it anew: promote that instead", workload.Describe(found), owner.Kind, owner.Name)
+	}
+	return found, nil
+}
+
+// create has all judged before the first is kept.
+func (r *promoteRun) create(ctx context.Context, made *promotion) error {
+	name := workload.Describe(made.template)
+	promoted, err := r.promoted(ctx, made)
+	switch {
+	case err != nil:
+		return err
+	case promoted:
+		_, err := fmt.Fprintf(r.Out, "%s is promoted already\n", name)
+		return err
+	}
+	if err := r.createAll(ctx, made, metav1.DryRunAll); err != nil {
+		return err
+	}
+	done := "promoted"
+	if r.dryRun {
+		done = "would be promoted (dry run)"
+	} else if err := r.createAll(ctx, made); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(r.Out, "%s of cluster %s %s\n", name, r.cluster, done)
+	return err
+}
+
+// promoted tells whether all was made before. A template alone may say anything: it must not be let loose on the member.
+func (r *promoteRun) promoted(ctx context.Context, made *promotion) (bool, error) {
+	template, err := r.exists(ctx, made.template)
+	if err != nil || !template {
+		return false, err
+	}
+	if made.policy != nil {
+		policy, err := r.exists(ctx, made.policy)
+		if err != nil {
+			return false, err
+		}
+		if !policy {
+			return false, fmt.Errorf("%s is in the control plane already, without the policy %s: if it says the same as that of cluster %s, "+
+				"make a policy that sends it there, and else remove it first", workload.Describe(made.template), made.policy.GetName(), r.cluster)
+		}
+	}
+	return true, nil
+}
+
+func (r *promoteRun) exists(ctx context.Context, object *unstructured.Unstructured) (bool, error) {
+	resources, err := r.resources(object)
+	if err != nil {
+		return false, err
+	}
+	_, err = resources.Get(ctx, object.GetName(), metav1.GetOptions{})
+	return err == nil, client.IgnoreNotFound(err)
+}
+
+// createAll makes the policy last: templates without one go nowhere. What is needed may be there for others as well.
+func (r *promoteRun) createAll(ctx context.Context, made *promotion, dryRun ...string) error {
+	for _, object := range made.needed {
+		if err := r.createOne(ctx, object, dryRun); err != nil && !apierrors.IsAlreadyExists(err) {
+			return err
+		}
+	}
+	if err := r.createOne(ctx, made.template, dryRun); err != nil {
+		return err
+	}
+	if made.policy == nil {
+		return nil
+	}
+	return r.createOne(ctx, made.policy, dryRun)
+}
+
+func (r *promoteRun) createOne(ctx context.Context, object *unstructured.Unstructured, dryRun []string) error {
+	resources, err := r.resources(object)
+	if err != nil {
+		return err
+	}
+	_, err = resources.Create(ctx, object, metav1.CreateOptions{DryRun: dryRun})
+	switch {
+	case err == nil:
+		return nil
+	case apierrors.IsNotFound(err) && object.GetNamespace() != "":
+		return fmt.Errorf("creating %s in the control plane: %w; create the namespace there first: %s create namespace %s",
+			workload.Describe(object), err, programName, object.GetNamespace())
+	}
+	return fmt.Errorf("creating %s in the control plane: %w", workload.Describe(object), err)
+}
+
+// resources are those of an object's kind and namespace in the control plane.
+func (r *promoteRun) resources(object *unstructured.Unstructured) (dynamic.ResourceInterface, error) {
+	kind := object.GroupVersionKind()
+	mapping, err := r.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	if err != nil {
+		return nil, fmt.Errorf("the control plane does not know %s: apply its CustomResourceDefinition there first: %w", kind, err)
+	}
+	if mapping.Scope.Name() == meta.RESTScopeNameRoot {
+		return r.plane.Resource(mapping.Resource), nil
+	}
+	return r.plane.Resource(mapping.Resource).Namespace(object.GetNamespace()), nil
+}
