@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/seatrial/seatrial/api/admission"
 	"github.com/seatrial/seatrial/api/names"
@@ -29,9 +29,11 @@ type Plan struct {
 	Template, Manifest *unstructured.Unstructured
 	// Labels and Annotations lead from the Work, and from the member object, back to what they were made for.
 	Labels, Annotations map[string]string
-	// WorkAnnotations stand on the Work alone.
-	WorkAnnotations map[string]string
-	Owner           *metav1.OwnerReference
+	// WorkLabels and WorkAnnotations stand on the Work alone.
+	WorkLabels, WorkAnnotations map[string]string
+	Owner                       *metav1.OwnerReference
+	// Finalizers hold the Work until whoever they belong to lets it go; nil means that of the execution controller.
+	Finalizers []string
 
 	ConflictResolution          policyv1alpha1.ConflictResolution
 	SuspendDispatching          bool
@@ -75,13 +77,13 @@ func update(ctx context.Context, deps control.Deps, current, desired *workv1alph
 	labels := merged(current.Labels, desired.Labels)
 	annotations := merged(withoutWritten(current.Annotations), desired.Annotations)
 	if maps.Equal(labels, current.Labels) && maps.Equal(annotations, current.Annotations) &&
-		controllerutil.ContainsFinalizer(current, names.FinalizerExecution) &&
+		len(withFinalizers(current.Finalizers, desired.Finalizers)) == len(current.Finalizers) &&
 		Equal(current.OwnerReferences, desired.OwnerReferences) && Equal(current.Spec, desired.Spec) {
 		return false, nil
 	}
 	changed := current.DeepCopy()
 	changed.Labels, changed.Annotations, changed.OwnerReferences, changed.Spec = labels, annotations, desired.OwnerReferences, desired.Spec
-	controllerutil.AddFinalizer(changed, names.FinalizerExecution)
+	changed.Finalizers = withFinalizers(changed.Finalizers, desired.Finalizers)
 	if err := deps.Client.Update(ctx, changed, fieldpatch.Unread{}); err != nil {
 		return false, fmt.Errorf("updating Work %s/%s: %w", changed.Namespace, changed.Name, err)
 	}
@@ -93,10 +95,13 @@ func (p Plan) frame() *workv1alpha1.Work {
 	work := &workv1alpha1.Work{ObjectMeta: metav1.ObjectMeta{
 		Namespace:   names.ExecutionSpace(p.Cluster),
 		Name:        names.Work(p.Template.GetKind(), p.Template.GetName(), p.Template.GetNamespace()),
-		Labels:      merged(p.Labels, nil),
+		Labels:      merged(p.Labels, p.WorkLabels),
 		Annotations: merged(p.Annotations, p.WorkAnnotations),
-		Finalizers:  []string{names.FinalizerExecution},
+		Finalizers:  p.Finalizers,
 	}}
+	if p.Finalizers == nil {
+		work.Finalizers = []string{names.FinalizerExecution}
+	}
 	if p.Owner != nil {
 		work.OwnerReferences = []metav1.OwnerReference{*p.Owner}
 	}
@@ -163,6 +168,17 @@ func conflictResolution(template *unstructured.Unstructured, ofPolicy policyv1al
 // withoutWritten leaves out what a plan writes only when it applies, so that it goes when it no longer does.
 func withoutWritten(annotations map[string]string) map[string]string {
 	return without(annotations, names.AnnotationAppliedOverrides, names.AnnotationAppliedClusterOverrides)
+}
+
+// withFinalizers adds those that are missing.
+func withFinalizers(present, wanted []string) []string {
+	all := slices.Clip(present)
+	for _, finalizer := range wanted {
+		if !slices.Contains(all, finalizer) {
+			all = append(all, finalizer)
+		}
+	}
+	return all
 }
 
 func merged(base, more map[string]string) map[string]string {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -223,6 +224,14 @@ func (e *executor) update(ctx context.Context, deps control.Deps, member control
 	if e.applied.current(cluster, manifest, content, observed) {
 		return observed, nil
 	}
+	if otherAddresses(manifest, observed) {
+		uid := observed.GetUID()
+		if err := member.Delete(ctx, observed, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("deleting %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+		}
+		// Its end wakes the Work.
+		return nil, fmt.Errorf("%s in cluster %s %w", workload.Describe(manifest), cluster, errRemoving)
+	}
 	desired := workload.Merge(manifest, observed)
 	if deps.Interpreter.Supports(manifest.GroupVersionKind(), configv1alpha1.InterpreterOperationRetain) {
 		retained, err := deps.Interpreter.Retain(ctx, desired, observed)
@@ -236,6 +245,12 @@ func (e *executor) update(ctx context.Context, deps control.Deps, member control
 	}
 	e.applied.put(cluster, manifest, content, desired)
 	return desired, nil
+}
+
+// otherAddresses tells of an EndpointSlice for another type of addresses, which none can be changed to.
+func otherAddresses(manifest, observed *unstructured.Unstructured) bool {
+	return manifest.GroupVersionKind() == discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice") &&
+		manifest.Object["addressType"] != observed.Object["addressType"]
 }
 
 // remove takes the member objects away and lets the Work go. It does not wait for a member that cannot be reached any more

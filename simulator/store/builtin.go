@@ -199,7 +199,7 @@ func disruptionBudgetRules() *nativeRules {
 }
 
 func endpointSliceRules() *nativeRules {
-	return &nativeRules{unconditional: true, generation: generationBySpecAndLabels}
+	return &nativeRules{unconditional: true, generation: generationBySpecAndLabels, validate: validateEndpointSlice}
 }
 
 func priorityClassRules() *nativeRules {

@@ -7,6 +7,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -287,4 +288,11 @@ func validateSecret(object, old client.Object) field.ErrorList {
 		errs = append(errs, field.Forbidden(field.NewPath("data"), immutableText))
 	}
 	return errs
+}
+
+func validateEndpointSlice(object, old client.Object) field.ErrorList {
+	if old == nil || object.(*discoveryv1.EndpointSlice).AddressType == old.(*discoveryv1.EndpointSlice).AddressType {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(field.NewPath("addressType"), object.(*discoveryv1.EndpointSlice).AddressType, "field is immutable")}
 }
