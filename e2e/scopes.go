@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -96,17 +97,22 @@ func unlessUnserved(err error) error {
 }
 
 func boatDefinition() *unstructured.Unstructured {
+	return definitionOf("example.com", "v1", "Cluster", "boats", "Boat")
+}
+
+// definitionOf defines a kind that may hold anything.
+func definitionOf(group, version, scope, plural, kind string) *unstructured.Unstructured {
 	definition := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
-		"group": "example.com", "scope": "Cluster",
-		"names": map[string]any{"plural": "boats", "singular": "boat", "kind": "Boat", "listKind": "BoatList"},
+		"group": group, "scope": scope,
+		"names": map[string]any{"plural": plural, "singular": strings.ToLower(kind), "kind": kind, "listKind": kind + "List"},
 		"versions": []any{map[string]any{
-			"name": "v1", "served": true, "storage": true,
+			"name": version, "served": true, "storage": true,
 			"schema": map[string]any{"openAPIV3Schema": map[string]any{
 				"type": "object", "x-kubernetes-preserve-unknown-fields": true,
 			}},
 		}},
 	}}}
 	definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
-	definition.SetName("boats.example.com")
+	definition.SetName(plural + "." + group)
 	return definition
 }

@@ -1,0 +1,120 @@
+package scale
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/seatrial/seatrial/autoscale"
+	"github.com/seatrial/seatrial/control"
+)
+
+// errCustom is what autoscalers are told of metrics that the metrics API of members does not have.
+var errCustom = errors.New("this control plane has no source of custom and external metrics")
+
+// members implements autoscale.Metrics by the metrics API of each member, metrics.k8s.io/v1beta1, as its metrics-server serves it.
+type members struct {
+	control.Members
+	// clusters are those to ask.
+	clusters []string
+}
+
+var _ autoscale.Metrics = members{}
+
+// source is where a turn reads metrics: where it was told to, or in the clusters that it has seen pods of.
+func (t *turn) source(seen *sight) autoscale.Metrics {
+	if t.Metrics != nil {
+		return t.Metrics
+	}
+	var clusters []string
+	for _, pod := range seen.Pods {
+		clusters = append(clusters, pod.Cluster)
+	}
+	slices.Sort(clusters)
+	return members{t.deps.Members, slices.Compact(clusters)}
+}
+
+// Resource implements autoscale.Metrics. Clusters that do not answer are left out, unless none does: to the algorithm their pods are
+// pods without a reading, for whose sake nothing is taken away.
+func (m members) Resource(ctx context.Context, namespace string, pods labels.Selector, resource corev1.ResourceName, container string) (autoscale.Samples, error) {
+	all, answers := autoscale.Samples{}, 0
+	var lost error
+	for _, cluster := range m.clusters {
+		read, err := m.podMetrics(ctx, cluster, namespace, pods)
+		if err != nil {
+			if lost == nil {
+				lost = fmt.Errorf("reading the use of %s in cluster %s: %w", resource, cluster, err)
+			}
+			continue
+		}
+		answers++
+		for i := range read {
+			if used, ok := use(&read[i], resource, container); ok {
+				all[autoscale.PodKey{Cluster: cluster, Name: read[i].Name}] = autoscale.Sample{Value: used, At: read[i].Timestamp.Time, Window: read[i].Window.Duration}
+			}
+		}
+	}
+	if answers == 0 && lost != nil {
+		return nil, lost
+	}
+	return all, nil
+}
+
+func (m members) podMetrics(ctx context.Context, cluster, namespace string, pods labels.Selector) ([]metricsv1beta1.PodMetrics, error) {
+	member, err := m.Member(ctx, cluster)
+	if err != nil {
+		return nil, err
+	}
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(metricsv1beta1.SchemeGroupVersion.WithKind("PodMetricsList"))
+	err = member.Live().List(ctx, list, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: pods})
+	if meta.IsNoMatchError(err) {
+		return nil, fmt.Errorf("it serves no metrics API, so install metrics-server there: %w", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	read := make([]metricsv1beta1.PodMetrics, len(list.Items))
+	for i := range list.Items {
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(list.Items[i].Object, &read[i]); err != nil {
+			return nil, fmt.Errorf("metrics of pod %s/%s: %w", namespace, list.Items[i].GetName(), err)
+		}
+	}
+	return read, nil
+}
+
+// use is what a pod uses, in thousandths: one container, or all of them. A pod one of whose containers has no reading has none.
+func use(pod *metricsv1beta1.PodMetrics, resource corev1.ResourceName, container string) (int64, bool) {
+	sum, found := int64(0), false
+	for i := range pod.Containers {
+		if container != "" && pod.Containers[i].Name != container {
+			continue
+		}
+		quantity, ok := pod.Containers[i].Usage[resource]
+		if !ok {
+			return 0, false
+		}
+		sum, found = sum+quantity.MilliValue(), true
+	}
+	return sum, found
+}
+
+func (members) Pods(context.Context, string, labels.Selector, autoscale.Query) (autoscale.Samples, error) {
+	return nil, errCustom
+}
+
+func (members) Object(context.Context, string, autoscalingv2.CrossVersionObjectReference, autoscale.Query) (int64, error) {
+	return 0, errCustom
+}
+
+func (members) External(context.Context, string, autoscale.Query) (int64, error) { return 0, errCustom }
