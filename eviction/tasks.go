@@ -46,6 +46,21 @@ func WithoutWaiting(spec *workv1alpha2.ResourceBindingSpec) []workv1alpha2.Grace
 	return without(spec.GracefulEvictionTasks, func(t workv1alpha2.GracefulEvictionTask) bool { return Waiting(spec, &t) })
 }
 
+// Unreplaced tells whether copies are to leave for their health alone, and other targets would not take their place: where each
+// cluster has all replicas, those that have a copy already do not. Such a copy would come back when its task ends, as unhealthy as
+// before, and what was ready of it would be lost each time.
+func Unreplaced(spec *workv1alpha2.ResourceBindingSpec, after []workv1alpha2.TargetCluster) bool {
+	return !Divided(spec) && len(WithoutFailing(spec)) < len(spec.GracefulEvictionTasks) &&
+		!slices.ContainsFunc(after, func(t workv1alpha2.TargetCluster) bool { return !Targets(spec, t.Name) })
+}
+
+// WithoutFailing are the tasks without those that wait and are for the health of a copy.
+func WithoutFailing(spec *workv1alpha2.ResourceBindingSpec) []workv1alpha2.GracefulEvictionTask {
+	return without(spec.GracefulEvictionTasks, func(t workv1alpha2.GracefulEvictionTask) bool {
+		return t.Reason == names.EvictionReasonApplication && Waiting(spec, &t)
+	})
+}
+
 // Leave makes a binding leave a target by a task. If it waits, the cluster stays a target until the scheduler finds room
 // elsewhere; otherwise it is none from now on. A cluster that is none, or is being left already, gets no other task. The slices
 // of the binding are replaced, never written to. It reports whether anything changed.

@@ -185,6 +185,26 @@ func TestFailuresKeepTheDate(t *testing.T) {
 	}
 }
 
+// TestAskedByAClockAhead: what was asked for by a clock that is ahead is answered, and one decision answers it.
+func TestAskedByAClockAhead(t *testing.T) {
+	s := newStage(t, asking(4))
+	s.turn(t, s.key)
+	s.later(time.Minute)
+	ahead := s.clock.Now().Add(2 * time.Minute)
+	s.change(t, func(b binding.Binding) { b.Spec.RescheduleTriggeredAt = &metav1.Time{Time: ahead} })
+	if _, decided := s.turn(t, s.key); !decided || s.scheduledAt(t) != ahead.Unix() || !s.stored(t).Answered() {
+		t.Errorf("decided: %t, at %d, want %d", decided, s.scheduledAt(t), ahead.Unix())
+	}
+	s.later(time.Second)
+	if _, decided := s.turn(t, s.key); decided {
+		t.Error("what is answered is decided on again")
+	}
+	s.change(t, func(b binding.Binding) { b.Spec.Replicas = 5 })
+	if _, decided := s.turn(t, s.key); !decided || !s.stored(t).Answered() {
+		t.Errorf("decided: %t; the next decision undid the answer: %t", decided, !s.stored(t).Answered())
+	}
+}
+
 func (s *stage) change(t *testing.T, change func(binding.Binding)) {
 	t.Helper()
 	bound := s.stored(t)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/estimator"
@@ -133,18 +134,32 @@ func (o Options) decide(bound binding.Binding, seen basis) (decision placement.D
 		request.Spec = &spec
 	}
 	decision, open = o.try(bound, profile, request, seen)
-	if open != nil || decision.Err == nil || o.ReferenceFailover || failedPlugin(decision.Err) || !eviction.AnyWaiting(bound.Spec) {
-		decision.Err = staying(bound, decision.Err)
-		return decision, open
-	}
-	kept := makeLegible(&decision).Error()
-	spec := *request.Spec
-	spec.GracefulEvictionTasks = eviction.WithoutWaiting(request.Spec)
-	request.Spec = &spec
-	if decision, open = o.try(bound, profile, request, seen); open == nil && decision.Err == nil {
-		decision.Kept = kept
+	switch {
+	case open != nil || o.ReferenceFailover || failedPlugin(decision.Err) || !eviction.AnyWaiting(bound.Spec):
+	case decision.Err != nil:
+		decision, open = o.keep(bound, profile, request, seen, eviction.WithoutWaiting(request.Spec), makeLegible(&decision).Error())
+	case eviction.Unreplaced(request.Spec, decision.Clusters):
+		decision, open = o.keep(bound, profile, request, seen, eviction.WithoutFailing(request.Spec), messageUnreplaced)
 	}
 	decision.Err = staying(bound, decision.Err)
+	return decision, open
+}
+
+// messageUnreplaced says why copies stay that are to leave for their health.
+const messageUnreplaced = "every other cluster for a copy has one."
+
+// keep decides on a workload as if it were to leave clusters by these tasks alone, and says why it stays in others.
+func (o Options) keep(
+	bound binding.Binding, profile *framework.Profile, request placement.Request, seen basis, tasks []workv1alpha2.GracefulEvictionTask, why string,
+) (decision placement.Decision, open *question) {
+	spec := *request.Spec
+	spec.GracefulEvictionTasks = tasks
+	request.Spec = &spec
+	decision, open = o.try(bound, profile, request, seen)
+	leaves := func(target workv1alpha2.TargetCluster) bool { return eviction.Task(bound.Spec, target.Name) != nil }
+	if open == nil && decision.Err == nil && slices.ContainsFunc(decision.Clusters, leaves) {
+		decision.Kept = why
+	}
 	return decision, open
 }
 

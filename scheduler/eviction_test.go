@@ -92,6 +92,54 @@ func TestEvictionWaitsForRoom(t *testing.T) {
 	}
 }
 
+// TestUnreplacedCopyStays decides on a workload with a copy of its own in each cluster, of which one is to leave. For its health it
+// leaves only for a cluster that has none: it would come back otherwise.
+func TestUnreplacedCopyStays(t *testing.T) {
+	application := workv1alpha2.GracefulEvictionTask{FromCluster: "m1", Producer: names.EvictionProducerBinding, Reason: names.EvictionReasonApplication}
+	one := []policyv1alpha1.SpreadConstraint{{SpreadByField: policyv1alpha1.SpreadByFieldCluster, MinGroups: 1, MaxGroups: 1}}
+	for _, c := range []struct {
+		name   string
+		change func(*workv1alpha2.ResourceBindingSpec)
+		want   string
+		kept   bool
+		// reference is what the reference decides.
+		reference string
+	}{
+		{name: "a copy everywhere", change: func(*workv1alpha2.ResourceBindingSpec) {}, want: "m1:2 m2:2", kept: true, reference: "m2:2"},
+		{name: "no replicas", change: func(spec *workv1alpha2.ResourceBindingSpec) {
+			spec.Replicas, spec.ReplicaRequirements = 0, nil
+			spec.Clusters = []workv1alpha2.TargetCluster{{Name: "m1"}, {Name: "m2"}}
+		}, want: "m1:0 m2:0", kept: true, reference: "m2:0"},
+		{name: "another cluster", change: func(spec *workv1alpha2.ResourceBindingSpec) {
+			spec.Clusters, spec.Placement.SpreadConstraints = spec.Clusters[:1], one
+		}, want: "m2:2", reference: "m2:2"},
+		{name: "a taint takes the other", change: func(spec *workv1alpha2.ResourceBindingSpec) {
+			spec.GracefulEvictionTasks = append(spec.GracefulEvictionTasks, workv1alpha2.GracefulEvictionTask{FromCluster: "m2", Producer: names.EvictionProducerTaint})
+		}, want: "m1:2 m2:2", kept: true},
+		{name: "for a taint", change: func(spec *workv1alpha2.ResourceBindingSpec) {
+			spec.GracefulEvictionTasks[0].Producer, spec.GracefulEvictionTasks[0].Reason = names.EvictionProducerTaint, names.EvictionReasonTaint
+		}, want: "m2:2", reference: "m2:2"},
+		{name: "excluded by the user", change: func(spec *workv1alpha2.ResourceBindingSpec) {
+			spec.Placement.ClusterAffinity = &policyv1alpha1.ClusterAffinity{ClusterNames: []string{"m2"}}
+		}, want: "m2:2", reference: "m2:2"},
+	} {
+		bound := everywhere()
+		bound.Spec.Clusters = []workv1alpha2.TargetCluster{{Name: "m1", Replicas: 2}, {Name: "m2", Replicas: 2}}
+		bound.Spec.GracefulEvictionTasks = []workv1alpha2.GracefulEvictionTask{application}
+		c.change(bound.Spec)
+		bound.SetAnnotations(map[string]string{names.AnnotationAppliedPlacement: appliedPlacement(bound)})
+		fleet := fleetOf(roomy("m1", 10), roomy("m2", 10))
+		decision := Options{Name: "default-scheduler"}.Decide(t.Context(), bound, fleet)
+		if told(decision.Clusters) != c.want || (decision.Kept != "") != c.kept || decision.Err != nil {
+			t.Errorf("%s: %s, kept because %q, error %v; want %s", c.name, told(decision.Clusters), decision.Kept, decision.Err, c.want)
+		}
+		decision = Options{Name: "default-scheduler", ReferenceFailover: true}.Decide(t.Context(), bound, fleet)
+		if told(decision.Clusters) != c.reference {
+			t.Errorf("%s: the reference decides %s, want %s", c.name, told(decision.Clusters), c.reference)
+		}
+	}
+}
+
 // TestWaitingEvictionIsRetried: what stays is told as a place, with the reason, and looked at again when room comes.
 func TestWaitingEvictionIsRetried(t *testing.T) {
 	bound := evicted(4)

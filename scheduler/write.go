@@ -140,9 +140,7 @@ func (s *scheduler) writeStatus(ctx context.Context, deps control.Deps, changed 
 		changed.Status.SchedulerObservedGeneration = changed.GetGeneration()
 		changed.Status.SchedulerObservedAffinityName = decision.Term
 		if news || attempt {
-			// API servers store whole seconds: a second decision in the same one has nothing to add.
-			second := now.Rfc3339Copy()
-			changed.Status.LastScheduledTime = &second
+			changed.Status.LastScheduledTime = answeredAt(changed, now)
 		}
 	}
 	if err := s.patchStatus(ctx, deps, before, changed); err != nil {
@@ -152,6 +150,16 @@ func (s *scheduler) writeStatus(ctx context.Context, deps control.Deps, changed 
 		report(deps, changed, decision)
 	}
 	return nil
+}
+
+// answeredAt dates a decision. API servers store whole seconds: a second decision in the same one has nothing to add. Who asked for a
+// fresh placement may have a clock that is ahead, and an answer that is older than what it answers would never count as one.
+func answeredAt(bound binding.Binding, now metav1.Time) *metav1.Time {
+	at := now.Rfc3339Copy()
+	if asked := bound.Spec.RescheduleTriggeredAt; asked != nil && asked.After(at.Time) {
+		at = *asked
+	}
+	return &at
 }
 
 // tells reports whether the outcome says something that was not known before.

@@ -333,6 +333,8 @@ func (c *columns) follow(before, now fleet.State) {
 	case before == now:
 	case now == fleet.Stopped:
 		c.kube.Kill()
+		// What was frozen before runs when it comes back.
+		c.kube.Resume()
 	case now == fleet.Paused:
 		c.kube.Pause()
 	case before == fleet.Stopped:

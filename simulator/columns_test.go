@@ -106,6 +106,46 @@ func TestColumnsMoveWorkloads(t *testing.T) {
 	}
 }
 
+// TestStoppedAndFrozen: a cluster that is stopped and frozen, in whatever order, works again when both have ended.
+func TestStoppedAndFrozen(t *testing.T) {
+	type step struct {
+		do   func(*Fleet, context.Context, string) error
+		left fleet.State
+	}
+	for name, steps := range map[string][]step{
+		"frozen while stopped": {
+			{(*Fleet).Kill, fleet.Stopped}, {(*Fleet).Pause, fleet.Stopped}, {(*Fleet).Resume, fleet.Stopped}, {(*Fleet).Revive, fleet.Running},
+		},
+		"frozen beyond the stop": {
+			{(*Fleet).Kill, fleet.Stopped}, {(*Fleet).Pause, fleet.Stopped}, {(*Fleet).Revive, fleet.Running}, {(*Fleet).Resume, fleet.Running},
+		},
+		"stopped while frozen": {
+			{(*Fleet).Pause, fleet.Paused}, {(*Fleet).Kill, fleet.Stopped}, {(*Fleet).Revive, fleet.Running}, {(*Fleet).Resume, fleet.Running},
+		},
+		"stopped beyond the freeze": {
+			{(*Fleet).Pause, fleet.Paused}, {(*Fleet).Kill, fleet.Stopped}, {(*Fleet).Resume, fleet.Stopped}, {(*Fleet).Revive, fleet.Running},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, _, _ := columnar(t, Options{})
+			deployment := web(2)
+			ok(t, of(t, f, "m1").Create(t.Context(), deployment))
+			readyReplicas(t, f, 2)
+			for i, step := range steps {
+				ok(t, step.do(f, t.Context(), "m1"))
+				if got := f.clusters["m1"].state; got != step.left {
+					t.Errorf("after step %d it is %s, want %s", i+1, got, step.left)
+				}
+				run(t, f, f.Now().Sub(start)+10*time.Second)
+			}
+			ok(t, of(t, f, "m1").Get(t.Context(), types.NamespacedName{Namespace: "default", Name: "web"}, deployment))
+			deployment.Spec.Replicas = ptr.To[int32](3)
+			ok(t, of(t, f, "m1").Update(t.Context(), deployment))
+			readyReplicas(t, f, 3)
+		})
+	}
+}
+
 // TestSurveyEqualsInventory compares the sums of the rows with those of the objects made from them.
 func TestSurveyEqualsInventory(t *testing.T) {
 	f, _, _ := columnar(t, Options{}, clusterstatus.New(clusterstatus.Defaults()))

@@ -8,16 +8,13 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/seatrial/seatrial/api/admission"
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
-	"github.com/seatrial/seatrial/api/crds"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/controllers/quota"
 	"github.com/seatrial/seatrial/fleet"
@@ -88,6 +85,7 @@ func (f *Fleet) newMember(spec fleet.Spec) (*cluster, error) {
 	var err error
 	added.store, err = store.New(store.Options{
 		Scheme: f.scheme, Clock: added.clock, IDs: f.ids, Resources: store.Builtins(), Checked: f.options.Checked, Wrote: added.touch, Shared: f.shared, Beside: f.options.Beside,
+		Derived: f.options.Kinds.derived,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("adding cluster %s: %w", spec.Name, err)
@@ -136,9 +134,13 @@ func (f *Fleet) Remove(_ context.Context, name string) error {
 	return nil
 }
 
-// Pause implements fleet.Environment.
+// Pause implements fleet.Environment. Of a cluster that is stopped nothing is left to freeze.
 func (f *Fleet) Pause(_ context.Context, name string) error {
-	return f.disturb(name, func(c *cluster) { c.state = fleet.Paused })
+	return f.disturb(name, func(c *cluster) {
+		if c.state == fleet.Running {
+			c.state = fleet.Paused
+		}
+	})
 }
 
 // Resume implements fleet.Environment.
@@ -212,43 +214,22 @@ func (f *Fleet) Unjoin(ctx context.Context, name string) error {
 // planeStore is the API server of the control plane: built-in kinds, the kinds of the project with their admission, and
 // Cluster, which the aggregated API server serves in production.
 func (f *Fleet) planeStore(plane *cluster) (*store.Store, error) {
-	definitions, err := crds.Load(crds.WithoutWebhook())
-	if err != nil {
-		return nil, err
-	}
-	custom, err := store.FromDefinitions(definitions)
-	if err != nil {
-		return nil, err
-	}
-	clusters := store.Resource{
-		GVK: clusterv1alpha1.GroupVersion.WithKind(clusterv1alpha1.ResourceKindCluster), Plural: "clusters", Status: true,
-	}
+	kinds := f.options.Kinds
 	return store.New(store.Options{
-		Scheme: f.scheme, Clock: f.loop, IDs: f.ids, Checked: f.options.Checked, Trusting: f.options.Trusting, Wrote: plane.touch, Shared: f.shared, Beside: f.options.Beside,
-		Resources: append(append(store.Builtins(), custom...), clusters),
-		Admission: f.admission(append(kindsOf(definitions), clusters.GVK)),
+		Scheme: f.scheme, Derived: kinds.derived, Clock: f.loop, IDs: f.ids, Checked: f.options.Checked, Trusting: f.options.Trusting, Wrote: plane.touch, Shared: f.shared, Beside: f.options.Beside,
+		Resources: append(store.Builtins(), kinds.project...),
+		Admission: f.admission(kinds.project),
 	})
 }
 
-func kindsOf(definitions []*apiextensionsv1.CustomResourceDefinition) []schema.GroupVersionKind {
-	var kinds []schema.GroupVersionKind
-	for _, definition := range definitions {
-		for _, version := range definition.Spec.Versions {
-			if version.Storage {
-				kinds = append(kinds, schema.GroupVersionKind{Group: definition.Spec.Group, Version: version.Name, Kind: definition.Spec.Names.Kind})
-			}
-		}
-	}
-	return kinds
-}
-
 // admission lets the functions behind the webhooks judge every write.
-func (f *Fleet) admission(kinds []schema.GroupVersionKind) []store.Admission {
+func (f *Fleet) admission(resources []store.Resource) []store.Admission {
 	options := func() admission.Options {
 		return admission.Options{IDs: f.ids.NewID, Now: metav1.NewTime(f.loop.Now()), Modeling: true, NoExecuteTaintPolicy: f.options.NoExecuteTaintPolicy}
 	}
 	var all []store.Admission
-	for _, kind := range kinds {
+	for _, resource := range resources {
+		kind := resource.GVK
 		all = append(all, store.Admission{
 			GVK: kind, Name: "seatrial",
 			Default: func(_ context.Context, object, old client.Object) error {

@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/seatrial/seatrial/api/scheme"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/interpreter/standard"
@@ -47,6 +46,8 @@ type Options struct {
 	Checked bool
 	// QuotaEnforcement refuses bindings beyond the FederatedResourceQuotas of their namespace.
 	QuotaEnforcement bool
+	// Kinds are shared with other fleets; nil for some of its own.
+	Kinds *Kinds
 	// NoExecuteTaintPolicy permits the effect NoExecute in ClusterTaintPolicies.
 	NoExecuteTaintPolicy bool
 }
@@ -98,17 +99,18 @@ var (
 
 // New makes a fleet of a control plane alone.
 func New(ctx context.Context, options Options) (*Fleet, error) {
-	kinds := runtime.NewScheme()
-	if err := scheme.AddToScheme(kinds); err != nil {
-		return nil, fmt.Errorf("collecting the known kinds: %w", err)
+	var err error
+	if options.Kinds == nil {
+		if options.Kinds, err = NewKinds(); err != nil {
+			return nil, fmt.Errorf("preparing the kinds of a fleet: %w", err)
+		}
 	}
 	f := &Fleet{
-		ctx: ctx, options: options, loop: NewLoop(options.Start), scheme: kinds,
+		ctx: ctx, options: options, loop: NewLoop(options.Start), scheme: options.Kinds.scheme,
 		random: rand.New(rand.NewPCG(options.Seed, 0)), ids: newIDs(options.Seed), faults: rand.New(rand.NewPCG(options.Seed, 1)),
 		clusters: map[string]*cluster{}, opens: map[control.Source]int{}, shared: store.NewShared(), troubles: map[string]error{},
 	}
 	f.plane = f.newCluster(fleet.Spec{Name: fleet.ControlPlaneName, Role: fleet.ControlPlane})
-	var err error
 	if f.plane.store, err = f.planeStore(f.plane); err != nil {
 		return nil, fmt.Errorf("preparing the control plane: %w", err)
 	}

@@ -140,6 +140,9 @@ func gate(open client.WithWatch, admit func(write bool) error, listed func(objec
 		Apply: func(ctx context.Context, to client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
 			return unless(admit(true), func() error { return to.Apply(ctx, object, options...) })
 		},
+		SubResourceGet: func(ctx context.Context, to client.Client, name string, object, into client.Object, options ...client.SubResourceGetOption) error {
+			return unless(admit(false), func() error { return to.SubResource(name).Get(ctx, object, into, options...) })
+		},
 		SubResourceUpdate: func(ctx context.Context, to client.Client, name string, object client.Object, options ...client.SubResourceUpdateOption) error {
 			return unless(admit(true), func() error { return to.SubResource(name).Update(ctx, object, options...) })
 		},

@@ -182,7 +182,7 @@ func TestSourceThatCannotOpen(t *testing.T) {
 	if f.opened(control.Source{Cluster: "m1", GVK: boats}) {
 		t.Error("a source that failed to open counts as open")
 	}
-	ok(t, f.clusters["m1"].store.Register(store.Resource{GVK: boats, Plural: "boats"}))
+	f.clusters["m1"].store.Register(store.Resource{GVK: boats, Plural: "boats"})
 	boat := &unstructured.Unstructured{}
 	boat.SetGroupVersionKind(boats)
 	boat.SetName("nina")

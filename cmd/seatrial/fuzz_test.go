@@ -45,6 +45,7 @@ func TestFuzzRefuses(t *testing.T) {
 	}{
 		{[]string{"--seeds", "0"}, "give a number of seeds, or --duration"},
 		{[]string{"--replay", "no-such-file"}, "neither a seed nor a file"},
+		{[]string{"--size", "huge"}, "there is no size"},
 	} {
 		command := newFuzzCommand()
 		command.SetArgs(c.args)
@@ -52,6 +53,41 @@ func TestFuzzRefuses(t *testing.T) {
 		if err := command.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: error %v, want one with %q", c.args, err, c.want)
 		}
+	}
+}
+
+// TestFuzzResumes cuts a run after two seeds of three: what it comes to is what it comes to uncut. Seeds that fail are noted, and those
+// after them run.
+func TestFuzzResumes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state.json")
+	run := func(state, seeds string) string {
+		var out bytes.Buffer
+		command := newFuzzCommand()
+		command.SetArgs([]string{"--size", "small", "--state", state, "--seeds", seeds})
+		command.SetOut(&out)
+		if err := command.ExecuteContext(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	run(file, "2")
+	if cut, whole := run(file, "3"), run(filepath.Join(t.TempDir(), "other.json"), "3"); cut != whole || !strings.Contains(whole, "3 seeds held") {
+		t.Errorf("cut:\n%s\nwhole:\n%s", cut, whole)
+	}
+	if _, err := resumeCampaign(file, fuzz.Small, 7); err == nil {
+		t.Error("what other seeds came to counts")
+	}
+	found := newCampaign(fuzz.Small, 1)
+	tally := newTally(1, found)
+	tally.onward = true
+	for seed := uint64(1); seed <= 2; seed++ {
+		result := fuzz.Result{Seed: seed, Violation: &invariant.Violation{Invariant: "totals"}}
+		if err := tally.enter(seed, result, func() error { return nil }); err != nil || tally.failedBefore(seed+1) {
+			t.Errorf("seed %d ends the run: %v", seed, err)
+		}
+	}
+	if len(found.Failed) != 2 {
+		t.Errorf("%d of 2 seeds are noted", len(found.Failed))
 	}
 }
 
@@ -65,6 +101,9 @@ func TestFuzzTwice(t *testing.T) {
 			}
 			return nil
 		}}}
+		if err := options.prepare(); err != nil {
+			t.Fatal(err)
+		}
 		_, err := options.runSeed(t.Context(), 1)
 		if told := err != nil && strings.Contains(err.Error(), "seed 1 has the digest"); told != differ || err != nil && !told {
 			t.Errorf("other controllers: %t, error %v", differ, err)
@@ -86,10 +125,12 @@ func TestFuzzTally(t *testing.T) {
 	}
 	told := map[string]bool{}
 	for _, order := range [][]uint64{{5, 6, 7, 8, 9}, {6, 5, 8, 7}, {8, 7, 6, 5}, {7, 9, 8, 6, 5}} {
-		found := newCampaign()
+		found := newCampaign(fuzz.Large, 5)
 		tally := newTally(5, found)
 		for _, seed := range order {
-			tally.enter(seed, result(seed, seed >= 7), func() {})
+			if err := tally.enter(seed, result(seed, seed >= 7), func() error { return nil }); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if tally.failed == nil || tally.failed.Seed != 7 || !tally.failedBefore(8) || tally.failedBefore(7) {
 			t.Fatalf("in order %v the smallest failure is %+v", order, tally.failed)
@@ -97,14 +138,14 @@ func TestFuzzTally(t *testing.T) {
 		found.Failure = &fuzzFailure{Result: *tally.failed, Replay: "seatrial fuzz --replay seed-7.yaml"}
 		found.Uncovered = []string{"kill x binding"}
 		var out bytes.Buffer
-		if err := found.print(&out); err != nil {
+		if err := found.print(&out, fuzz.ControllerNames()); err != nil {
 			t.Fatal(err)
 		}
 		told[out.String()] = true
 	}
 	for text := range told {
 		for _, want := range []string{
-			"Seed 7 breaks it at commit " + newCampaign().Commit, "3 seeds ran", "18 writes", "one too many", "--replay seed-7.yaml", "never met: kill x binding",
+			"Seed 7 breaks it at commit " + newCampaign(fuzz.Large, 5).Commit, "3 seeds ran", "18 writes", "one too many", "--replay seed-7.yaml", "never met: kill x binding",
 		} {
 			if len(told) != 1 || !strings.Contains(text, want) {
 				t.Errorf("%d different texts; this one should have %q:\n%s", len(told), want, text)

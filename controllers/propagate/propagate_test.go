@@ -1,6 +1,8 @@
 package propagate
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
@@ -95,6 +98,47 @@ func TestUnclaimLeavesOthersClaim(t *testing.T) {
 	}
 	if claim, _ := policy.ClaimOf(current); claim != next {
 		t.Errorf("claim %v, want %v", claim, next)
+	}
+}
+
+// TestDisownInTwoTurns: a process that dies after the first of two writes leaves a binding by which the policy still finds the template.
+func TestDisownInTwoTurns(t *testing.T) {
+	c := plane(t)
+	claim := policy.Claim{Policy: types.NamespacedName{Namespace: "default", Name: "a"}, ID: "id-a"}
+	made, template := bound(claim), &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"namespace": "default", "name": "settings"},
+	}}
+	policy.SetClaim(template, claim)
+	for _, object := range []client.Object{made, template} {
+		if err := c.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	turn := func(writes int) (templateHas, bindingHas bool, err error) {
+		limited := interceptor.NewClient(c.(client.WithWatch), interceptor.Funcs{
+			Patch: func(ctx context.Context, to client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+				if writes--; writes < 0 {
+					return errors.New("the process died")
+				}
+				return to.Patch(ctx, object, patch, options...)
+			},
+		})
+		current, _ := binding.Of(made)
+		err = disown(t.Context(), control.Deps{Client: limited}, template, current)
+		for _, object := range []client.Object{made, template} {
+			if err := c.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, templateHas = policy.ClaimOf(template)
+		_, bindingHas = policy.ClaimOf(made)
+		return templateHas, bindingHas, err
+	}
+	if template, binding, err := turn(1); err == nil || template || !binding {
+		t.Errorf("after one write: claim on the template %t, on the binding %t, error %v", template, binding, err)
+	}
+	if template, binding, err := turn(1); err != nil || template || binding {
+		t.Errorf("after another turn: claim on the template %t, on the binding %t, error %v", template, binding, err)
 	}
 }
 

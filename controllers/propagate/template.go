@@ -146,17 +146,18 @@ func (d *detector) claim(ctx context.Context, deps control.Deps, template *unstr
 	return nil
 }
 
-// disown takes the claims off a template and its binding.
+// disown takes the claims off a template and its binding. That of the binding goes last: by it the policy's turn finds templates of a
+// kind that the policy does not select any more, should this process die in between.
 func disown(ctx context.Context, deps control.Deps, template *unstructured.Unstructured, current binding.Binding) error {
-	if _, claimed := policy.ClaimOf(template); !claimed {
-		return nil
-	}
-	if current.Object != nil {
-		if err := unclaim(ctx, deps, current.Object, "binding "+current.NamespacedName().String()); err != nil {
+	if _, claimed := policy.ClaimOf(template); claimed {
+		if err := unclaim(ctx, deps, template, workload.Describe(template)); err != nil {
 			return err
 		}
 	}
-	return unclaim(ctx, deps, template, workload.Describe(template))
+	if current.Object == nil {
+		return nil
+	}
+	return unclaim(ctx, deps, current.Object, "binding "+current.NamespacedName().String())
 }
 
 // claimer keeps a valid claim unless another policy may take the template over; an unclaimed template gets the best policy.

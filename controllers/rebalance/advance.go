@@ -59,7 +59,7 @@ func (r *rebalancer) advance(
 		}
 	}
 	for _, next := range due[:min(len(due), max(most-moving, 0))] {
-		wait, err := r.ask(ctx, deps, next)
+		wait, err := r.ask(ctx, deps, next, request.CreationTimestamp)
 		if err != nil {
 			failures = append(failures, err)
 		}
@@ -98,11 +98,15 @@ func (r *rebalancer) arrived(ctx context.Context, deps control.Deps, bound bindi
 	return r.options.Settled(eviction.Look(bound, clusters, deps.Clock.Now())), nil
 }
 
-// ask asks the scheduler for a fresh placement. Times are stored in whole seconds, and only one that is later than the last decision
+// ask asks the scheduler for a fresh placement, for a request that was created then. Times are stored in whole seconds, and only one that is later than the last decision
 // asks for anything: wait is how long it is until then.
-func (r *rebalancer) ask(ctx context.Context, deps control.Deps, next move) (wait time.Duration, err error) {
+func (r *rebalancer) ask(ctx context.Context, deps control.Deps, next move, created metav1.Time) (wait time.Duration, err error) {
 	bound := next.bound.Shallow()
 	now := metav1.NewTime(deps.Clock.Now()).Rfc3339Copy()
+	if now.Before(&created) && !r.options.Reference {
+		// By a clock that is behind the API server's the request would never count as asked.
+		now = created
+	}
 	if last := bound.Status.LastScheduledTime; last != nil && !now.After(last.Time) && !r.options.Reference {
 		return last.Add(time.Second).Sub(deps.Clock.Now()), nil
 	}

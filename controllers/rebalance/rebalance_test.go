@@ -280,6 +280,22 @@ func TestSoonAfterADecision(t *testing.T) {
 	}
 }
 
+// TestClockBehind: by a clock that is behind the API server's a workload is asked to move as well, and once.
+func TestClockBehind(t *testing.T) {
+	s := newStage(t, eviction.Defaults())
+	s.workload("web", nil)
+	request := s.request(nil, "web")
+	s.clock.SetTime(request.CreationTimestamp.Add(-3 * time.Minute))
+	s.expect("asked", request, "web moves")
+	if trigger := s.bound("web").Spec.RescheduleTriggeredAt; !trigger.Equal(&request.CreationTimestamp) {
+		t.Errorf("asked at %s by a request of %s", trigger, request.CreationTimestamp)
+	}
+	s.clock.SetTime(request.CreationTimestamp.Add(time.Minute))
+	s.answer("web")
+	s.report("web", "m2", 2)
+	s.expect("all are ready", request, "web Successful, finished")
+}
+
 // TestReference: a workload counts as moved when its move was asked for.
 func TestReference(t *testing.T) {
 	options := eviction.Defaults()

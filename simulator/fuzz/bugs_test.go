@@ -379,7 +379,7 @@ func (b bug) play(t *testing.T, seed uint64, controllers func(Scenario, Estimato
 		// Faults that last long leave long backoffs, which the usual time to settle covers.
 		options.Settling = 0
 	}
-	scenario := brief(Generate(seed, ControllerNames()), cmp.Or(b.until, 6*time.Minute))
+	scenario := brief(Generate(seed, sized(t, Large), ControllerNames()), cmp.Or(b.until, 6*time.Minute))
 	scenario.EnforceQuotas = !b.lax || controllers == nil
 	options.Invariants.QuotasEnforced = true
 	result, err := Run(t.Context(), scenario, options)

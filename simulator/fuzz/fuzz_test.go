@@ -23,17 +23,49 @@ func TestSeeds(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for _, seed := range ciSeeds {
 		runtime.GOMAXPROCS(1)
-		first := runSeed(t, seed)
+		first := runSeed(t, Large, seed)
 		runtime.GOMAXPROCS(4)
-		if again := runSeed(t, seed); first.Digest != again.Digest || first.Writes != again.Writes {
+		if again := runSeed(t, Large, seed); first.Digest != again.Digest || first.Writes != again.Writes {
 			t.Errorf("seed %d: digests %s and %s, %d and %d writes", seed, first.Digest, again.Digest, first.Writes, again.Writes)
 		}
 	}
 }
 
-func runSeed(t *testing.T, seed uint64) Result {
+// TestSmallSeeds does so with small seeds; the last is one of those that are watched more closely.
+func TestSmallSeeds(t *testing.T) {
+	for _, seed := range []uint64{1, 2, 3, 4, 64} {
+		if first, again := runSeed(t, Small, seed), runSeed(t, Small, seed); first.Digest != again.Digest {
+			t.Errorf("seed %d: digests %s and %s", seed, first.Digest, again.Digest)
+		}
+	}
+}
+
+// TestSizes has a small scenario be a part of the work of a large one, read back from its text as small as it was.
+func TestSizes(t *testing.T) {
+	large, small := Generate(1, sized(t, Large), ControllerNames()), Generate(1, sized(t, Small), ControllerNames())
+	if 4*len(small.Steps) > len(large.Steps) || small.workloads() < 3 || len(small.Clusters) < 2 {
+		t.Errorf("%d steps, %d workloads and %d clusters, and in a large one %d steps", len(small.Steps), small.workloads(), len(small.Clusters), len(large.Steps))
+	}
+	if read, err := Parse([]byte(text(t, small))); err != nil || read.Size != Small {
+		t.Errorf("read back its size is %q: %v", read.Size, err)
+	}
+	if _, err := SizeOf("medium"); err == nil {
+		t.Error("there is a size of any name")
+	}
+}
+
+func sized(t *testing.T, name string) Size {
 	t.Helper()
-	result, err := Run(t.Context(), Generate(seed, ControllerNames()), Options{})
+	size, err := SizeOf(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return size
+}
+
+func runSeed(t *testing.T, size string, seed uint64) Result {
+	t.Helper()
+	result, err := Run(t.Context(), Generate(seed, sized(t, size), ControllerNames()), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,8 +81,8 @@ func runSeed(t *testing.T, seed uint64) Result {
 
 // TestOtherSeedsDiffer keeps the seed from being lost on the way.
 func TestOtherSeedsDiffer(t *testing.T) {
-	one, other := text(t, Generate(1, ControllerNames())), text(t, Generate(2, ControllerNames()))
-	if one == other || one != text(t, Generate(1, ControllerNames())) {
+	one, other := text(t, Generate(1, sized(t, Large), ControllerNames())), text(t, Generate(2, sized(t, Large), ControllerNames()))
+	if one == other || one != text(t, Generate(1, sized(t, Large), ControllerNames())) {
 		t.Error("a scenario does not follow from its seed alone")
 	}
 }
@@ -68,7 +100,7 @@ func text(t *testing.T, scenario Scenario) string {
 func TestShrink(t *testing.T) {
 	at := slices.IndexFunc(bugs, func(b bug) bool { return b.name == "a Work loses its finalizer" })
 	options := Options{Controllers: bugs[at].controllers, Settling: time.Minute}
-	scenario := brief(Generate(1, ControllerNames()), time.Minute)
+	scenario := brief(Generate(1, sized(t, Large), ControllerNames()), time.Minute)
 	failed, err := Run(t.Context(), scenario, options)
 	if err != nil || failed.Violation == nil {
 		t.Fatalf("the bug is not found: %v", err)
@@ -99,6 +131,7 @@ func TestParseRefuses(t *testing.T) {
 		{"clusters: [{name: a}]\nsteps: [{do: staleEstimator}]", "steps[0]: cluster: staleEstimator needs one"},
 		{"clusters: [{name: a}]\nsteps: [{do: refuse, rate: 2}]", "steps[0]: rate: 2 is no part"},
 		{"clusters: [{name: a}]\nstep: []", `unknown field "step"`},
+		{"clusters: [{name: a}]\nsize: huge", `there is no size "huge"`},
 	} {
 		if _, err := Parse([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: error %v, want one with %q", c.text, err, c.want)

@@ -14,22 +14,8 @@ import (
 	"github.com/seatrial/seatrial/fleet"
 )
 
-// What a generated scenario has at least.
-const (
-	minClusters  = 5
-	minWorkloads = 20
-	// hitFaults is how many of them must take effect for its run to count.
-	hitFaults   = 10
-	minDuration = 31 * time.Minute
-)
-
 // oftener are faults that come once more, for some controllers follow what seldom changes.
 var oftener = []Action{SlowWatch, LostWatch, RepeatWatch}
-
-type aimedFault struct {
-	kind  Action
-	times int
-}
 
 // drawing is the first of the random streams that scenarios are drawn from.
 const drawing = 10
@@ -37,32 +23,34 @@ const drawing = 10
 // patient is how long a fault that is meant for one controller waits for its turns.
 const patient = 20 * time.Minute
 
-// aimedFaults are those that are meant for one controller, and how often a scenario has each: often enough for a few seeds to
-// aim each at all controllers.
-var aimedFaults = []aimedFault{{Crash, 4}, {PlaneDown, 3}, {Conflict, 3}, {Refuse, 3}, {SlowAPI, 3}}
-
 // steps that follow each other closely are this far apart: less than a delivery, about one, and more.
 var paces = []time.Duration{0, time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond, 30 * time.Millisecond, 500 * time.Millisecond, 3 * time.Second}
 
 // generator draws a scenario. It knows what it has applied, so that most of what it does next makes sense.
 type generator struct {
+	size     Size
 	random   *rand.Rand
 	scenario Scenario
 	at       time.Duration
+	// namespaces are those that workloads are in.
+	namespaces []string
+	// kindsFrom is where the kinds of the workloads begin.
+	kindsFrom int
 	// workloads and policies are the last applied form of each, present or deleted.
 	workloads, policies, overrides []*unstructured.Unstructured
 	// given are what tenants are given, likewise.
 	given []*unstructured.Unstructured
-	// controllers are aimed at in turn by each kind of fault, each seed going on where the last one ended.
+	// controllers are aimed at in turn by each kind of fault.
 	controllers []string
 	aimed       map[Action]int
 }
 
-// Generate draws the scenario of a seed: at least 5 clusters, 20 workloads under policies of all kinds, quotas and roles, changes
-// over more than 30 minutes, and 32 faults or more, of all kinds. What is drawn for itself does not depend on what else is drawn.
-func Generate(seed uint64, controllers []string) Scenario {
-	g := &generator{controllers: controllers, aimed: map[Action]int{}}
-	g.scenario.Seed = seed
+// Generate draws the scenario of a seed. A large one has at least 5 clusters, 20 workloads under policies of all kinds, quotas and
+// roles, changes over more than 30 minutes, and 32 faults or more, of all kinds; a small one has 2 clusters, 3 workloads, changes
+// over 4 minutes and 9 faults. What is drawn for itself does not depend on what else is drawn.
+func Generate(seed uint64, size Size, controllers []string) Scenario {
+	g := &generator{size: size, controllers: controllers, namespaces: namespaces[:size.namespaces], aimed: map[Action]int{}}
+	g.scenario.Seed, g.scenario.Size = seed, size.name
 	for i, draw := range []func(){g.users, g.tenants, g.moves, g.faults} {
 		g.random = rand.New(rand.NewPCG(seed, uint64(drawing+i)))
 		draw()
@@ -80,7 +68,7 @@ func (g *generator) users() {
 
 func (g *generator) fleet() {
 	providers, regions := []string{"aws", "gcp", "azure"}, []string{"east", "west", "north"}
-	for i := range minClusters + g.random.IntN(3) {
+	for i := range g.size.clusters.draw(g.random) {
 		region := regions[i%len(regions)]
 		g.scenario.Clusters = append(g.scenario.Clusters, fleet.Spec{
 			Name: fmt.Sprintf("member%d", i+1), Role: fleet.Member, Provider: pick(g, providers), Region: region, Zones: []string{region + "-a"},
@@ -95,19 +83,21 @@ func (g *generator) begin() {
 	for _, cluster := range g.scenario.Clusters {
 		g.step(Step{Do: Label, Cluster: cluster.Name, Labels: map[string]string{"tier": pick(g, []string{"gold", "silver"})}})
 	}
-	for _, namespace := range namespaces[1:] {
+	for _, namespace := range g.namespaces[1:] {
 		g.step(Step{Do: Apply, Object: object("v1", "Namespace", "", namespace)})
 	}
-	for i := range minWorkloads + g.random.IntN(6) {
+	if g.size.offset {
+		g.kindsFrom = g.random.IntN(len(kindsOfWorkloads) * len(g.namespaces))
+	}
+	for i := range g.size.workloads.draw(g.random) {
 		g.workloads = append(g.workloads, g.workload(i))
 	}
 	for kind := range placementKinds {
-		for _, namespace := range namespaces {
+		for _, namespace := range g.governed() {
 			g.policies = append(g.policies, g.policy(namespace, kind))
 		}
-		g.policies = append(g.policies, g.policy("", kind))
 	}
-	for i := range 4 {
+	for i := range g.size.overrides {
 		g.overrides = append(g.overrides, g.override(i))
 	}
 	g.overrides = append(g.overrides, taintPolicy("t0", "NotIn", map[string]any{"key": "failing", "effect": "NoSchedule"}))
@@ -119,16 +109,29 @@ func (g *generator) begin() {
 	}
 }
 
+// governed are the namespaces that have a policy of a kind, an empty name for all together.
+func (g *generator) governed() []string {
+	all := append(slices.Clone(g.namespaces), "")
+	if g.size.everywhere {
+		return all
+	}
+	return []string{pick(g, all)}
+}
+
 // change does what users do, in bursts.
 func (g *generator) change() {
-	end := minDuration + time.Duration(g.random.IntN(6))*time.Minute
+	end := time.Duration(g.size.minutes.draw(g.random)) * time.Minute
 	g.scenario.Duration = metav1.Duration{Duration: end}
-	for g.at = time.Minute; g.at < end-time.Minute; g.at += time.Duration(g.random.Int64N(int64(90 * time.Second))) {
+	for g.at = g.size.calm; g.at < end-g.size.calm; g.at += g.within(g.size.bursts) {
 		for range 1 + g.random.IntN(4) {
 			g.one()
 			g.at += pick(g, paces)
 		}
 	}
+}
+
+func (g *generator) within(longest time.Duration) time.Duration {
+	return time.Duration(g.random.Int64N(int64(longest)))
 }
 
 // one is one change.
@@ -162,7 +165,7 @@ func (g *generator) one() {
 	case 15:
 		g.step(Step{Do: DeleteCopy, Cluster: cluster, Object: reference(g.workloads[workload])})
 	case 16:
-		namespace := object("v1", "Namespace", "", pick(g, namespaces[1:]))
+		namespace := object("v1", "Namespace", "", pick(g, g.namespaces[1:]))
 		namespace.SetLabels(map[string]string{"team": fmt.Sprint(g.random.IntN(100))})
 		g.step(Step{Do: Apply, Object: namespace})
 	case 17:
@@ -191,23 +194,31 @@ func (g *generator) byHand(made *unstructured.Unstructured, cluster string) {
 	g.step(Step{Do: Delete, Object: target})
 }
 
-// faults strike between the first minute and the last: one of each kind, those meant for one controller, and some more. The latter
-// come early, for they wait.
+// faults strike between the first minute and the last: those at large, those meant for one controller, and some more. Those meant
+// for one come early, for they wait.
 func (g *generator) faults() {
-	span := int64(g.scenario.Duration.Duration - 4*time.Minute)
-	for _, kind := range atLarge() {
-		g.fault(kind, span, false)
+	span := g.scenario.Duration.Duration - g.size.fading
+	if g.size.once {
+		for _, kind := range atLarge() {
+			g.fault(kind, span, false)
+		}
 	}
-	for _, aimed := range aimedFaults {
+	for _, aimed := range g.size.aimed {
 		for range aimed.times {
 			g.fault(aimed.kind, span/2, true)
 		}
 	}
-	for range g.random.IntN(5) {
+	some := g.size.some
+	if g.size.once {
+		some = g.random.IntN(5)
+	}
+	for range some {
 		g.fault(pick(g, atLarge()), span, false)
 	}
-	for _, kind := range oftener {
-		g.fault(kind, span, false)
+	if g.size.once {
+		for _, kind := range oftener {
+			g.fault(kind, span, false)
+		}
 	}
 }
 
@@ -216,9 +227,9 @@ func atLarge() []Action {
 	return slices.DeleteFunc(Faults(), func(kind Action) bool { return kind == Crash || kind == PlaneDown })
 }
 
-func (g *generator) fault(kind Action, within int64, aimed bool) {
+func (g *generator) fault(kind Action, within time.Duration, aimed bool) {
 	step := Step{
-		Do: kind, At: metav1.Duration{Duration: 20*time.Second + time.Duration(g.random.Int64N(within))},
+		Do: kind, At: metav1.Duration{Duration: 20*time.Second + g.within(within)},
 		For: metav1.Duration{Duration: 5*time.Second + time.Duration(g.random.Int64N(int64(95*time.Second)))},
 	}
 	g.aim(&step, aimed)
@@ -282,8 +293,11 @@ func (g *generator) gauge(step *Step) {
 
 // next is the controller that a kind of fault is meant for next.
 func (g *generator) next(kind Action) string {
-	at := slices.IndexFunc(aimedFaults, func(f aimedFault) bool { return f.kind == kind })
-	first := g.scenario.Seed % uint64(len(g.controllers)) * uint64(aimedFaults[at].times)
+	at := slices.IndexFunc(g.size.aimed, func(f aimedFault) bool { return f.kind == kind })
+	first := g.scenario.Seed % uint64(len(g.controllers)) * uint64(g.size.aimed[at].times)
+	if g.size.scattered {
+		first = uint64(g.random.IntN(len(g.controllers)))
+	}
 	for {
 		chosen := g.controllers[(int(first)+g.aimed[kind])%len(g.controllers)]
 		g.aimed[kind]++

@@ -2,23 +2,18 @@ package fuzz
 
 import (
 	"fmt"
-	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/seatrial/seatrial/api/names"
 )
 
-const (
-	// rebalancers are so many at most at a time.
-	rebalancers = 4
-	// moveSoon is the longest time between two changes of them.
-	moveSoon = 75 * time.Second
-)
+// rebalancers are so many at most at a time.
+const rebalancers = 4
 
 // moves asks for fresh placements of workloads, now and then for others of the same request, and for some that there are not.
 func (g *generator) moves() {
-	for g.at = time.Minute; g.at < g.scenario.Duration.Duration-time.Minute; g.at += time.Duration(g.random.Int64N(int64(moveSoon))) {
+	for g.at = g.size.calm; g.at < g.scenario.Duration.Duration-g.size.calm; g.at += g.within(g.size.requests) {
 		request := g.rebalancer(g.random.IntN(rebalancers))
 		if g.random.IntN(4) == 0 {
 			g.step(Step{Do: Delete, Object: reference(request)})

@@ -10,7 +10,7 @@ import (
 	"github.com/seatrial/seatrial/api/names"
 )
 
-// namespaces that workloads are in.
+// namespaces that workloads are in, in large scenarios.
 var namespaces = []string{"default", "shop", "bank"}
 
 // tiers are what policies select workloads by.
@@ -53,9 +53,10 @@ func workOf(of *unstructured.Unstructured, cluster string) *unstructured.Unstruc
 }
 
 // identityOf is the kind and the name of the i-th workload.
-func identityOf(i int) (kind workloadKind, name types.NamespacedName) {
+func (g *generator) identityOf(i int) (kind workloadKind, name types.NamespacedName) {
+	i += g.kindsFrom
 	kind = kindsOfWorkloads[i%len(kindsOfWorkloads)]
-	name = types.NamespacedName{Namespace: namespaces[i/2%len(namespaces)], Name: fmt.Sprintf("w%d", i)}
+	name = types.NamespacedName{Namespace: g.namespaces[i/2%len(g.namespaces)], Name: fmt.Sprintf("w%d", i)}
 	if kind.kind == "ClusterRole" {
 		name.Namespace = ""
 	}
@@ -64,7 +65,7 @@ func identityOf(i int) (kind workloadKind, name types.NamespacedName) {
 
 // workload draws the content of the i-th workload; its kind and name stay the same.
 func (g *generator) workload(i int) *unstructured.Unstructured {
-	kind, of := identityOf(i)
+	kind, of := g.identityOf(i)
 	namespace, name := of.Namespace, of.Name
 	made := object(kind.apiVersion, kind.kind, namespace, name)
 	made.SetLabels(map[string]string{"tier": pick(g, tiers)})
@@ -104,8 +105,8 @@ func (g *generator) podSet(kind, namespace, name, version string) map[string]any
 // environment is what pods read beside their own template: at times a ConfigMap, which then has to follow them.
 func (g *generator) environment(namespace string) []any {
 	from := []any{}
-	for i := range minWorkloads {
-		if of, name := identityOf(i); of.kind == "ConfigMap" && name.Namespace == namespace && g.random.IntN(4) == 0 {
+	for i := range g.size.workloads.least {
+		if of, name := g.identityOf(i); of.kind == "ConfigMap" && name.Namespace == namespace && g.random.IntN(4) == 0 {
 			from = append(from, map[string]any{"configMapRef": map[string]any{"name": name.Name}})
 		}
 	}
@@ -267,7 +268,7 @@ func (g *generator) spread() []any {
 
 // override draws the i-th override policy, of both scopes in turn.
 func (g *generator) override(i int) *unstructured.Unstructured {
-	scope, namespace := "OverridePolicy", pick(g, namespaces)
+	scope, namespace := "OverridePolicy", pick(g, g.namespaces)
 	if i%2 == 1 {
 		scope, namespace = "ClusterOverridePolicy", ""
 	}

@@ -23,10 +23,6 @@ import (
 )
 
 const (
-	// thoroughEvery is how many seeds there are to one whose writes are validated by schema and whose controllers are watched
-	// for writing to what they have read, both of which take long.
-	thoroughEvery = 8
-
 	settling = 40 * time.Minute
 	// settled is for how long it must then stay as it is.
 	settled = 30 * time.Second
@@ -38,6 +34,8 @@ const (
 type Options struct {
 	// Controllers makes the controllers, anew for each start; nil for those that run in production.
 	Controllers func(Scenario, Estimators) []control.Controller
+	// Kinds are shared by runs, also by those side by side; nil for some of its own, which take longer than a small run.
+	Kinds *simulator.Kinds
 	// Invariants are what is checked; without any, all are.
 	Invariants invariant.Options
 	// Settling is how long the fleet has to settle in the end; 0 for 40 minutes, which is longer than the longest backoffs of
@@ -112,20 +110,26 @@ type Result struct {
 	Coverage  Coverage `json:"-"`
 	// Violation is nil when every invariant held.
 	Violation *invariant.Violation `json:"violation,omitempty"`
+
+	size Size
 }
 
 // Counts tells whether a run was as large as one must be to count.
 func (r Result) Counts() bool {
-	return r.Clusters >= minClusters && r.Workloads >= minWorkloads && r.Faults >= hitFaults && r.Virtual >= 30*time.Minute
+	return r.Clusters >= r.size.clusters.least && r.Workloads >= r.size.workloads.least && r.Faults >= r.size.hit && r.Virtual >= r.size.lasting
 }
 
 // Run plays a scenario. An error is one of the simulation or of the scenario; a broken invariant is part of the result.
 func Run(ctx context.Context, scenario Scenario, options Options) (Result, error) {
 	options = options.withDefaults()
-	result := Result{
-		Seed: scenario.Seed, Clusters: len(scenario.Clusters), Workloads: scenario.workloads(), Steps: len(scenario.Steps), Coverage: Coverage{},
+	size, err := SizeOf(scenario.Size)
+	if err != nil {
+		return Result{}, fmt.Errorf("seed %d: %w", scenario.Seed, err)
 	}
-	p, err := prepare(ctx, scenario, options, result.Coverage)
+	result := Result{
+		Seed: scenario.Seed, Clusters: len(scenario.Clusters), Workloads: scenario.workloads(), Steps: len(scenario.Steps), Coverage: Coverage{}, size: size,
+	}
+	p, err := prepare(ctx, scenario, scenario.Seed%size.thorough == 0, options, result.Coverage)
 	if err != nil {
 		return result, fmt.Errorf("preparing seed %d: %w", scenario.Seed, err)
 	}
@@ -169,11 +173,10 @@ type play struct {
 	healed bool
 }
 
-func prepare(ctx context.Context, scenario Scenario, options Options, coverage Coverage) (*play, error) {
-	thorough := scenario.Seed%thoroughEvery == 0
+func prepare(ctx context.Context, scenario Scenario, thorough bool, options Options, coverage Coverage) (*play, error) {
 	f, err := simulator.New(ctx, simulator.Options{
 		Start: start, Seed: scenario.Seed, Forget: true, Trusting: !thorough, Checked: thorough,
-		QuotaEnforcement: scenario.EnforceQuotas,
+		QuotaEnforcement: scenario.EnforceQuotas, Kinds: options.Kinds,
 	})
 	if err != nil {
 		return nil, err

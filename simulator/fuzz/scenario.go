@@ -63,7 +63,9 @@ func Faults() []Action {
 // Scenario is a fleet and what happens to it. It holds all that a run depends on.
 type Scenario struct {
 	// Seed draws what the steps leave open: identifiers, which calls a fault hits.
-	Seed     uint64       `json:"seed"`
+	Seed uint64 `json:"seed"`
+	// Size is what its seed was drawn with; empty for large.
+	Size     string       `json:"size,omitempty"`
 	Clusters []fleet.Spec `json:"clusters"`
 	// Duration is when faults end and the fleet must settle.
 	Duration metav1.Duration `json:"duration"`
@@ -108,6 +110,9 @@ func Parse(text []byte) (Scenario, error) {
 	}
 	if len(scenario.Clusters) == 0 {
 		return Scenario{}, fmt.Errorf("reading the scenario: clusters: there is none; name at least one")
+	}
+	if _, err := SizeOf(scenario.Size); err != nil {
+		return Scenario{}, fmt.Errorf("reading the scenario: size: %w", err)
 	}
 	for i, step := range scenario.Steps {
 		if err := step.validate(); err != nil {

@@ -9,14 +9,8 @@ import (
 	"github.com/seatrial/seatrial/api/names"
 )
 
-const (
-	// proxyRoles is how many cluster roles may let somebody through to clusters.
-	proxyRoles = 3
-	// stranger is a cluster that has a part of quotas and never joins.
-	stranger = "stranger"
-	// everySoon is the longest time between two changes of what tenants are given.
-	everySoon = 50 * time.Second
-)
+// stranger is a cluster that has a part of quotas and never joins.
+const stranger = "stranger"
 
 // tenants are given quotas, roles that let them through to clusters, and clusters that tell them more by their taints; all of
 // it changes over time.
@@ -26,11 +20,11 @@ func (g *generator) tenants() {
 	for _, cluster := range g.scenario.Clusters {
 		g.entrust(cluster.Name)
 	}
-	for _, namespace := range namespaces {
+	for _, namespace := range g.namespaces {
 		g.given = append(g.given, g.quota(namespace, "q0"))
 	}
-	g.given = append(g.given, g.quota(namespaces[0], "q1"))
-	for i := range proxyRoles {
+	g.given = append(g.given, g.quota(g.namespaces[0], "q1"))
+	for i := range g.size.roles {
 		g.given = append(g.given, g.proxyRole(i), g.proxyBinding(i))
 	}
 	g.given = append(g.given, g.tellingPolicy())
@@ -38,7 +32,7 @@ func (g *generator) tenants() {
 		g.step(Step{Do: Apply, Object: made.DeepCopy()})
 		g.at += pick(g, paces)
 	}
-	for end := g.scenario.Duration.Duration - time.Minute; g.at < end; g.at += time.Duration(g.random.Int64N(int64(everySoon))) {
+	for end := g.scenario.Duration.Duration - g.size.calm; g.at < end; g.at += g.within(g.size.tenancy) {
 		g.oneOfTenants()
 	}
 }
@@ -55,12 +49,12 @@ func (g *generator) oneOfTenants() {
 	case 1:
 		g.entrust(cluster)
 	case 2:
-		g.step(Step{Do: Delete, Object: workOf(object("v1", "ResourceQuota", pick(g, namespaces), "q0"), cluster)})
+		g.step(Step{Do: Delete, Object: workOf(object("v1", "ResourceQuota", pick(g, g.namespaces), "q0"), cluster)})
 	case 3:
 		kind := pick(g, []string{"ClusterRole", "ClusterRoleBinding"})
 		g.step(Step{Do: Delete, Object: workOf(object("rbac.authorization.k8s.io/v1", kind, "", names.ImpersonatorName), cluster)})
 	case 4, 5:
-		namespace := object("v1", "Namespace", "", pick(g, namespaces[1:]))
+		namespace := object("v1", "Namespace", "", pick(g, g.namespaces[1:]))
 		namespace.SetLabels(map[string]string{"tenant": fmt.Sprint(g.random.IntN(100))})
 		g.step(Step{Do: Apply, Object: namespace})
 	default:
@@ -72,7 +66,7 @@ func (g *generator) oneOfTenants() {
 
 // anew draws the content of an object again.
 func (g *generator) anew(made *unstructured.Unstructured, at int) *unstructured.Unstructured {
-	switch number := (at - len(namespaces) - 1) / 2; made.GetKind() {
+	switch number := (at - len(g.namespaces) - 1) / 2; made.GetKind() {
 	case "FederatedResourceQuota":
 		return g.quota(made.GetNamespace(), made.GetName())
 	case "ClusterRole":
@@ -138,7 +132,7 @@ func (g *generator) proxyBinding(i int) *unstructured.Unstructured {
 	for range g.random.IntN(4) {
 		subject := map[string]any{"kind": pick(g, []string{"User", "Group", "ServiceAccount"}), "name": fmt.Sprintf("tenant%d", g.random.IntN(5))}
 		if subject["kind"] == "ServiceAccount" {
-			subject["namespace"] = pick(g, namespaces)
+			subject["namespace"] = pick(g, g.namespaces)
 		} else {
 			subject["apiGroup"] = "rbac.authorization.k8s.io"
 		}

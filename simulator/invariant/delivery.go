@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/seatrial/seatrial/api/names"
+	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
@@ -288,10 +289,11 @@ func (w *World) hasWork(bound binding.Binding, cluster string) bool {
 	return false
 }
 
-// restless tells a binding with a copy in each cluster of which some leave for their health. There is no other place for them, so that
-// they come back, again and again, and what is told of them is always a moment behind.
+// restless tells a binding with a copy in each cluster of which some leave for their health, and wait for nothing. There is no other
+// place for them, so that they come back, again and again, and what is told of them is always a moment behind.
 func restless(bound binding.Binding) bool {
-	if bound.Spec.Failover == nil || bound.Spec.Failover.Application == nil || eviction.Divided(bound.Spec) {
+	failover := bound.Spec.Failover
+	if failover == nil || failover.Application == nil || failover.Application.PurgeMode != policyv1alpha1.PurgeModeDirectly || eviction.Divided(bound.Spec) {
 		return false
 	}
 	return slices.ContainsFunc(bound.Spec.Clusters, func(target workv1alpha2.TargetCluster) bool {

@@ -5,8 +5,10 @@ import (
 	"slices"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1alpha1 "github.com/seatrial/seatrial/api/apps/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
@@ -44,7 +46,7 @@ func (w *World) rebalancedBy(request *appsv1alpha1.WorkloadRebalancer) error {
 }
 
 // underWay tells whether a workload has not arrived: it is not decided on or applied, something is held elsewhere, or not all of its
-// replicas are ready.
+// replicas are ready, and of the template as it is.
 func (w *World) underWay(seen appsv1alpha1.ObservedWorkload) bool {
 	of := seen.Workload
 	bound, there := w.binding(types.NamespacedName{Namespace: of.Namespace, Name: names.Binding(of.Kind, of.Name)})
@@ -55,16 +57,29 @@ func (w *World) underWay(seen appsv1alpha1.ObservedWorkload) bool {
 		!meta.IsStatusConditionTrue(bound.Status.Conditions, names.ConditionFullyApplied) || w.lacks(bound)
 }
 
-// lacks tells whether replicas of a workload are not ready where they are to be.
+// lacks tells whether replicas of a workload are not ready where they are to be, or yet to be replaced: a quota of the cluster may
+// leave no room for that.
 func (w *World) lacks(bound binding.Binding) bool {
 	of := copyOf(bound)
 	if !counted(of.gvk) {
 		return false
 	}
 	for _, target := range bound.Spec.Clusters {
-		if w.ready(target.Name, of) < int64(target.Replicas) {
+		held, there := w.members[target.Name][of]
+		if !there || w.ready(target.Name, of) < int64(target.Replicas) || outdated(held.Object()) {
 			return true
 		}
+	}
+	return false
+}
+
+// outdated tells whether a workload in a member has pods of an earlier template.
+func outdated(object client.Object) bool {
+	switch object := object.(type) {
+	case *appsv1.Deployment:
+		return object.Status.UpdatedReplicas < object.Status.Replicas
+	case *appsv1.StatefulSet:
+		return object.Status.UpdatedReplicas < object.Status.Replicas
 	}
 	return false
 }

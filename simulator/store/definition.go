@@ -76,9 +76,7 @@ func (s *Store) define(ctx context.Context, r *record) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Register(resource); err != nil {
-		return err
-	}
+	s.Register(resource)
 	return s.establish(ctx, r)
 }
 

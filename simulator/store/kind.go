@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -34,40 +35,27 @@ func newRecordSet() *btree.BTreeG[*record] {
 	return btree.NewG(treeDegree, func(a, b *record) bool { return compareKeys(a.key, b.key) < 0 })
 }
 
-// newKind prepares a registration. It fails when the schema of a definition cannot be used.
-func newKind(resource Resource, options Options, encoders *encoders) (*kind, error) {
+// newKind prepares a registration.
+func newKind(resource Resource, options Options) *kind {
 	k := &kind{
 		resource: resource,
-		body:     body{encoders: encoders},
+		body:     body{encoders: options.Derived.encoders},
 		goTypes:  map[string]reflect.Type{},
 		records:  map[types.NamespacedName]*record{},
 		order:    newRecordSet(),
 	}
-	if err := k.adopt(resource, options); err != nil {
-		return nil, err
-	}
+	k.adopt(resource, options)
 	for _, admission := range options.Admission {
 		if admission.GVK.GroupKind() == resource.GVK.GroupKind() {
 			k.admission = append(k.admission, admission)
 		}
 	}
-	return k, nil
+	return k
 }
 
 // adopt takes over schemas and versions, for a new kind or one whose definition has changed.
-func (k *kind) adopt(resource Resource, options Options) error {
-	schemas := map[string]*versionSchema{}
-	if resource.definition != nil {
-		for i := range resource.definition.Spec.Versions {
-			version := &resource.definition.Spec.Versions[i]
-			built, err := newVersionSchema(resource.definition, version)
-			if err != nil {
-				return fmt.Errorf("registering %s: %w", resource.GVK, err)
-			}
-			schemas[version.Name] = built
-		}
-	}
-	k.resource, k.schemas = resource, schemas
+func (k *kind) adopt(resource Resource, options Options) {
+	k.resource, k.schemas = resource, maps.Clone(resource.schemas)
 	for _, version := range resource.servedVersions() {
 		if goType := goTypeOf(options.Scheme, k.gvk(version)); goType != nil {
 			k.goTypes[version] = goType
@@ -77,16 +65,24 @@ func (k *kind) adopt(resource Resource, options Options) error {
 	if resource.native != nil || resource.definition == nil || options.Trusting {
 		k.stored = k.goTypes[resource.GVK.Version]
 	}
-	if schema := schemas[resource.GVK.Version]; schema != nil && k.stored != nil {
-		schema.lacks = lackingOf(k.stored, schema.structural)
+	if shared := k.schemas[resource.GVK.Version]; shared != nil && k.stored != nil {
+		own := *shared
+		own.lacks = options.Derived.lacks(typed{k.stored, own.structural})
+		k.schemas[resource.GVK.Version] = &own
 	}
 	k.body = bodyOf(k.stored, k.body.encoders)
-	return nil
 }
 
 // goTypeOf is the struct type the scheme has for a kind, nil when it has none.
 func goTypeOf(scheme *runtime.Scheme, gvk schema.GroupVersionKind) reflect.Type {
-	return scheme.AllKnownTypes()[gvk]
+	if !scheme.Recognizes(gvk) {
+		return nil
+	}
+	object, err := scheme.New(gvk)
+	if err != nil {
+		return nil
+	}
+	return reflect.TypeOf(object).Elem()
 }
 
 func (k *kind) gvk(version string) schema.GroupVersionKind {

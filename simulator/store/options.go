@@ -34,6 +34,8 @@ type Options struct {
 	Retain uint64
 	// Shared keeps what is equal in the trees of several stores; nil for nothing.
 	Shared *Shared
+	// Derived is what stores may share that follows from Go types alone; nil for nothing.
+	Derived *Derived
 	// Beside may make forms of objects in advance that somebody will read: it calls what it is given at any time, or never. Nil
 	// leaves it to the readers.
 	Beside func(func())

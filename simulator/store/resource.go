@@ -23,10 +23,22 @@ type Resource struct {
 	native *nativeRules
 	// definition is what a custom resource was defined by; nil when there is no schema.
 	definition *apiextensionsv1.CustomResourceDefinition
+	// schemas are those of the versions of the definition. Stores may share them.
+	schemas map[string]*versionSchema
 }
 
-// FromDefinition is the registration of a custom resource. It fails when the definition has no storage version.
+// FromDefinition is the registration of a custom resource. It fails when the definition has no storage version or its schemas
+// cannot be used.
 func FromDefinition(definition *apiextensionsv1.CustomResourceDefinition) (Resource, error) {
+	schemas := map[string]*versionSchema{}
+	for i := range definition.Spec.Versions {
+		version := &definition.Spec.Versions[i]
+		built, err := newVersionSchema(definition, version)
+		if err != nil {
+			return Resource{}, fmt.Errorf("registering %s: %w", definition.Name, err)
+		}
+		schemas[version.Name] = built
+	}
 	for i := range definition.Spec.Versions {
 		version := &definition.Spec.Versions[i]
 		if !version.Storage {
@@ -40,6 +52,7 @@ func FromDefinition(definition *apiextensionsv1.CustomResourceDefinition) (Resou
 			Namespaced: definition.Spec.Scope == apiextensionsv1.NamespaceScoped,
 			Status:     version.Subresources != nil && version.Subresources.Status != nil,
 			definition: definition.DeepCopy(),
+			schemas:    schemas,
 		}, nil
 	}
 	return Resource{}, fmt.Errorf("registering %s: no storage version", definition.Name)

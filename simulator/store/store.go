@@ -49,13 +49,16 @@ type change struct {
 	now, previous *version
 }
 
-// New makes a store. It fails when two resources clash or a schema cannot be used.
+// New makes a store. It fails when two resources clash.
 func New(options Options) (*Store, error) {
+	if options.Derived == nil {
+		options.Derived = NewDerived()
+	}
 	s := &Store{
 		options:   options,
 		mapper:    &liveMapper{},
-		settler:   &settlers{byType: map[reflect.Type]settle{}},
-		encoders:  newEncoders(),
+		settler:   options.Derived.settlers,
+		encoders:  options.Derived.encoders,
 		kinds:     map[schema.GroupKind]*kind{},
 		byType:    map[reflect.Type]served{},
 		ownership: newOwnership(),
@@ -65,11 +68,7 @@ func New(options Options) (*Store, error) {
 		if _, taken := s.kinds[resource.GVK.GroupKind()]; taken {
 			return nil, fmt.Errorf("registering %s: registered twice", resource.GVK)
 		}
-		k, err := newKind(resource, options, s.encoders)
-		if err != nil {
-			return nil, err
-		}
-		s.kinds[resource.GVK.GroupKind()] = k
+		s.kinds[resource.GVK.GroupKind()] = newKind(resource, options)
 	}
 	s.mapper.rebuild(s.resources())
 	return s, s.makeNamespaces()
@@ -77,29 +76,18 @@ func New(options Options) (*Store, error) {
 
 // Register adds kinds while the store is in use. A kind that is registered already takes over the new schema and keeps
 // its objects.
-func (s *Store) Register(resources ...Resource) error {
+func (s *Store) Register(resources ...Resource) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.register(resources...)
-}
-
-func (s *Store) register(resources ...Resource) error {
 	clear(s.byType)
 	for _, resource := range resources {
 		if known := s.kinds[resource.GVK.GroupKind()]; known != nil {
-			if err := known.adopt(resource, s.options); err != nil {
-				return err
-			}
+			known.adopt(resource, s.options)
 			continue
 		}
-		k, err := newKind(resource, s.options, s.encoders)
-		if err != nil {
-			return err
-		}
-		s.kinds[resource.GVK.GroupKind()] = k
+		s.kinds[resource.GVK.GroupKind()] = newKind(resource, s.options)
 	}
 	s.mapper.rebuild(s.resources())
-	return nil
 }
 
 // resources lists the registrations, sorted by group and plural.
