@@ -8,6 +8,7 @@ import (
 	"github.com/seatrial/seatrial/controllers/collect"
 	"github.com/seatrial/seatrial/controllers/execute"
 	"github.com/seatrial/seatrial/controllers/heartbeat"
+	"github.com/seatrial/seatrial/controllers/services"
 )
 
 // Options are the settings of the controllers.
@@ -17,6 +18,8 @@ type Options struct {
 
 	ClusterStatus clusterstatus.Options
 	Heartbeat     heartbeat.Options
+	// MultiClusterService is the gate of that name.
+	MultiClusterService bool
 	// Clusters and Works are how many keys of each sort have their turns at once.
 	Clusters, Works int
 }
@@ -31,7 +34,8 @@ func Controllers(options Options) []control.Controller {
 	scope := control.Scope{Agent: options.Cluster}
 	status := options.ClusterStatus
 	status.Scope, status.Workers = scope, options.Clusters
-	return []control.Controller{clusterstatus.New(status), execute.New(scope, options.Works), collect.New(scope, options.Works)}
+	all := []control.Controller{clusterstatus.New(status), execute.New(scope, options.Works), collect.New(scope, options.Works)}
+	return append(all, services.Collectors(scope, services.Options{MultiClusterService: options.MultiClusterService, Workers: options.Works})...)
 }
 
 // Heartbeat runs in every agent: without it the control plane would give the cluster up.

@@ -189,13 +189,14 @@ func TestDefinitionsAreFresh(t *testing.T) {
 	}
 }
 
-// TestServedDefinitionsAreFresh generates the OpenAPI definitions of the API server for clusters anew and compares them.
+// TestServedDefinitionsAreFresh generates the OpenAPI definitions of the aggregated API server anew and compares them.
 func TestServedDefinitionsAreFresh(t *testing.T) {
 	const file = "zz_generated.openapi.go"
 	dir := t.TempDir()
 	command := exec.CommandContext(t.Context(), "go", "tool", "openapi-gen",
 		"--output-dir", dir, "--output-pkg", ownModule+"apiserver/openapi", "--output-file", file,
-		"--report-filename", filepath.Join(dir, "violations"), ownModule+"api/cluster/v1alpha1")
+		"--report-filename", filepath.Join(dir, "violations"),
+		ownModule+"api/cluster/v1alpha1", ownModule+"api/search/v1alpha1", ownModule+"api/policy/v1alpha1")
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("running openapi-gen: %v\n%s", err, output)
 	}

@@ -56,7 +56,8 @@ type Process struct {
 	profiling        bool
 	profilingAddress string
 
-	logging *logs.Options
+	logging       *logs.Options
+	warnOfLogging func()
 }
 
 // NewProcess has the defaults of a component: the name of its election Lease, and the listen address of its health endpoints.
@@ -111,7 +112,7 @@ func (p *Process) addServingFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&p.healthAddress, "health-probe-bind-address", p.healthAddress, "Listen address of /healthz and /readyz; 0 turns them off")
 	flags.BoolVar(&p.profiling, "enable-pprof", p.profiling, "Serve profiles of the process under /debug/pprof")
 	flags.StringVar(&p.profilingAddress, "profiling-bind-address", p.profilingAddress, "Listen address of the profiles")
-	logsapi.AddFlags(p.logging, flags)
+	p.warnOfLogging = AddLoggingFlags(p.logging, flags)
 }
 
 // AddPlaneFlags adds those that find the control plane, and nothing else.
@@ -164,6 +165,7 @@ func (p *Process) Start() (*rest.Config, ctrl.Options, error) {
 	if err := logsapi.ValidateAndApply(p.logging, nil); err != nil {
 		return nil, options, fmt.Errorf("logging flags: %w", err)
 	}
+	p.warnOfLogging()
 	ctrl.SetLogger(klog.Background())
 	if err := RegisterBuild(metrics.Registry); err != nil {
 		return nil, options, err

@@ -89,7 +89,8 @@ type View string
 const (
 	// Managed sees the objects a control plane propagated, whole.
 	Managed View = "Managed"
-	// Inventory sees all nodes and pods of a member cluster, trimmed to what capacity and readiness need.
+	// Inventory sees all nodes and pods of a member cluster, trimmed to what capacity and readiness need, and all its
+	// EndpointSlices.
 	Inventory View = "Inventory"
 )
 

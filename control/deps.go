@@ -58,7 +58,7 @@ type Member interface {
 	client.Client
 	// Live asks the API server on every read.
 	Live() client.Reader
-	// Inventory reads nodes and pods from the view of that name.
+	// Inventory reads nodes, pods and EndpointSlices from the view of that name.
 	Inventory() client.Reader
 	// Health asks the API server how it is. An error means that it could not be reached.
 	Health(ctx context.Context) (healthy bool, err error)

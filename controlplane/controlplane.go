@@ -16,6 +16,7 @@ import (
 	"github.com/seatrial/seatrial/controllers/cluster"
 	"github.com/seatrial/seatrial/controllers/clusterstatus"
 	"github.com/seatrial/seatrial/controllers/collect"
+	"github.com/seatrial/seatrial/controllers/cronscale"
 	"github.com/seatrial/seatrial/controllers/dependencies"
 	"github.com/seatrial/seatrial/controllers/evict"
 	"github.com/seatrial/seatrial/controllers/execute"
@@ -26,8 +27,11 @@ import (
 	"github.com/seatrial/seatrial/controllers/propagate"
 	"github.com/seatrial/seatrial/controllers/quota"
 	"github.com/seatrial/seatrial/controllers/rebalance"
+	"github.com/seatrial/seatrial/controllers/remedy"
 	"github.com/seatrial/seatrial/controllers/render"
 	"github.com/seatrial/seatrial/controllers/replicas"
+	"github.com/seatrial/seatrial/controllers/scale"
+	"github.com/seatrial/seatrial/controllers/services"
 	"github.com/seatrial/seatrial/controllers/taintpolicy"
 	"github.com/seatrial/seatrial/controllers/truth"
 	"github.com/seatrial/seatrial/estimator"
@@ -46,6 +50,8 @@ type Options struct {
 	// Preemption, Components and Dependencies are features of propagation: policies that take templates from others, workloads
 	// described by their components, and objects that follow those which need them.
 	Preemption, Components, Dependencies bool
+	// MultiClusterService is the gate of that name.
+	MultiClusterService bool
 
 	ClusterStatus clusterstatus.Options
 	// ClusterMonitor says when clusters in Pull mode are silent.
@@ -59,8 +65,13 @@ type Options struct {
 	Evictions evict.Recorder
 	// Quota is how FederatedResourceQuotas are counted.
 	Quota quota.Options
+	// Autoscale is how FederatedHPAs scale, Cron how CronFederatedHPAs do.
+	Autoscale scale.Options
+	Cron      cronscale.Options
 	// Truth is told how placements turned out; nil for nobody.
-	Truth   truth.Recorder
+	Truth truth.Recorder
+	// Agents is how agents are let in.
+	Agents  admit.Options
 	Workers Workers
 }
 
@@ -77,6 +88,9 @@ func Defaults() Options {
 		Eviction:          eviction.Defaults(),
 		Failback:          failback.Defaults(),
 		Quota:             quota.Defaults(),
+		Autoscale:         scale.Defaults(),
+		Cron:              cronscale.Defaults(),
+		Agents:            admit.Defaults(),
 		Workers:           Workers{Clusters: 5, Works: 5, Bindings: 5, Templates: 5, Namespaces: 1},
 	}
 }
@@ -118,7 +132,9 @@ func Controllers(options Options) []control.Controller {
 	quotas := options.Quota
 	quotas.Workers = workers.Clusters
 	all = append(all, quota.New(quotas)...)
-	all = append(all, auth.New(workers.Clusters))
+	all = append(all, auth.New(workers.Clusters), remedy.New(workers.Clusters))
+	all = append(all, services.New(services.Options{MultiClusterService: options.MultiClusterService, Workers: workers.Works})...)
+	all = append(all, scale.New(options.Autoscale), cronscale.New(options.Cron))
 	if options.Dependencies {
 		all = append(all, dependencies.New(dependencies.Options{Skipped: skipped, Workers: workers.Bindings}))
 	}
@@ -139,7 +155,9 @@ func returning(options Options) failback.Options {
 
 // Registration are the controllers that let agents in, where there is a network and somebody to keep out: in live control planes.
 func Registration(options Options) []control.Controller {
-	return []control.Controller{admit.New(options.Workers.Clusters)}
+	agents := options.Agents
+	agents.Workers = options.Workers.Clusters
+	return []control.Controller{admit.New(agents)}
 }
 
 // Optional are the controllers that run only where they are named. The reference leaves them off as well.

@@ -121,7 +121,7 @@ func agentTouchesItsOwnOnly(t *testing.T, env *installation) {
 // is not enough to take over a member.
 func agentGetsItsOwnCertificate(t *testing.T, env *installation) {
 	_, config := env.asAgent(t)
-	if identity, err := registration.Request(t.Context(), config, "member3", time.Hour); err != nil {
+	if identity, err := registration.Renew(t.Context(), config, "member3", time.Hour); err != nil {
 		t.Errorf("its own: %v", err)
 	} else if issued, err := cert.ParseCertsPEM(identity.Certificate); err != nil || issued[0].Subject.CommonName != names.AgentUser("member3") {
 		t.Errorf("its own: %v, %v", issued, err)
@@ -129,10 +129,13 @@ func agentGetsItsOwnCertificate(t *testing.T, env *installation) {
 	// What is not approved at once is not approved.
 	soon, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	if _, err := registration.Request(soon, config, "member1", time.Hour); err == nil || !strings.Contains(err.Error(), "is not decided") {
+	if _, err := registration.Renew(soon, config, "member1", time.Hour); !apierrors.IsForbidden(err) {
 		t.Errorf("another agent's: %v", err)
 	}
-	if err := env.takeOver(t, "member3"); err == nil || !strings.Contains(err.Error(), "is not decided") {
+	if _, err := registration.Request(soon, config, "member1", time.Hour, nil); !apierrors.IsForbidden(err) {
+		t.Errorf("another agent's under any name: %v", err)
+	}
+	if err := env.takeOver(t, "member3"); err == nil || !strings.Contains(err.Error(), "cluster member3 is a member already") {
 		t.Errorf("a member's by a bootstrap token: %v", err)
 	}
 	if err := env.takeOver(t, "member9"); err != nil {
@@ -159,14 +162,13 @@ func agentReplacesItsCertificate(t *testing.T, env *installation) {
 	}
 	read()
 	kept := make(chan registration.Identity, 1)
+	leads := make(chan struct{})
+	close(leads)
+	first := registration.Identity{Certificate: config.CertData, Key: config.KeyData}
 	rotation := &registration.Rotation{
-		Cluster: "member3", Plane: changeable, Presented: presented, Interval: 20 * time.Second,
+		Cluster: "member3", Plane: changeable, Presented: presented, Store: &told{first: first, kept: kept}, Leads: leads, Interval: 20 * time.Second,
 		// Any certificate has lost more than this of its life.
 		Threshold: 1 - 1e-12,
-		Keep: func(_ context.Context, identity registration.Identity) error {
-			kept <- identity
-			return nil
-		},
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -185,6 +187,19 @@ func agentReplacesItsCertificate(t *testing.T, env *installation) {
 	}
 	read()
 }
+
+// told is where an identity is kept, and tells of a new one.
+type told struct {
+	first registration.Identity
+	kept  chan registration.Identity
+}
+
+func (k *told) Keep(_ context.Context, identity registration.Identity) error {
+	k.kept <- identity
+	return nil
+}
+
+func (k *told) Kept(context.Context) (registration.Identity, error) { return k.first, nil }
 
 // takeOver registers under a name by a bootstrap token.
 func (i *installation) takeOver(t *testing.T, name string) error {
@@ -219,6 +234,6 @@ func (i *installation) takeOver(t *testing.T, name string) error {
 	soon, cancel := context.WithTimeout(t.Context(), 8*time.Second)
 	defer cancel()
 	discovery := registration.Discovery{Endpoint: endpoint, Token: token.Value, CAHashes: []string{registration.HashCA(authorities[0])}, Timeout: time.Minute}
-	_, err = registration.Bootstrap(soon, discovery, name, time.Hour)
+	_, err = registration.Bootstrap(soon, discovery, name, time.Hour, nil)
 	return err
 }

@@ -84,8 +84,8 @@ func (i *installation) up(ctx context.Context, out io.Writer) error {
 		Members: 3, Timeout: 5 * time.Minute,
 		// A test need not wait as long as production before it believes that a cluster has failed, or is back.
 		Flags: map[string][]string{"controller-manager": append(append([]string{
-			"--cluster-monitor-period=1s", "--cluster-monitor-grace-period=8s", "--feature-gates=PropagationPolicyPreemption=true",
-		}, soon...), i.flags...), "agent": append([]string{"--cluster-lease-duration=4s"}, soon...)},
+			"--cluster-monitor-period=1s", "--cluster-monitor-grace-period=8s", "--feature-gates=PropagationPolicyPreemption=true,MultiClusterService=true",
+		}, soon...), i.flags...), "agent": append([]string{"--cluster-lease-duration=4s", "--feature-gates=MultiClusterService=true"}, soon...)},
 	}, local.NewProgress(out))
 }
 
@@ -196,6 +196,7 @@ func TestEmbedded(t *testing.T) {
 	t.Run("AgentReplacesItsCertificate", func(t *testing.T) { agentReplacesItsCertificate(t, env) })
 	t.Run("AgentGetsItsOwnCertificate", func(t *testing.T) { agentGetsItsOwnCertificate(t, env) })
 	t.Run("WebhooksInterpretKinds", func(t *testing.T) { e2e.WebhooksInterpretKinds(t, env) })
+	t.Run("AutoscalerFollowsMembers", func(t *testing.T) { e2e.AutoscalerFollowsMembers(t, env) })
 }
 
 // TestEmbeddedOutages runs those that break members, and restarts what there is.

@@ -19,7 +19,7 @@ import (
 // controllers are the values that run in production, with the features that suites need.
 func controllers() []control.Controller {
 	settings := controlplane.Defaults()
-	settings.Preemption = true
+	settings.Preemption, settings.MultiClusterService = true, true
 	return append(controlplane.Controllers(settings), scheduler.New(scheduler.Options{Name: "default-scheduler"}))
 }
 
@@ -65,7 +65,7 @@ func simulatedWith(t *testing.T, options simulator.Options, controllers []contro
 // agentOf are the controllers of the agent of a member in Pull mode.
 func agentOf(name string) func() []control.Controller {
 	settings := agent.Defaults()
-	settings.Cluster = name
+	settings.Cluster, settings.MultiClusterService = name, true
 	return func() []control.Controller { return append(agent.Controllers(settings), agent.Heartbeat(settings)) }
 }
 
@@ -118,6 +118,10 @@ var suites = []struct {
 	{"BrokenScriptsHoldOnlyTheirKind", e2e.BrokenScriptsHoldOnlyTheirKind, false},
 	{"QuotaPartsReachMembers", e2e.QuotaPartsReachMembers, false},
 	{"ProxyUsersAreImpersonated", e2e.ProxyUsersAreImpersonated, false},
+	{"MultiClusterServiceReachesConsumers", e2e.MultiClusterServiceReachesConsumers, false},
+	{"ExportedServiceIsImported", e2e.ExportedServiceIsImported, true},
+	{"LostEndpointsLeaveConsumers", e2e.LostEndpointsLeaveConsumers, true},
+	{"RemediesPrescribeActions", e2e.RemediesPrescribeActions, false},
 }
 
 // membership are suites in which clusters join and leave.

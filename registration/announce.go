@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -43,7 +44,9 @@ func Announce(ctx context.Context, plane, cluster client.Client, member Member, 
 		return fmt.Errorf("registering cluster %s: %w", member.Name, err)
 	}
 	for _, secret := range secrets {
-		if err := apply(ctx, plane, secret); err != nil {
+		if err := apply(ctx, plane, secret); apierrors.IsForbidden(err) {
+			return fmt.Errorf("registering cluster %s: %w; --agent-secret-namespaces of the controller manager says in which namespaces agents may keep secrets", member.Name, err)
+		} else if err != nil {
 			return fmt.Errorf("registering cluster %s: %w", member.Name, err)
 		}
 	}

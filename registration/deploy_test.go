@@ -76,18 +76,24 @@ func TestAgentAccessStaysInTheSecret(t *testing.T) {
 	}
 }
 
-func TestKeepInSecret(t *testing.T) {
+func TestInSecret(t *testing.T) {
 	_, cluster := sides(t)
-	keep := registration.KeepInSecret(cluster, "karmada-system", "")
+	store := registration.InSecret(cluster, "karmada-system", "")
 	identity := registration.Identity{Certificate: []byte("certificate"), Key: []byte("key")}
-	if err := keep(t.Context(), identity); err == nil {
+	if err := store.Keep(t.Context(), identity); err == nil {
 		t.Error("a secret that is not there was written")
+	}
+	if _, err := store.Kept(t.Context()); err == nil {
+		t.Error("a secret that is not there was read")
 	}
 	if err := deployed.Deploy(t.Context(), cluster, member); err != nil {
 		t.Fatal(err)
 	}
-	if err := keep(t.Context(), identity); err != nil {
+	if err := store.Keep(t.Context(), identity); err != nil {
 		t.Fatal(err)
+	}
+	if kept, err := store.Kept(t.Context()); err != nil || string(kept.Certificate) != "certificate" || string(kept.Key) != "key" {
+		t.Errorf("kept %+v, %v", kept, err)
 	}
 	config, err := registration.AgentAccess(t.Context(), cluster, "karmada-system")
 	if err != nil || string(config.CertData) != "certificate" || string(config.KeyData) != "key" || config.Host != "https://plane:5443" {

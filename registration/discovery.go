@@ -74,8 +74,10 @@ const (
 	hashPrefix = "sha256:"
 	// infoLimit is more than any cluster-info has, in bytes.
 	infoLimit = 1 << 20
-	// infoRetry is the pause between attempts to read the cluster-info, which may not be signed for a new token yet.
-	infoRetry = time.Second
+	// infoRetry is the pause between attempts to read the cluster-info, which may not be signed for a new token yet. It is signed within
+	// unsignedLimit, or not at all.
+	infoRetry     = time.Second
+	unsignedLimit = 30 * time.Second
 )
 
 // HashCA is the hash by which a CA certificate is believed: that of its public key.
@@ -98,6 +100,7 @@ func (d Discovery) CA(ctx context.Context) ([]byte, error) {
 	defer cancel()
 	var ca []byte
 	var last error
+	var unsigned time.Time
 	err = wait.PollUntilContextCancel(ctx, infoRetry, true, func(ctx context.Context) (bool, error) {
 		found, err := d.attempt(ctx, at)
 		if last == nil || err == nil || ctx.Err() == nil {
@@ -108,6 +111,14 @@ func (d Discovery) CA(ctx context.Context) ([]byte, error) {
 		if errors.As(last, &refused) {
 			return false, last
 		}
+		switch {
+		case !errors.Is(last, errUnsigned):
+			unsigned = time.Time{}
+		case unsigned.IsZero():
+			unsigned = time.Now()
+		case time.Since(unsigned) > unsignedLimit:
+			return false, last
+		}
 		return err == nil, nil
 	})
 	if err != nil {
@@ -115,6 +126,9 @@ func (d Discovery) CA(ctx context.Context) ([]byte, error) {
 	}
 	return ca, nil
 }
+
+// errUnsigned is what a control plane says to a token that it does not know, and for a moment to one that is new.
+var errUnsigned = errors.New("it does not exist, has expired, or cannot sign; `seatrial token list` tells, and `seatrial token create` makes another")
 
 // disbelief is an error that asking again does not mend.
 type disbelief struct{ error }
@@ -172,10 +186,10 @@ func (d Discovery) believe(info *corev1.ConfigMap) ([]byte, error) {
 	id, secret, _ := strings.Cut(d.Token, ".")
 	text, signature := info.Data[bootstrapapi.KubeConfigKey], info.Data[bootstrapapi.JWSSignatureKeyPrefix+id]
 	if signature == "" {
-		return nil, fmt.Errorf("the cluster-info is not signed for the token with the ID %s: it does not exist, has expired, or cannot sign", id)
+		return nil, fmt.Errorf("the cluster-info is not signed for the token with the ID %s: %w", id, errUnsigned)
 	}
 	if !jws.DetachedTokenIsValid(signature, text, id, secret) {
-		return nil, &disbelief{errors.New("the signature of the cluster-info is not made with this token")}
+		return nil, &disbelief{errors.New("the signature of the cluster-info is not made with this token: its second half is mistyped, or somebody answers in the control plane's place")}
 	}
 	config, err := clientcmd.Load([]byte(text))
 	if err != nil {
@@ -194,7 +208,8 @@ func (d Discovery) believe(info *corev1.ConfigMap) ([]byte, error) {
 	}
 	for _, certificate := range certificates {
 		if !slices.ContainsFunc(d.CAHashes, func(hash string) bool { return strings.EqualFold(hash, HashCA(certificate)) }) {
-			return nil, &disbelief{fmt.Errorf("the control plane's CA has the hash %s, which --discovery-token-ca-cert-hash does not name", HashCA(certificate))}
+			return nil, &disbelief{fmt.Errorf("the control plane's CA has the hash %s, which --discovery-token-ca-cert-hash does not name: "+
+				"somebody answers in its place, or the hash is of another one; `seatrial token create --print-register-command` prints the right one", HashCA(certificate))}
 		}
 	}
 	return cluster.CertificateAuthorityData, nil

@@ -17,6 +17,7 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/util/connrotation"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -71,28 +72,47 @@ func Present(config *rest.Config) (*rest.Config, *Presented, error) {
 
 // Show changes the identity. Connections that show the one before are closed: watches open anew.
 func (p *Presented) Show(identity Identity) error {
-	pair, err := tls.X509KeyPair(identity.Certificate, identity.Key)
+	pair, err := identity.pair()
 	if err != nil {
-		return fmt.Errorf("reading the certificate of the agent: %w", err)
+		return err
 	}
-	if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
-		return fmt.Errorf("reading the certificate of the agent: %w", err)
-	}
-	before := p.current.Swap(&pair)
+	before := p.current.Swap(pair)
 	if before != nil {
 		p.dialer.CloseAll()
 	}
 	return nil
 }
 
-// Rotation replaces the certificate of an agent before it expires.
+func (p *Presented) leaf() *x509.Certificate { return p.current.Load().Leaf }
+
+// pair is the identity as TLS shows it.
+func (i Identity) pair() (*tls.Certificate, error) {
+	pair, err := tls.X509KeyPair(i.Certificate, i.Key)
+	if err != nil {
+		return nil, fmt.Errorf("reading the certificate of the agent: %w", err)
+	}
+	if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
+		return nil, fmt.Errorf("reading the certificate of the agent: %w", err)
+	}
+	return &pair, nil
+}
+
+// Store keeps the identity of an agent where its next start, and its other copies, find it.
+type Store interface {
+	Keep(context.Context, Identity) error
+	Kept(context.Context) (Identity, error)
+}
+
+// Rotation replaces the certificate of an agent before it expires. Of several copies of the agent the one that leads replaces it, and
+// the others take over what it has kept.
 type Rotation struct {
 	Cluster string
 	// Plane reaches the control plane with the identity that is Presented.
 	Plane     *rest.Config
 	Presented *Presented
-	// Keep stores a new identity where the next start of the agent finds it.
-	Keep func(context.Context, Identity) error
+	Store     Store
+	// Leads is closed once this copy leads.
+	Leads <-chan struct{}
 	// Interval is the pause between looks at the certificate. It is replaced when less than Threshold of its life is left.
 	Interval  time.Duration
 	Threshold float64
@@ -109,74 +129,155 @@ func (r *Rotation) Validate() error {
 	return nil
 }
 
+// NeedLeaderElection is false: who may lead later needs a certificate that has not expired then.
+func (r *Rotation) NeedLeaderElection() bool { return false }
+
 // Start looks at the certificate until the context ends. What fails is tried again at the next look.
 func (r *Rotation) Start(ctx context.Context) error {
 	log := klog.FromContext(ctx).WithValues("cluster", r.Cluster)
 	wait.UntilWithContext(ctx, func(ctx context.Context) {
 		attempt, cancel := context.WithTimeout(ctx, r.Interval)
 		defer cancel()
-		switch rotated, err := r.rotate(attempt, time.Now()); {
+		switch changed, err := r.look(attempt, time.Now()); {
 		case err != nil:
-			log.Error(err, "The certificate of the agent is not replaced", "expires", r.Presented.current.Load().Leaf.NotAfter)
-		case rotated:
-			log.Info("The certificate of the agent is replaced", "expires", r.Presented.current.Load().Leaf.NotAfter)
+			log.Error(err, "The certificate of the agent is not replaced", "expires", r.Presented.leaf().NotAfter)
+		case changed:
+			log.Info("The certificate of the agent is replaced", "expires", r.Presented.leaf().NotAfter)
 		}
 	}, r.Interval)
 	return nil
 }
 
-// rotate replaces the certificate if it is time to.
-func (r *Rotation) rotate(ctx context.Context, now time.Time) (rotated bool, err error) {
-	leaf := r.Presented.current.Load().Leaf
+// look takes over a certificate that another copy of the agent, or an administrator, has kept meanwhile, and replaces the certificate
+// if it is time to.
+func (r *Rotation) look(ctx context.Context, now time.Time) (changed bool, err error) {
+	if changed, err = r.follow(ctx); err != nil {
+		return false, err
+	}
+	select {
+	case <-r.Leads:
+	default:
+		return changed, nil
+	}
+	leaf := r.Presented.leaf()
 	lifetime := leaf.NotAfter.Sub(leaf.NotBefore)
 	if leaf.NotAfter.Sub(now) >= time.Duration(r.Threshold*float64(lifetime)) {
-		return false, nil
+		return changed, nil
 	}
-	identity, err := Request(ctx, r.Plane, r.Cluster, lifetime)
+	identity, err := Renew(ctx, r.Plane, r.Cluster, lifetime)
 	if err != nil {
-		return false, err
+		return changed, err
 	}
-	if err := r.Keep(ctx, identity); err != nil {
-		return false, err
+	if err := r.Store.Keep(ctx, identity); err != nil {
+		return changed, err
 	}
 	return true, r.Presented.Show(identity)
 }
 
-// KeepInSecret stores identities in the secret of the agent in its member.
-func KeepInSecret(member client.Client, namespace, kubeContext string) func(context.Context, Identity) error {
-	return func(ctx context.Context, identity Identity) error {
-		secret := &corev1.Secret{}
-		name := client.ObjectKey{Namespace: namespace, Name: AgentSecret}
-		if err := member.Get(ctx, name, secret); err != nil {
-			return fmt.Errorf("reading secret %s of the member: %w", name, err)
-		}
-		text, err := identity.replaceIn(secret.Data[AgentSecretKey], kubeContext)
-		if err != nil {
-			return fmt.Errorf("secret %s of the member: %w", name, err)
-		}
-		secret.Data[AgentSecretKey] = text
-		if err := member.Update(ctx, secret); err != nil {
-			return fmt.Errorf("writing secret %s of the member: %w", name, err)
-		}
-		return nil
+// follow shows the certificate that is kept, if it lasts longer than the one that is shown.
+func (r *Rotation) follow(ctx context.Context) (bool, error) {
+	kept, err := r.Store.Kept(ctx)
+	if err != nil {
+		return false, err
 	}
+	if len(kept.Certificate) == 0 {
+		// What is kept names files of this process instead. The first replacement stands in it itself.
+		return false, nil
+	}
+	pair, err := kept.pair()
+	if err != nil {
+		return false, fmt.Errorf("following what another copy has kept: %w", err)
+	}
+	if !pair.Leaf.NotAfter.After(r.Presented.leaf().NotAfter) {
+		return false, nil
+	}
+	return true, r.Presented.Show(kept)
 }
 
-// KeepInFile stores identities in a kubeconfig, in one step.
-func KeepInFile(path, kubeContext string) func(context.Context, Identity) error {
-	return func(_ context.Context, identity Identity) error {
-		before, err := os.ReadFile(path)
-		if err != nil {
-			return fmt.Errorf("reading the kubeconfig of the agent: %w", err)
-		}
-		text, err := identity.replaceIn(before, kubeContext)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		next := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".next")
-		if err := os.WriteFile(next, text, 0o600); err != nil {
-			return fmt.Errorf("writing the kubeconfig of the agent: %w", err)
-		}
-		return os.Rename(next, path)
+// InSecret stores identities in the secret of the agent in its member.
+func InSecret(member client.Client, namespace, kubeContext string) Store {
+	return secretStore{member: member, name: client.ObjectKey{Namespace: namespace, Name: AgentSecret}, context: kubeContext}
+}
+
+type secretStore struct {
+	member  client.Client
+	name    client.ObjectKey
+	context string
+}
+
+func (s secretStore) read(ctx context.Context) (*corev1.Secret, error) {
+	secret := &corev1.Secret{}
+	if err := s.member.Get(ctx, s.name, secret); err != nil {
+		return nil, fmt.Errorf("reading secret %s of the member: %w", s.name, err)
 	}
+	return secret, nil
+}
+
+// Keep implements Store.
+func (s secretStore) Keep(ctx context.Context, identity Identity) error {
+	secret, err := s.read(ctx)
+	if err != nil {
+		return err
+	}
+	text, err := identity.replaceIn(secret.Data[AgentSecretKey], s.context)
+	if err != nil {
+		return fmt.Errorf("secret %s of the member: %w", s.name, err)
+	}
+	secret.Data[AgentSecretKey] = text
+	if err := s.member.Update(ctx, secret); err != nil {
+		return fmt.Errorf("writing secret %s of the member: %w", s.name, err)
+	}
+	return nil
+}
+
+// Kept implements Store.
+func (s secretStore) Kept(ctx context.Context) (Identity, error) {
+	secret, err := s.read(ctx)
+	if err != nil {
+		return Identity{}, err
+	}
+	config, err := clientcmd.Load(secret.Data[AgentSecretKey])
+	if err != nil {
+		return Identity{}, fmt.Errorf("secret %s of the member: %w", s.name, err)
+	}
+	user, err := userOf(config, s.context)
+	if err != nil {
+		return Identity{}, fmt.Errorf("secret %s of the member: %w", s.name, err)
+	}
+	return Identity{Certificate: user.ClientCertificateData, Key: user.ClientKeyData}, nil
+}
+
+// InFile stores identities in a kubeconfig, in one step.
+func InFile(path, kubeContext string) Store { return fileStore{path: path, context: kubeContext} }
+
+type fileStore struct{ path, context string }
+
+// Keep implements Store.
+func (s fileStore) Keep(_ context.Context, identity Identity) error {
+	before, err := os.ReadFile(s.path)
+	if err != nil {
+		return fmt.Errorf("reading the kubeconfig of the agent: %w", err)
+	}
+	text, err := identity.replaceIn(before, s.context)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.path, err)
+	}
+	next := filepath.Join(filepath.Dir(s.path), "."+filepath.Base(s.path)+".next")
+	if err := os.WriteFile(next, text, 0o600); err != nil {
+		return fmt.Errorf("writing the kubeconfig of the agent: %w", err)
+	}
+	return os.Rename(next, s.path)
+}
+
+// Kept implements Store. The kubeconfig may name files of the certificate and its key.
+func (s fileStore) Kept(context.Context) (Identity, error) {
+	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: s.path}
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: s.context}).ClientConfig()
+	if err == nil {
+		err = rest.LoadTLSFiles(config)
+	}
+	if err != nil {
+		return Identity{}, fmt.Errorf("reading the kubeconfig of the agent: %w", err)
+	}
+	return Identity{Certificate: config.CertData, Key: config.KeyData}, nil
 }

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -11,8 +12,8 @@ import (
 
 // AgentFaults tells what an agent may not write to its cluster. old is nil for a new one; what somebody else has said may stay. It works
 // in Pull mode, and refers to credentials of its own: with others it could have the control plane show those of another member to
-// whatever endpoint it names.
-func AgentFaults(cluster, old *clusterv1alpha1.Cluster) field.ErrorList {
+// whatever endpoint it names. namespaces are those in which agents may keep them.
+func AgentFaults(cluster, old *clusterv1alpha1.Cluster, namespaces []string) field.ErrorList {
 	var before clusterv1alpha1.ClusterSpec
 	if old != nil {
 		before = old.Spec
@@ -30,12 +31,12 @@ func AgentFaults(cluster, old *clusterv1alpha1.Cluster) field.ErrorList {
 		{"secretRef", spec.SecretRef, before.SecretRef, cluster.Name},
 		{"impersonatorSecretRef", spec.ImpersonatorSecretRef, before.ImpersonatorSecretRef, names.ImpersonationSecret(cluster.Name)},
 	} {
-		own := clusterv1alpha1.LocalSecretReference{Namespace: names.NamespaceCluster, Name: secret.own}
-		if secret.now == nil || *secret.now == own || secret.before != nil && *secret.now == *secret.before {
+		if secret.now == nil || secret.now.Name == secret.own && slices.Contains(namespaces, secret.now.Namespace) || secret.before != nil && *secret.now == *secret.before {
 			continue
 		}
 		faults = append(faults, field.Forbidden(path.Child(secret.field),
-			fmt.Sprintf("an agent may refer to secret %s/%s; another one is for administrators to set", own.Namespace, own.Name)))
+			fmt.Sprintf("an agent may refer to secret %s in namespaces %q (--agent-secret-namespaces of the server of Clusters); another one is for administrators to set",
+				secret.own, namespaces)))
 	}
 	return faults
 }

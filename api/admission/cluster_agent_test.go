@@ -28,6 +28,8 @@ func TestAgentFaults(t *testing.T) {
 		want         []string
 	}{
 		"its own":                      {written(pull, space, "m1", "m1-impersonator"), nil, nil},
+		"its own, elsewhere":           {written(pull, "agents", "m1", "m1-impersonator"), nil, nil},
+		"another's, elsewhere":         {written(pull, "agents", "m2", "m1"), nil, []string{"spec.secretRef", "spec.impersonatorSecretRef"}},
 		"no credentials":               {written(pull, space, "", ""), nil, nil},
 		"another mode, new":            {written(push, space, "", ""), nil, []string{"spec.syncMode"}},
 		"another mode":                 {written(push, space, "", ""), written(pull, space, "", ""), []string{"spec.syncMode"}},
@@ -39,7 +41,7 @@ func TestAgentFaults(t *testing.T) {
 		"all that could help a robber": {written(push, space, "m2", "m2-impersonator"), written(pull, space, "m1", "m1-impersonator"), []string{"spec.syncMode", "spec.secretRef", "spec.impersonatorSecretRef"}},
 	} {
 		var found []string
-		for _, fault := range admission.AgentFaults(c.cluster, c.old) {
+		for _, fault := range admission.AgentFaults(c.cluster, c.old, []string{space, "agents"}) {
 			found = append(found, fault.Field)
 		}
 		if len(found) != len(c.want) {

@@ -112,6 +112,11 @@ func AgentUser(cluster string) string {
 	return AgentUserPrefix + cluster
 }
 
+// AgentRequest names the certificate request by which the agent of a cluster replaces its certificate.
+func AgentRequest(cluster string) string {
+	return "karmada-agent-" + cluster
+}
+
 // withoutColons makes names of RBAC objects, which may hold colons, valid names of other objects.
 func withoutColons(name string) string {
 	return strings.ReplaceAll(name, ":", ".")

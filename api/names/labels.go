@@ -32,10 +32,11 @@ const (
 	LabelEndpointSliceNamespace = "endpointslice.karmada.io/namespace"
 	LabelEndpointSliceName      = "endpointslice.karmada.io/name"
 
-	// LabelEndpointSliceWorkManagedBy says which controllers need a Work that reports EndpointSlices. With both, the values
-	// are joined with a dot in either order.
+	// LabelEndpointSliceWorkManagedBy says what a Work that reports an EndpointSlice is needed for: ServiceExport or
+	// MultiClusterService, or both, joined with a dot in either order.
 	LabelEndpointSliceWorkManagedBy = "endpointslice.karmada.io/managed-by"
-	// EndpointSliceControllerValue belongs to the export flow, EndpointSliceDispatchControllerValue to MultiClusterService.
+	// EndpointSliceControllerValue and EndpointSliceDispatchControllerValue are values of endpointslice.kubernetes.io/managed-by
+	// on the EndpointSlices that are made for ServiceImports and for MultiClusterServices.
 	EndpointSliceControllerValue         = "endpointslice-controller.karmada.io"
 	EndpointSliceDispatchControllerValue = "endpointslice-dispatch-controller.karmada.io"
 

@@ -64,3 +64,6 @@ const (
 	// EventRebalanceRefused on a WorkloadRebalancer says which of its annotations cannot be followed.
 	EventRebalanceRefused = "RebalanceRefused"
 )
+
+// AnnotationRequestLeft on the certificate request of an agent says why an administrator has to decide on it.
+const AnnotationRequestLeft = "seatrial.io/request-left"

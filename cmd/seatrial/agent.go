@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/component-base/featuregate"
 	"k8s.io/klog/v2"
@@ -24,6 +26,7 @@ import (
 	"github.com/seatrial/seatrial/api/names"
 	"github.com/seatrial/seatrial/component"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/controllers/live"
 	"github.com/seatrial/seatrial/controlplane"
 	"github.com/seatrial/seatrial/registration"
 )
@@ -41,13 +44,22 @@ type agentOptions struct {
 	secretNamespace string
 	resync          time.Duration
 	gates           featuregate.MutableVersionedFeatureGate
+	warnOfGates     func()
 }
+
+// gatePriorityQueue has what changed go before what is only looked at anew.
+const gatePriorityQueue featuregate.Feature = "ControllerPriorityQueue"
 
 // certRotation is the name of the replacement of the agent's certificate among its controllers. It is off unless named.
 const certRotation = "certRotation"
 
 // absentControllers are those of the reference's agent that there are not.
-func absentControllers() []string { return []string{"endpointsliceCollect", "serviceExport"} }
+func (o *agentOptions) absentControllers() []string {
+	if o.settings.MultiClusterService {
+		return nil
+	}
+	return []string{"endpointsliceCollect"}
+}
 
 // unfollowed are flags that agents of the reference have.
 func unfollowed() component.Ignored {
@@ -104,7 +116,8 @@ func (o *agentOptions) addFlags(flags *pflag.FlagSet) {
 	flags.Float64Var(&o.rotation.Threshold, "cert-rotation-remaining-time-threshold", o.rotation.Threshold, "Part of its life below which the certificate is replaced")
 	flags.StringVar(&o.secretNamespace, "karmada-kubeconfig-namespace", o.secretNamespace, "Namespace, in the member, of the secret "+registration.AgentSecret+" that a new certificate is written to. Without such a secret it is written to the file --karmada-kubeconfig")
 	flags.DurationVar(&o.resync, "resync-period", 0, "Interval of looking at everything anew; 0 means never")
-	addAgentGates(o.gates)
+	utilruntime.Must(o.gates.Add(map[featuregate.Feature]featuregate.FeatureSpec{gatePriorityQueue: {Default: true, PreRelease: featuregate.Beta}}))
+	o.warnOfGates = component.AddOtherGates(o.gates)
 	o.gates.AddFlag(flags)
 	unfollowed().AddTo(flags)
 }
@@ -144,7 +157,8 @@ func (o *agentOptions) run(command *cobra.Command) error {
 		return err
 	}
 	unfollowed().Warn(command.Flags())
-	warnOfGates(o.gates)
+	o.warnOfGates()
+	o.settings.MultiClusterService = o.gates.Enabled(gateMultiClusterService)
 	chosen, rotates, err := o.chosen()
 	if err != nil {
 		return err
@@ -165,6 +179,10 @@ func (o *agentOptions) run(command *cobra.Command) error {
 	if err := o.describe(cluster); err != nil {
 		return err
 	}
+	beat, err := o.heartbeat(plane, options.Scheme)
+	if err != nil {
+		return err
+	}
 	o.restrict(&options, cluster)
 	driver, err := o.process.DriverOf(plane, options)
 	if err != nil {
@@ -176,12 +194,13 @@ func (o *agentOptions) run(command *cobra.Command) error {
 	if err := driver.Manager().Add(register); err != nil {
 		return fmt.Errorf("adding the registration: %w", err)
 	}
-	for _, controller := range chosen {
+	for _, controller := range append(chosen, beat) {
 		if err := driver.Add(ctx, controller); err != nil {
 			return err
 		}
 	}
 	if rotates {
+		o.rotation.Leads = driver.Manager().Elected()
 		if err := driver.Manager().Add(&o.rotation); err != nil {
 			return fmt.Errorf("adding the rotation of the certificate: %w", err)
 		}
@@ -189,7 +208,17 @@ func (o *agentOptions) run(command *cobra.Command) error {
 	return driver.Manager().Start(ctx)
 }
 
-// chosen are the controllers to run, and whether the certificate is replaced.
+// heartbeat tells the control plane by connections of its own that the member lives.
+func (o *agentOptions) heartbeat(plane *rest.Config, kinds *runtime.Scheme) (control.Controller, error) {
+	beats, err := client.New(live.Probing(plane), client.Options{Scheme: kinds, Mapper: agentKinds()})
+	if err != nil {
+		return control.Controller{}, fmt.Errorf("making the client of heartbeats: %w", err)
+	}
+	o.settings.Heartbeat.Plane = beats
+	return agent.Heartbeat(o.settings), nil
+}
+
+// chosen are the controllers to run beside the heartbeat, and whether the certificate is replaced.
 func (o *agentOptions) chosen() (chosen []control.Controller, rotates bool, err error) {
 	var wanted []string
 	for _, entry := range o.controllers {
@@ -197,7 +226,7 @@ func (o *agentOptions) chosen() (chosen []control.Controller, rotates bool, err 
 		switch {
 		case strings.EqualFold(name, certRotation):
 			rotates = name == entry
-		case slices.ContainsFunc(absentControllers(), func(known string) bool { return strings.EqualFold(known, name) }):
+		case slices.ContainsFunc(o.absentControllers(), func(known string) bool { return strings.EqualFold(known, name) }):
 			if name == entry {
 				klog.Background().Info("Warning: --controllers names one that there is not", "controller", name)
 			}
@@ -208,7 +237,7 @@ func (o *agentOptions) chosen() (chosen []control.Controller, rotates bool, err 
 	if chosen, err = controlplane.Choose(agent.Controllers(o.settings), wanted); err != nil {
 		return nil, false, fmt.Errorf("--controllers: %w", err)
 	}
-	return append(chosen, agent.Heartbeat(o.settings)), rotates, nil
+	return chosen, rotates, nil
 }
 
 // clusterConfig finds the member.
@@ -244,9 +273,9 @@ func (o *agentOptions) present(ctx context.Context, plane *rest.Config, member c
 	secret := client.ObjectKey{Namespace: o.secretNamespace, Name: registration.AgentSecret}
 	switch err := member.Get(ctx, secret, &corev1.Secret{}); {
 	case err == nil:
-		o.rotation.Keep = registration.KeepInSecret(member, o.secretNamespace, kubeContext)
+		o.rotation.Store = registration.InSecret(member, o.secretNamespace, kubeContext)
 	case apierrors.IsNotFound(err):
-		o.rotation.Keep = registration.KeepInFile(path, kubeContext)
+		o.rotation.Store = registration.InFile(path, kubeContext)
 	default:
 		return nil, fmt.Errorf("looking for secret %s of the member: %w", secret, err)
 	}

@@ -93,8 +93,8 @@ func TestAgentControllers(t *testing.T) {
 		names   string
 		rotates bool
 	}{
-		"*": {"clusterStatus execution workStatus heartbeat", false}, "*,certRotation": {"clusterStatus execution workStatus heartbeat", true},
-		"*,-workStatus,-certrotation": {"clusterStatus execution heartbeat", false}, "execution,serviceExport": {"execution heartbeat", false},
+		"*": {"clusterStatus execution workStatus serviceExport", false}, "*,certRotation": {"clusterStatus execution workStatus serviceExport", true},
+		"*,-workStatus,-certrotation": {"clusterStatus execution serviceExport", false}, "execution,endpointsliceCollect": {"execution", false},
 	} {
 		o := &agentOptions{controllers: strings.Split(wanted, ",")}
 		chosen, rotates, err := o.chosen()

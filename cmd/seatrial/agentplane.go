@@ -23,6 +23,7 @@ import (
 	configv1alpha1 "github.com/seatrial/seatrial/api/config/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
+	"github.com/seatrial/seatrial/controllers/live"
 	"github.com/seatrial/seatrial/registration"
 )
 
@@ -74,14 +75,14 @@ const announcePause = 2 * time.Second
 
 // register makes the Cluster. It waits for a control plane that does not answer: it may come back.
 func (o *agentOptions) register(ctx context.Context, plane *rest.Config, member client.Client) error {
-	single := rest.CopyConfig(plane)
-	single.Timeout = 10 * time.Second
 	reported := registration.Reported{
 		Access: slices.Contains(o.reported, "KubeCredentials"), Impersonation: slices.Contains(o.reported, "KubeImpersonator"),
 	}
+	// One configuration has one set of connections.
+	probing := live.Probing(plane)
 	err := wait.PollUntilContextCancel(ctx, announcePause, true, func(ctx context.Context) (bool, error) {
 		// A client discovers the kinds of its API server when it is made.
-		api, err := client.New(single, client.Options{Scheme: member.Scheme()})
+		api, err := client.New(probing, client.Options{Scheme: member.Scheme()})
 		if err == nil {
 			err = registration.Announce(ctx, api, member, o.member, reported)
 		}

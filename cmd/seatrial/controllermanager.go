@@ -23,6 +23,8 @@ const (
 	gatePreemption   featuregate.Feature = "PropagationPolicyPreemption"
 	gateDependencies featuregate.Feature = "PropagateDeps"
 	gateQuota        featuregate.Feature = "FederatedQuotaEnforcement"
+
+	gateMultiClusterService featuregate.Feature = "MultiClusterService"
 )
 
 // managerOptions are the flags of the controller manager.
@@ -70,12 +72,15 @@ func (o *managerOptions) addFlags(flags *pflag.FlagSet) {
 		gateDependencies:                   {Default: true, PreRelease: featuregate.Beta},
 		gateQuota:                          {Default: false, PreRelease: featuregate.Alpha},
 		component.GateMultiplePodTemplates: {Default: false, PreRelease: featuregate.Alpha},
+		gatePriorityQueue:                  {Default: true, PreRelease: featuregate.Beta},
+		gateMultiClusterService:            {Default: false, PreRelease: featuregate.Alpha},
 	}))
 	addFailoverGates(o.gates)
 	o.warnOfGates = component.AddOtherGates(o.gates)
 	o.gates.AddFlag(flags)
 	managerIgnored().AddTo(flags)
 	addFailoverFlags(flags, &o.settings.Eviction)
+	addAutoscalingFlags(flags, &o.settings)
 	addRebalanceFlags(flags, &o.surge, &o.settings.Failback)
 	flags.DurationVar(&o.settings.ClusterStatus.UpdateFrequency, "cluster-status-update-frequency", o.settings.ClusterStatus.UpdateFrequency, "Interval of looking at each member")
 	flags.DurationVar(&o.settings.ClusterStatus.FailureThreshold, "cluster-failure-threshold", o.settings.ClusterStatus.FailureThreshold, "How long a member must fail before it counts as not ready")
@@ -85,6 +90,7 @@ func (o *managerOptions) addFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.settings.ClusterMonitor.Startup, "cluster-startup-grace-period", o.settings.ClusterMonitor.Startup, "Silence tolerated from a member in Pull mode that has not reported yet")
 	flags.BoolVar(&o.settings.ClusterStatus.ResourceModeling, "enable-cluster-resource-modeling", o.settings.ClusterStatus.ResourceModeling, "Count the nodes of each member by resource-model grade")
 	flags.DurationVar(&o.settings.Quota.Period, "federated-resource-quota-sync-period", o.settings.Quota.Period, "Interval of counting anew what is used of enforced quotas")
+	flags.StringSliceVar(&o.settings.Agents.SecretNamespaces, "agent-secret-namespaces", o.settings.Agents.SecretNamespaces, "Namespaces in which agents may keep the secrets of their clusters (see --cluster-namespace of the agent). Who may register clusters may read secrets there that are named like a cluster, and have the token of any service account there: name no namespace whose service accounts have rights")
 	flags.IntVar(&o.settings.Workers.Clusters, "concurrent-cluster-syncs", o.settings.Workers.Clusters, "Clusters handled at once")
 	flags.IntVar(&o.settings.Workers.Works, "concurrent-work-syncs", o.settings.Workers.Works, "Works handled at once")
 	flags.IntVar(&o.settings.Workers.Bindings, "concurrent-resourcebinding-syncs", o.settings.Workers.Bindings, "Bindings handled at once")
@@ -113,11 +119,17 @@ func (o *managerOptions) run(command *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	chosen, err := controlplane.Choose(all, withoutAbsent(o.controllers, managerAbsent()))
+	chosen, err := controlplane.Choose(all, withoutAbsent(o.controllers, o.absent()))
 	if err != nil {
 		return fmt.Errorf("--controllers: %w", err)
 	}
-	driver, err := o.process.Driver()
+	plane, processed, err := o.process.Start()
+	if err != nil {
+		return err
+	}
+	priority := o.gates.Enabled(gatePriorityQueue)
+	processed.Controller.UsePriorityQueue = &priority
+	driver, err := o.process.DriverOf(plane, processed)
 	if err != nil {
 		return err
 	}
@@ -144,6 +156,7 @@ func (o *managerOptions) all(estimates truth.Recorder) ([]control.Controller, er
 	o.settings.Preemption = o.gates.Enabled(gatePreemption)
 	o.settings.Components = o.gates.Enabled(component.GateMultiplePodTemplates)
 	o.settings.Dependencies = o.gates.Enabled(gateDependencies)
+	o.settings.MultiClusterService = o.gates.Enabled(gateMultiClusterService)
 	o.settings.Quota.Enforced = o.gates.Enabled(gateQuota)
 	return slices.Concat(controlplane.Controllers(o.settings), controlplane.Registration(o.settings), controlplane.Optional(o.settings)), nil
 }

@@ -56,9 +56,10 @@ type estimatorOptions struct {
 	profiling        bool
 	profilingAddress string
 
-	gates       featuregate.MutableVersionedFeatureGate
-	warnOfGates func()
-	logging     *logs.Options
+	gates   featuregate.MutableVersionedFeatureGate
+	logging *logs.Options
+
+	warnOfGates, warnOfLogging func()
 }
 
 func newEstimatorCommand() *cobra.Command {
@@ -73,7 +74,7 @@ func newEstimatorCommand() *cobra.Command {
 		component.GateMultiplePodTemplates: {Default: true, PreRelease: featuregate.Beta},
 	}))
 	command := &cobra.Command{
-		Use:   "estimator",
+		Use: "estimator", Aliases: []string{"scheduler-estimator"},
 		Short: "Tell schedulers how much still fits into one member cluster",
 		Long: `Run the estimator of one member cluster: it follows the nodes and pods of the member, and answers over gRPC how many
 more replicas, or sets of components, fit onto the nodes, and how many replicas find none.`,
@@ -110,7 +111,7 @@ func (o *estimatorOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.profilingAddress, "profiling-bind-address", o.profilingAddress, "Listen address of the profiles")
 	o.warnOfGates = component.AddOtherGates(o.gates)
 	o.gates.AddFlag(flags)
-	logsapi.AddFlags(o.logging, flags)
+	o.warnOfLogging = component.AddLoggingFlags(o.logging, flags)
 }
 
 func (o *estimatorOptions) run(ctx context.Context) error {
@@ -120,6 +121,7 @@ func (o *estimatorOptions) run(ctx context.Context) error {
 	if err := logsapi.ValidateAndApply(o.logging, nil); err != nil {
 		return fmt.Errorf("logging flags: %w", err)
 	}
+	o.warnOfLogging()
 	o.warnOfGates()
 	ctrl.SetLogger(klog.Background())
 	if os.Getenv("GOGC") == "" {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -8,92 +10,166 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// referenceFlags are those of the reference's components, by our subcommands.
-func referenceFlags() map[string]string {
-	return map[string]string{
-		"controller-manager": `cluster-api-burst cluster-api-context cluster-api-kubeconfig cluster-api-qps cluster-cache-sync-timeout
-			cluster-failure-threshold cluster-monitor-grace-period cluster-monitor-period cluster-startup-grace-period
-			cluster-status-update-frequency cluster-success-threshold concurrent-cluster-propagation-policy-syncs
-			concurrent-cluster-syncs concurrent-clusterresourcebinding-syncs concurrent-dependent-resource-syncs
-			concurrent-namespace-syncs concurrent-propagation-policy-syncs concurrent-resource-template-syncs
-			concurrent-resourcebinding-syncs concurrent-work-syncs controllers enable-cluster-resource-modeling enable-pprof
-			enable-taint-manager feature-gates federated-resource-quota-sync-period graceful-eviction-timeout
-			health-probe-bind-address horizontal-pod-autoscaler-cpu-initialization-period horizontal-pod-autoscaler-downscale-delay
-			horizontal-pod-autoscaler-downscale-stabilization horizontal-pod-autoscaler-initial-readiness-delay
-			horizontal-pod-autoscaler-sync-period horizontal-pod-autoscaler-tolerance horizontal-pod-autoscaler-upscale-delay
-			kube-api-burst kube-api-qps kubeconfig leader-elect leader-elect-lease-duration leader-elect-renew-deadline
-			leader-elect-resource-namespace leader-elect-retry-period metrics-bind-address profiling-bind-address
-			rate-limiter-base-delay rate-limiter-bucket-size rate-limiter-max-delay rate-limiter-qps resync-period
-			skipped-propagating-apis skipped-propagating-namespaces enable-no-execute-taint-eviction
-			no-execute-taint-eviction-purge-mode resource-eviction-rate`,
-		"scheduler": `disable-scheduler-estimator-in-pull-mode enable-empty-workload-propagation enable-pprof enable-scheduler-estimator
-			feature-gates health-probe-bind-address insecure-skip-estimator-verify kube-api-burst kube-api-qps kubeconfig
-			leader-elect leader-elect-lease-duration leader-elect-renew-deadline leader-elect-resource-name
-			leader-elect-resource-namespace leader-elect-retry-period master metrics-bind-address plugins profiling-bind-address
-			rate-limiter-base-delay rate-limiter-bucket-size rate-limiter-max-delay rate-limiter-qps scheduler-estimator-ca-file
-			scheduler-estimator-cert-file scheduler-estimator-key-file scheduler-estimator-port
-			scheduler-estimator-service-namespace scheduler-estimator-service-prefix scheduler-estimator-timeout scheduler-name`,
-		"webhook": `allow-no-execute-taint-policy bind-address cert-dir enable-pprof feature-gates health-probe-bind-address kube-api-burst
-			kube-api-qps kubeconfig metrics-bind-address profiling-bind-address secure-port tls-cert-file-name tls-min-version
-			tls-private-key-file-name`,
-		"agent": `cert-rotation-checking-interval cert-rotation-remaining-time-threshold cluster-api-burst cluster-api-endpoint
-			cluster-api-qps cluster-cache-sync-timeout cluster-failure-threshold cluster-lease-duration
-			cluster-lease-renew-interval-fraction cluster-name cluster-namespace cluster-provider cluster-region
-			cluster-status-update-frequency cluster-success-threshold cluster-zones concurrent-cluster-syncs concurrent-work-syncs
-			controllers enable-cluster-resource-modeling enable-pprof feature-gates health-probe-bind-address karmada-context
-			karmada-kubeconfig karmada-kubeconfig-namespace kube-api-burst kube-api-qps kubeconfig leader-elect
-			leader-elect-lease-duration leader-elect-renew-deadline leader-elect-resource-namespace leader-elect-retry-period
-			metrics-bind-address profiling-bind-address proxy-server-address rate-limiter-base-delay rate-limiter-bucket-size
-			rate-limiter-max-delay rate-limiter-qps report-secrets resync-period`,
-		"descheduler": `descheduling-interval enable-pprof health-probe-bind-address insecure-skip-estimator-verify kube-api-burst kube-api-qps
-			kubeconfig leader-elect leader-elect-lease-duration leader-elect-renew-deadline leader-elect-resource-namespace
-			leader-elect-retry-period master metrics-bind-address profiling-bind-address scheduler-estimator-ca-file
-			scheduler-estimator-cert-file scheduler-estimator-key-file scheduler-estimator-port scheduler-estimator-service-namespace
-			scheduler-estimator-service-prefix scheduler-estimator-timeout unschedulable-threshold`,
-		"estimator": `cluster-name enable-pprof feature-gates grpc-auth-cert-file grpc-auth-key-file grpc-client-ca-file
-			health-probe-bind-address insecure-skip-grpc-client-verify kube-api-burst kube-api-qps kubeconfig master
-			metrics-bind-address parallelism profiling-bind-address server-port`,
-		"apiserver": `enable-pprof feature-gates kube-api-burst kube-api-qps kubeconfig profiling-bind-address`,
+// referenceFlag is a flag of a component of the reference, with its default.
+type referenceFlag struct{ component, name, value string }
+
+// rows reads a table whose columns are separated by tabs.
+func rows(t *testing.T, path string, columns int) [][]string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
 	}
+	var all [][]string
+	for line := range strings.Lines(string(content)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		cells := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if len(cells) != columns {
+			t.Fatalf("%s: %q has %d columns, want %d", path, line, len(cells), columns)
+		}
+		all = append(all, cells)
+	}
+	return all
+}
+
+// referenceFlags are those of the components that are here, those of API servers among them.
+func referenceFlags(t *testing.T) []referenceFlag {
+	t.Helper()
+	commands := componentCommands()
+	var all []referenceFlag
+	for _, row := range rows(t, "testdata/reference-flags.tsv", 3) {
+		if row[0] == "standard" {
+			row[0] = "apiserver"
+		}
+		// Components that are built elsewhere are checked once they are there.
+		if commands[row[0]] != nil {
+			all = append(all, referenceFlag{row[0], row[1], row[2]})
+		}
+	}
+	if len(all) < 270 {
+		t.Fatalf("the table has %d flags only", len(all))
+	}
+	return all
 }
 
 func componentCommands() map[string]*cobra.Command {
 	found := map[string]*cobra.Command{}
 	for _, command := range newRootCommand().Commands() {
-		found[command.Name()] = command
+		if command.GroupID == "components" {
+			found[command.Name()] = command
+		}
 	}
 	return found
 }
 
-// TestFlagsOfTheReferenceAreAccepted: the arguments of an installed component go on working.
+// otherDefaults are those that differ from the reference's on purpose.
+var otherDefaults = map[string]string{
+	// The API servers' priority and fairness decides what a flood may do.
+	"kube-api-qps": "-1", "kube-api-burst": "0", "cluster-api-qps": "-1", "cluster-api-burst": "0",
+	// After an outage of many members the overall rate would keep the others waiting.
+	"rate-limiter-qps": "-1",
+	// What moves is held by the capacity that is left elsewhere, not by a rate alone.
+	"resource-eviction-rate": "50",
+	// The API server in front queues already, asks over one connection, and does not wait for watches of a server that ends.
+	"enable-priority-and-fairness": "false", "http2-max-streams-per-connection": "1000", "shutdown-watch-termination-grace-period": "5s",
+}
+
+// none tells that a default is nothing, which kinds of flags print in ways of their own.
+func none(value string) bool { return slices.Contains([]string{"", "0", "0s", "[]", "<nil>"}, value) }
+
+// TestFlagsOfTheReferenceAreAccepted: the arguments of an installed component go on working, and those it leaves out mean the same.
 func TestFlagsOfTheReferenceAreAccepted(t *testing.T) {
-	const logging = "v vmodule log-flush-frequency logging-format"
-	for name, flags := range referenceFlags() {
-		command := componentCommands()[name]
-		for flag := range strings.FieldsSeq(flags + " " + logging) {
-			if command.Flags().Lookup(flag) == nil {
-				t.Errorf("%s has no flag --%s", name, flag)
-			}
+	commands := componentCommands()
+	for _, known := range referenceFlags(t) {
+		flag := commands[known.component].Flags().Lookup(known.name)
+		switch {
+		case flag == nil:
+			t.Errorf("%s has no flag --%s", known.component, known.name)
+		case strings.HasPrefix(flag.Usage, ignoredUsage):
+		case flag.DefValue != known.value && !(none(flag.DefValue) && none(known.value)) && flag.DefValue != otherDefaults[known.name]:
+			t.Errorf("%s: --%s is %q unless given, want %q", known.component, known.name, flag.DefValue, known.value)
+		}
+	}
+}
+
+// ignoredUsage begins what help says of flags without an effect.
+const ignoredUsage = "Accepted and ignored: "
+
+// TestEveryFlagTakesItsDefault: what an installation says without need does not stop a component.
+func TestEveryFlagTakesItsDefault(t *testing.T) {
+	given := map[string][]string{}
+	for _, known := range referenceFlags(t) {
+		if known.value != "" && known.value != "[]" {
+			given[known.component] = append(given[known.component], "--"+known.name+"="+strings.Trim(known.value, "[]"))
+		}
+	}
+	for name, command := range componentCommands() {
+		if err := command.ParseFlags(given[name]); err != nil {
+			t.Errorf("%s %s: %v", name, strings.Join(given[name], " "), err)
+		}
+	}
+}
+
+// TestLoggingFlags are the same for all components, those of earlier releases included.
+func TestLoggingFlags(t *testing.T) {
+	for name, command := range componentCommands() {
+		arguments := []string{
+			"--v=4", "--vmodule=a=1", "--log-flush-frequency=1s", "--logging-format=text", "--logtostderr", "--alsologtostderr=false", "--log_dir=/tmp", "--stderrthreshold=2",
+			"--skip_headers", "--add-dir-header=true", "--log-file=x", "--log-file-max-size=1800", "--one-output", "--skip-log-headers", "--log-backtrace-at=:0",
+		}
+		if err := command.ParseFlags(arguments); err != nil || command.Flags().NArg() > 0 {
+			t.Errorf("%s: %v, %q is left", name, err, command.Flags().Args())
 		}
 	}
 }
 
 // TestGatesOfTheReferenceAreAccepted: an installation gives one list of gates to all its components.
 func TestGatesOfTheReferenceAreAccepted(t *testing.T) {
-	const gates = "Failover=true,GracefulEviction=true,PropagateDeps=true,CustomizedClusterResourceModeling=true,PropagationPolicyPreemption=true," +
-		"MultiClusterService=true,ResourceQuotaEstimate=true,StatefulFailoverInjection=true,PriorityBasedScheduling=true," +
-		"FederatedQuotaEnforcement=true,MultiplePodTemplatesScheduling=true,ControllerPriorityQueue=true,WorkloadAffinity=true," +
-		"SchedulingOvercommitProtection=true"
-	for name, flags := range referenceFlags() {
-		if !strings.Contains(flags, "feature-gates") {
+	var gates []string
+	for _, row := range rows(t, "testdata/reference-gates.tsv", 3) {
+		for _, value := range []string{"true", "false", row[1]} {
+			gates = append(gates, row[0]+"="+value)
+		}
+	}
+	for name, command := range componentCommands() {
+		if command.Flags().Lookup("feature-gates") == nil {
 			continue
 		}
-		if err := componentCommands()[name].ParseFlags([]string{"--feature-gates=" + gates}); err != nil {
-			t.Errorf("%s: %v", name, err)
+		for _, gate := range append(gates, "AllAlpha=false", "AllBeta=true", strings.Join(gates, ",")) {
+			if err := command.ParseFlags([]string{"--feature-gates=" + gate}); err != nil {
+				t.Errorf("%s %s: %v", name, gate, err)
+			}
 		}
 		// The generic API server looks at its gates when it starts.
-		if name != "apiserver" && componentCommands()[name].ParseFlags([]string{"--feature-gates=NoSuchGate=true"}) == nil {
+		if name != "apiserver" && command.ParseFlags([]string{"--feature-gates=NoSuchGate=true"}) == nil {
 			t.Errorf("%s takes a gate that there is not", name)
+		}
+	}
+}
+
+// TestDefaultsOfGates: a gate that nobody names is as in the reference, but for those whose lack would harm.
+func TestDefaultsOfGates(t *testing.T) {
+	others := map[string]string{
+		"scheduler SchedulingOvercommitProtection": "true", "estimator SchedulingOvercommitProtection": "true", "estimator MultiplePodTemplatesScheduling": "true",
+	}
+	for name, command := range componentCommands() {
+		flag := command.Flags().Lookup("feature-gates")
+		if flag == nil {
+			continue
+		}
+		for _, row := range rows(t, "testdata/reference-gates.tsv", 3) {
+			want := row[1]
+			if other, differs := others[name+" "+row[0]]; differs {
+				want = other
+			}
+			// Help tells of a gate as "Gate=true|false (STAGE - default=...)"; those that are generally available it leaves out.
+			_, told, found := strings.Cut(flag.Usage, row[0]+"=true|false (")
+			told, _, _ = strings.Cut(told, ")")
+			if !found || !strings.HasSuffix(told, "default="+want) {
+				t.Errorf("%s says of gate %s: %q, want the default %s", name, row[0], told, want)
+			}
 		}
 	}
 }
@@ -101,18 +177,18 @@ func TestGatesOfTheReferenceAreAccepted(t *testing.T) {
 func TestIgnoredFlagsHaveNoOther(t *testing.T) {
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	managerIgnored().AddTo(flags)
-	if err := flags.Parse([]string{"--resync-period=5m", "--horizontal-pod-autoscaler-tolerance=0.2"}); err != nil {
+	if err := flags.Parse([]string{"--resync-period=5m", "--horizontal-pod-autoscaler-upscale-delay=1m"}); err != nil {
 		t.Fatal(err)
 	}
 	flags.VisitAll(func(flag *pflag.Flag) {
-		if !flag.Hidden || !strings.HasPrefix(flag.Usage, "Accepted and ignored: ") {
+		if !flag.Hidden || !strings.HasPrefix(flag.Usage, ignoredUsage) {
 			t.Errorf("--%s is described as %q", flag.Name, flag.Usage)
 		}
 	})
 }
 
 func TestAbsentControllersAreLeftOut(t *testing.T) {
-	left := withoutAbsent([]string{"*", "-remedy", "ServiceExport", "-namespace"}, managerAbsent())
+	left := withoutAbsent([]string{"*", "-endpointsliceCollect", "MultiClusterService", "-namespace"}, (&managerOptions{}).absent())
 	if strings.Join(left, " ") != "* -namespace" {
 		t.Errorf("left %q", left)
 	}

@@ -12,7 +12,7 @@ import (
 // managerIgnored are flags that controller managers of the reference have.
 func managerIgnored() component.Ignored {
 	const (
-		autoscaler = "FederatedHPAs are stored and checked, and nothing scales by them"
+		autoscaler = "what a FederatedHPA may add or take away at a time is said by its behavior"
 		policies   = "policies share the turns of --concurrent-resource-template-syncs"
 		bindings   = "bindings of both scopes share the turns of --concurrent-resourcebinding-syncs"
 	)
@@ -26,20 +26,16 @@ func managerIgnored() component.Ignored {
 		"concurrent-clusterresourcebinding-syncs":     bindings,
 		"concurrent-dependent-resource-syncs":         bindings,
 	}
-	for _, name := range []string{
-		"cpu-initialization-period", "downscale-delay", "downscale-stabilization", "initial-readiness-delay", "sync-period", "tolerance", "upscale-delay",
-	} {
-		ignored["horizontal-pod-autoscaler-"+name] = autoscaler
-	}
+	ignored["horizontal-pod-autoscaler-downscale-delay"], ignored["horizontal-pod-autoscaler-upscale-delay"] = autoscaler, autoscaler
 	return ignored
 }
 
-// managerAbsent are controllers of the reference that there are not.
-func managerAbsent() []string {
-	return []string{
-		"cronFederatedHorizontalPodAutoscaler", "endpointSlice", "endpointsliceCollect", "endpointsliceDispatch",
-		"federatedHorizontalPodAutoscaler", "multiclusterservice", "remedy", "serviceExport", "serviceImport",
+// absent are controllers of the reference that there are not with these settings.
+func (o *managerOptions) absent() []string {
+	if !o.settings.MultiClusterService {
+		return []string{"endpointsliceCollect", "endpointsliceDispatch", "multiclusterservice"}
 	}
+	return nil
 }
 
 // withoutAbsent leaves controllers out of a list that there are not, and warns of those that were to run.

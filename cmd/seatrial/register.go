@@ -97,7 +97,8 @@ func (o *registerOptions) run(command *cobra.Command) error {
 		_, err := fmt.Fprintf(command.OutOrStdout(), "would register cluster %s at %s (dry run)\n", o.member.Name, o.discovery.Endpoint)
 		return err
 	}
-	if o.deployment.Kubeconfig, err = o.bootstrap(ctx); err != nil {
+	say := func(text string) { command.PrintErrln(text) }
+	if o.deployment.Kubeconfig, err = o.bootstrap(ctx, say); err != nil {
 		return err
 	}
 	if err := o.deployment.Deploy(ctx, cluster, o.member); err != nil {
@@ -108,10 +109,10 @@ func (o *registerOptions) run(command *cobra.Command) error {
 }
 
 // bootstrap gets the kubeconfig of the agent within the time for discovery.
-func (o *registerOptions) bootstrap(ctx context.Context) ([]byte, error) {
+func (o *registerOptions) bootstrap(ctx context.Context, say func(string)) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, o.discovery.Timeout, fmt.Errorf("not within %s (see --discovery-timeout)", o.discovery.Timeout))
 	defer cancel()
-	return registration.Bootstrap(ctx, o.discovery, o.member.Name, time.Duration(o.expirationSeconds)*time.Second)
+	return registration.Bootstrap(ctx, o.discovery, o.member.Name, time.Duration(o.expirationSeconds)*time.Second, say)
 }
 
 // cluster finds the member, and its name where no flag gives one.
@@ -152,7 +153,7 @@ func newUnregisterCommand() *cobra.Command {
 the agent goes. Without --karmada-config it reaches the control plane as the agent does, by the kubeconfig in the member.`,
 		Example:           `  seatrial unregister member3 --cluster-kubeconfig ~/.kube/member3.config`,
 		Args:              nameOfCluster,
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: completeCluster(s.plane),
 		RunE: func(command *cobra.Command, args []string) error {
 			return s.unregister(command, args[0], agent, options)
 		},

@@ -36,7 +36,11 @@ func newTokenCreateCommand(s *sides) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "create [TOKEN]",
 		Short: "Create a bootstrap token, and print it",
-		Args:  cobra.MaximumNArgs(1),
+		Example: `  seatrial token create --ttl 1h --description "for member4"
+
+  # The command that registers a cluster with the token
+  seatrial token create --print-register-command`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			if lifetime < 0 {
 				return errors.New("--ttl: a token cannot last less than no time; 0 means for ever")
@@ -102,9 +106,10 @@ func (s *sides) registerCommand(token string) (string, error) {
 
 func newTokenListCommand(s *sides) *cobra.Command {
 	return &cobra.Command{
-		Use:   "list",
-		Short: "List the bootstrap tokens",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Short:   "List the bootstrap tokens",
+		Example: `  seatrial token list`,
+		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			plane, err := s.plane()
 			if err != nil {
@@ -146,7 +151,11 @@ func newTokenDeleteCommand(s *sides) *cobra.Command {
 	return &cobra.Command{
 		Use:   "delete TOKEN...",
 		Short: "Delete bootstrap tokens, named by themselves or by their IDs",
-		Args:  cobra.MinimumNArgs(1),
+		Example: `  seatrial token delete abcdef
+
+  # All that there are
+  seatrial token list | awk 'NR > 1 { print $1 }' | xargs seatrial token delete`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			plane, err := s.plane()
 			if err != nil {

@@ -23,7 +23,7 @@ control plane's service accounts.`,
   # The cluster is gone for good
   seatrial unjoin member4 --force`,
 		Args:              nameOfCluster,
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: completeCluster(s.plane),
 		RunE: func(command *cobra.Command, args []string) error {
 			return s.unjoin(command, args[0], options)
 		},

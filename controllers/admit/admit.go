@@ -13,6 +13,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -42,21 +43,41 @@ var (
 	clusterKind = clusterv1alpha1.GroupVersion.WithKind(clusterv1alpha1.ResourceKindCluster)
 )
 
+// Options are the settings of the controller.
+type Options struct {
+	// SecretNamespaces are those in which agents may keep the secrets of their clusters: who may register a cluster chooses its name, and
+	// with it the names of secrets there that its agent may read.
+	SecretNamespaces []string
+	Workers          int
+}
+
+// Defaults let agents keep secrets where the reference does.
+func Defaults() Options {
+	return Options{SecretNamespaces: []string{names.NamespaceCluster}, Workers: 1}
+}
+
+type approver struct{ options Options }
+
 // New is the controller named "agentcsrapproving". Its keys are CertificateSigningRequests and Clusters.
-func New(workers int) control.Controller {
+func New(options Options) control.Controller {
+	a := &approver{options: options}
 	return control.Controller{
 		Name: "agentcsrapproving",
 		Watches: []control.Watch{
 			{Object: &certificatesv1.CertificateSigningRequest{}, Keys: onRequest},
 			{Object: &clusterv1alpha1.Cluster{}, Keys: onCluster},
 			{Object: &corev1.Namespace{}, Keys: onExecutionSpace},
+			{Object: &rbacv1.ClusterRole{}, Keys: onRole},
+			{Object: &rbacv1.ClusterRoleBinding{}, Keys: onRole},
+			{Object: &rbacv1.Role{}, Keys: onRole},
+			{Object: &rbacv1.RoleBinding{}, Keys: onRole},
 		},
-		Workers: workers,
+		Workers: options.Workers,
 		Reconcile: func(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
 			if key.GVK == clusterKind {
-				return control.Result{}, grantMember(ctx, deps, key.Name)
+				return control.Result{}, a.grantMember(ctx, deps, key.Name)
 			}
-			return control.Result{}, judge(ctx, deps, key.Name)
+			return control.Result{}, a.judge(ctx, deps, key.Name)
 		},
 	}
 }
@@ -85,6 +106,15 @@ func onExecutionSpace(_ context.Context, _ client.Reader, event control.Event) [
 	return []control.Key{{GVK: clusterKind, Name: cluster}}
 }
 
+// onRole wakes the cluster whose agent has lost a role, or of whose role somebody has taken something.
+func onRole(_ context.Context, _ client.Reader, event control.Event) []control.Key {
+	cluster := clusterOfRole(event.Object())
+	if cluster == "" || event.Old == nil {
+		return nil
+	}
+	return []control.Key{{GVK: clusterKind, Name: cluster}}
+}
+
 // pending tells that nobody has decided on a request.
 func pending(request *certificatesv1.CertificateSigningRequest) bool {
 	return len(request.Status.Certificate) == 0 && !slices.ContainsFunc(request.Status.Conditions, func(c certificatesv1.CertificateSigningRequestCondition) bool {
@@ -93,7 +123,7 @@ func pending(request *certificatesv1.CertificateSigningRequest) bool {
 }
 
 // judge approves a request of an agent. What it does not approve stays for administrators.
-func judge(ctx context.Context, deps control.Deps, name string) error {
+func (a *approver) judge(ctx context.Context, deps control.Deps, name string) error {
 	request := &certificatesv1.CertificateSigningRequest{}
 	if err := deps.Client.Get(ctx, types.NamespacedName{Name: name}, request); err != nil {
 		return client.IgnoreNotFound(err)
@@ -108,7 +138,7 @@ func judge(ctx context.Context, deps control.Deps, name string) error {
 	}
 	// An agent that asks for itself has its rights.
 	if request.Spec.Username != names.AgentUser(cluster) {
-		if err := grant(ctx, deps, cluster, nil); err != nil {
+		if err := a.grant(ctx, deps, cluster, nil); err != nil {
 			return err
 		}
 	}
@@ -148,6 +178,43 @@ func requested(request *certificatesv1.CertificateSigningRequest) (cluster strin
 	return cluster, true
 }
 
+// leave says why an administrator has to decide, to whoever looks and to who waits: holders of bootstrap tokens see no events.
+func leave(ctx context.Context, deps control.Deps, request *certificatesv1.CertificateSigningRequest, why string) error {
+	if request.Annotations[names.AnnotationRequestLeft] == why {
+		return nil
+	}
+	deps.Events.Eventf(request, corev1.EventTypeWarning, eventLeft, "%s", why)
+	told := request.DeepCopy()
+	metav1.SetMetaDataAnnotation(&told.ObjectMeta, names.AnnotationRequestLeft, why)
+	if err := deps.Client.Patch(ctx, told, client.MergeFrom(request)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("saying why request %s is left: %w", request.Name, err)
+	}
+	return nil
+}
+
+// taken says why the name of a cluster is not for whoever may register one: a member has it, or a secret of a member is called as one
+// of the cluster's own would be, which its agent may read. It is empty for a name that is free.
+func taken(ctx context.Context, deps control.Deps, cluster string) (string, error) {
+	const choose = ": choose another --cluster-name"
+	if of, found := strings.CutSuffix(cluster, names.ImpersonationSecret("")); found {
+		return "its agent could read secret " + cluster + ", which is that of the impersonator of a cluster " + of + choose, nil
+	}
+	for _, of := range []struct{ member, why string }{
+		{cluster, "cluster " + cluster + " is a member already" + choose + ", or take that one out with `seatrial unregister`, or approve this by hand if its " +
+			"agent has lost its certificate"},
+		{names.ImpersonationSecret(cluster), "its agent could read secret " + names.ImpersonationSecret(cluster) + ", which is that of the member of this name" + choose},
+	} {
+		err := deps.Live.Get(ctx, types.NamespacedName{Name: of.member}, &clusterv1alpha1.Cluster{})
+		if err == nil {
+			return of.why, nil
+		}
+		if client.IgnoreNotFound(err) != nil {
+			return "", fmt.Errorf("looking for cluster %s: %w", of.member, err)
+		}
+	}
+	return "", nil
+}
+
 // entitled tells whether the requester gets the certificate: the agent itself, to follow one that expires, or somebody who may
 // register clusters, for one that is none yet. Otherwise a bootstrap token would be enough to take over any cluster.
 func entitled(ctx context.Context, deps control.Deps, request *certificatesv1.CertificateSigningRequest, cluster string) (bool, error) {
@@ -155,14 +222,10 @@ func entitled(ctx context.Context, deps control.Deps, request *certificatesv1.Ce
 	if request.Spec.Username == names.AgentUser(cluster) {
 		subresource = SelfClusterAgent
 	} else {
-		err := deps.Live.Get(ctx, types.NamespacedName{Name: cluster}, &clusterv1alpha1.Cluster{})
-		if err == nil {
-			deps.Events.Eventf(request, corev1.EventTypeWarning, eventLeft,
-				"cluster %s is a member already: approve this by hand if its agent has lost its certificate", cluster)
-			return false, nil
-		}
-		if client.IgnoreNotFound(err) != nil {
-			return false, fmt.Errorf("looking for cluster %s: %w", cluster, err)
+		if why, err := taken(ctx, deps, cluster); err != nil {
+			return false, err
+		} else if why != "" {
+			return false, leave(ctx, deps, request, why)
 		}
 	}
 	extra := map[string]authorizationv1.ExtraValue{}

@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,7 +73,7 @@ func (p *plane) Eventf(_ runtime.Object, _, reason, format string, arguments ...
 func (p *plane) turn(key control.Key) {
 	p.Helper()
 	deps := control.Deps{Client: p.Client, Live: p.Client, Events: p, Clock: testclock.NewFakePassiveClock(time.Unix(1000, 0))}
-	if _, err := New(1).Reconcile(p.Context(), deps, key); err != nil {
+	if _, err := New(Defaults()).Reconcile(p.Context(), deps, key); err != nil {
 		p.Fatal(err)
 	}
 }
@@ -140,6 +141,9 @@ func TestApproval(t *testing.T) {
 		"beside others":                     {asked(t, bootstrapper, agentOfM1, group), []client.Object{member("m2", "Pull")}, true},
 		"a member":                          {asked(t, bootstrapper, agentOfM1, group), []client.Object{member("m1", "Pull")}, false},
 		"a member in Push mode":             {asked(t, bootstrapper, agentOfM1, group), []client.Object{member("m1", "Push")}, false},
+		"named like an impersonator":        {asked(t, bootstrapper, "system:karmada:agent:m2-impersonator", group), []client.Object{member("m2", "Push")}, false},
+		"one that may come":                 {asked(t, bootstrapper, "system:karmada:agent:m2-impersonator", group), nil, false},
+		"whose impersonator is a member":    {asked(t, bootstrapper, agentOfM1, group), []client.Object{member("m1-impersonator", "Push")}, false},
 		"the agent's own":                   {asked(t, agentOfM1, agentOfM1, group), []client.Object{member("m1", "Pull")}, true},
 		"another agent's":                   {asked(t, agentOfM1, "system:karmada:agent:m2", group), nil, false},
 		"nobody's":                          {asked(t, "eve", agentOfM1, group), nil, false},
@@ -249,7 +253,7 @@ func TestEarlierRolesGetWhatTheyLack(t *testing.T) {
 	p := newPlane(t, member("m1", clusterv1alpha1.Pull),
 		&rbacv1.ClusterRole{
 			ObjectMeta: metav1.ObjectMeta{Name: "system:karmada:m1:agent", OwnerReferences: []metav1.OwnerReference{elsesOwner}},
-			Rules:      []rbacv1.PolicyRule{elses, rights("m1")[0].rules[0]},
+			Rules:      []rbacv1.PolicyRule{elses, rights("m1", Defaults().SecretNamespaces)[0].rules[0]},
 		},
 		&rbacv1.Role{
 			ObjectMeta: metav1.ObjectMeta{Name: "system:karmada:m1:agent-secret", Namespace: "karmada-cluster", Annotations: fixed},
@@ -260,7 +264,7 @@ func TestEarlierRolesGetWhatTheyLack(t *testing.T) {
 	for range 2 {
 		p.turn(control.Key{GVK: clusterKind, Name: "m1"})
 		rules, user, owners := p.rules("", "system:karmada:m1:agent")
-		want := append([]rbacv1.PolicyRule{elses}, rights("m1")[0].rules...)
+		want := append([]rbacv1.PolicyRule{elses}, rights("m1", Defaults().SecretNamespaces)[0].rules...)
 		if !equality.Semantic.DeepEqual(rules, want) || user != agentOfM1 || len(owners) != 2 || owners[0] != elsesOwner || owners[1].UID != "uid-of-cluster" {
 			t.Errorf("rules %v for %q, owned by %v", rules, user, owners)
 		}
@@ -305,4 +309,98 @@ func FuzzRequested(f *testing.F) {
 			t.Errorf("cluster %q, an agent's: %t", cluster, ok)
 		}
 	})
+}
+
+// TestLostRolesComeBack when somebody deletes them or takes rights from them, without waiting for a change of the Cluster.
+func TestLostRolesComeBack(t *testing.T) {
+	p := newPlane(t, member("m1", clusterv1alpha1.Pull), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "karmada-es-m1"}})
+	p.turn(control.Key{GVK: clusterKind, Name: "m1"})
+	woken := func(old, current client.Object) {
+		t.Helper()
+		keys := onRole(t.Context(), p, control.Event{Old: old, New: current})
+		if len(keys) != 1 || keys[0] != (control.Key{GVK: clusterKind, Name: "m1"}) {
+			t.Fatalf("a change of %T %s wakes %v", old, old.GetName(), keys)
+		}
+		p.turn(keys[0])
+	}
+	for _, given := range append(rights("m1", Defaults().SecretNamespaces), inside("m1")) {
+		for _, object := range given.objects("m1") {
+			if err := p.Delete(t.Context(), object); err != nil {
+				t.Fatal(err)
+			}
+			woken(object, nil)
+			if rules, user, _ := p.rules(given.namespace, given.name); !equality.Semantic.DeepEqual(rules, given.rules) || user != agentOfM1 {
+				t.Errorf("%T %s: rules %v for %q", object, given.name, rules, user)
+			}
+		}
+	}
+	role := &rbacv1.ClusterRole{}
+	if err := p.Get(t.Context(), client.ObjectKey{Name: "system:karmada:m1:agent"}, role); err != nil {
+		t.Fatal(err)
+	}
+	before := role.DeepCopy()
+	role.Rules = role.Rules[1:]
+	if err := p.Update(t.Context(), role); err != nil {
+		t.Fatal(err)
+	}
+	woken(before, role)
+	binding := &rbacv1.ClusterRoleBinding{}
+	if err := p.Get(t.Context(), client.ObjectKey{Name: "system:karmada:m1:agent"}, binding); err != nil {
+		t.Fatal(err)
+	}
+	held := binding.DeepCopy()
+	binding.Subjects = []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "auditors"}}
+	if err := p.Update(t.Context(), binding); err != nil {
+		t.Fatal(err)
+	}
+	woken(held, binding)
+	if err := p.Get(t.Context(), client.ObjectKeyFromObject(binding), binding); err != nil || len(binding.Subjects) != 2 || binding.Subjects[1].Name != agentOfM1 {
+		t.Errorf("bound to %v, %v", binding.Subjects, err)
+	}
+	if rules, _, _ := p.rules("", role.Name); len(rules) != len(before.Rules) {
+		t.Errorf("rules %v", rules)
+	}
+	for _, object := range []client.Object{
+		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "system:karmada:certificatesigningrequest:autoapprover"}},
+		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "view"}}, &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "system:karmada:m1:agent"}},
+	} {
+		if keys := onRole(t.Context(), p, control.Event{Old: object}); len(keys) > 0 {
+			t.Errorf("%T %s wakes %v", object, object.GetName(), keys)
+		}
+	}
+}
+
+// TestSecretsElsewhere: agents may keep secrets where an administrator says so, and make no namespace for it.
+func TestSecretsElsewhere(t *testing.T) {
+	p := newPlane(t, member("m1", clusterv1alpha1.Pull))
+	options := Defaults()
+	options.SecretNamespaces = []string{"fleet-a", "fleet-b"}
+	deps := control.Deps{Client: p.Client, Live: p.Client, Events: p, Clock: testclock.NewFakePassiveClock(time.Unix(1000, 0))}
+	for range 2 {
+		if _, err := New(options).Reconcile(t.Context(), deps, control.Key{GVK: clusterKind, Name: "m1"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for namespace, resource := range map[string]string{"fleet-a": "secrets", "fleet-b": "secrets", "karmada-cluster": "leases"} {
+		rules, user, _ := p.rules(namespace, "system:karmada:m1:agent-secret")
+		if len(rules) != 1 || rules[0].Resources[0] != resource || user != agentOfM1 {
+			t.Errorf("in %s: rules %v for %q", namespace, rules, user)
+		}
+		if err := p.Get(t.Context(), client.ObjectKey{Name: namespace}, &corev1.Namespace{}); (err == nil) != (resource == "secrets") {
+			t.Errorf("namespace %s: %v", namespace, err)
+		}
+	}
+}
+
+// TestLeftRequestSaysWhy to who waits for it, and once.
+func TestLeftRequestSaysWhy(t *testing.T) {
+	p := newPlane(t, member("m1", clusterv1alpha1.Pull))
+	request := asked(t, bootstrapper, agentOfM1, group)
+	if p.approved(request) {
+		t.Fatal("approved")
+	}
+	p.turn(control.Key{GVK: requestKind, Name: request.Name})
+	if why := request.Annotations["seatrial.io/request-left"]; !strings.Contains(why, "choose another --cluster-name") || len(p.events) != 1 {
+		t.Errorf("left for %q; told %q", why, p.events)
+	}
 }

@@ -3,6 +3,8 @@ package admit
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -29,27 +31,61 @@ type right struct {
 	rules           []rbacv1.PolicyRule
 }
 
-// rights are those of the agent of a cluster before it is a member. It writes by names only: it makes its Cluster, its Lease and its
-// secrets by applying them, for the right to create by name holds for nothing else.
-func rights(cluster string) []right {
+// rights are those of the agent of a cluster before it is a member. It writes by names only: it makes its Cluster, its Lease, its
+// secrets and its certificate requests by applying them, for the right to create by name holds for nothing else. Its secrets may
+// stand in any of the namespaces.
+func rights(cluster string, namespaces []string) []right {
 	own := []string{cluster}
 	write := []string{"get", "create", "patch", "update"}
-	return []right{{name: "system:karmada:" + cluster + ":agent", rules: []rbacv1.PolicyRule{
+	secrets := rule(corev1.GroupName, []string{"secrets"}, []string{cluster, names.ImpersonationSecret(cluster)}, write)
+	lease := right{name: secretRole(cluster), namespace: names.NamespaceCluster, rules: []rbacv1.PolicyRule{
+		rule(coordinationv1.GroupName, []string{"leases"}, own, write),
+	}}
+	all := []right{{name: rolePrefix + cluster + roleSuffix, rules: []rbacv1.PolicyRule{
 		rule(clusterv1alpha1.GroupName, []string{"clusters"}, own, append([]string{"list", "watch", "delete"}, write...)),
 		rule(clusterv1alpha1.GroupName, []string{"clusters/status"}, own, []string{"get", "patch", "update"}),
 		rule(configv1alpha1.GroupName, []string{"resourceinterpretercustomizations", "resourceinterpreterwebhookconfigurations"}, nil, []string{"get", "list", "watch"}),
-		rule(certificatesv1.GroupName, []string{"certificatesigningrequests"}, nil, []string{"create", "get", "list", "watch"}),
-	}}, {name: "system:karmada:" + cluster + ":agent-secret", namespace: names.NamespaceCluster, rules: []rbacv1.PolicyRule{
-		rule(corev1.GroupName, []string{"secrets"}, []string{cluster, names.ImpersonationSecret(cluster)}, write),
-		rule(coordinationv1.GroupName, []string{"leases"}, own, write),
+		rule(certificatesv1.GroupName, []string{"certificatesigningrequests"}, []string{names.AgentRequest(cluster)}, []string{"get", "create", "patch", "delete"}),
 	}}}
+	for _, namespace := range namespaces {
+		if namespace == lease.namespace {
+			lease.rules = append(lease.rules, secrets)
+		} else {
+			all = append(all, right{name: lease.name, namespace: namespace, rules: []rbacv1.PolicyRule{secrets}})
+		}
+	}
+	return append(all, lease)
+}
+
+// The roles of an agent are called by its cluster, between these two and what follows them.
+const (
+	rolePrefix = "system:karmada:"
+	roleSuffix = ":agent"
+)
+
+func secretRole(cluster string) string { return rolePrefix + cluster + roleSuffix + "-secret" }
+
+func workRole(cluster string) string { return rolePrefix + cluster + roleSuffix + "-work" }
+
+// clusterOfRole is the cluster to whose agent a role, or the binding of one, gives rights by its name; empty for all others.
+func clusterOfRole(object client.Object) string {
+	cluster, found := strings.CutPrefix(object.GetName(), rolePrefix)
+	if !found {
+		return ""
+	}
+	cluster, kind, _ := strings.Cut(cluster, ":")
+	switch kind = ":" + kind; {
+	case object.GetNamespace() == "" && kind == roleSuffix, object.GetNamespace() != "" && strings.HasPrefix(kind, roleSuffix+"-"):
+		return cluster
+	}
+	return ""
 }
 
 // inside is what the agent of a member may do in its execution space. The control plane makes Works and deletes them, the agent
-// says how they are and lets them go.
+// says how they are and lets them go. Works that report EndpointSlices of the member are the agent's own.
 func inside(cluster string) right {
-	return right{name: "system:karmada:" + cluster + ":agent-work", namespace: names.ExecutionSpace(cluster), rules: []rbacv1.PolicyRule{
-		rule(workv1alpha1.GroupName, []string{"works"}, nil, []string{"get", "list", "watch", "patch", "update"}),
+	return right{name: workRole(cluster), namespace: names.ExecutionSpace(cluster), rules: []rbacv1.PolicyRule{
+		rule(workv1alpha1.GroupName, []string{"works"}, nil, []string{"get", "list", "watch", "create", "patch", "update", "delete"}),
 		rule(workv1alpha1.GroupName, []string{"works/status"}, nil, []string{"get", "patch", "update"}),
 		rule(eventsv1.GroupName, []string{"events"}, nil, []string{"create", "patch", "update"}),
 	}}
@@ -60,7 +96,7 @@ func rule(group string, resources, named, verbs []string) rbacv1.PolicyRule {
 }
 
 // grantMember gives the agent of a member its rights, for as long as it is one.
-func grantMember(ctx context.Context, deps control.Deps, name string) error {
+func (a *approver) grantMember(ctx context.Context, deps control.Deps, name string) error {
 	cluster := &clusterv1alpha1.Cluster{}
 	if err := deps.Client.Get(ctx, types.NamespacedName{Name: name}, cluster); err != nil {
 		return client.IgnoreNotFound(err)
@@ -68,13 +104,18 @@ func grantMember(ctx context.Context, deps control.Deps, name string) error {
 	if cluster.Spec.SyncMode != clusterv1alpha1.Pull || !cluster.DeletionTimestamp.IsZero() {
 		return nil
 	}
-	return grant(ctx, deps, name, cluster)
+	return a.grant(ctx, deps, name, cluster)
 }
 
-// grant makes the roles of an agent, and adds to those that are there the rules they lack, as they do after an upgrade. What an
-// administrator or another tool has said beyond stays. They go with the Cluster once there is one.
-func grant(ctx context.Context, deps control.Deps, name string, cluster *clusterv1alpha1.Cluster) error {
-	all := rights(name)
+// grant makes the roles of an agent, and adds to those that are there the rules they lack, as they do after an upgrade, or the agent to
+// whom they are bound. What an administrator or another tool has said beyond stays. They go with the Cluster once there is one.
+func (a *approver) grant(ctx context.Context, deps control.Deps, name string, cluster *clusterv1alpha1.Cluster) error {
+	for _, namespace := range a.options.SecretNamespaces {
+		if err := ensureNamespace(ctx, deps, namespace); err != nil {
+			return err
+		}
+	}
+	all := rights(name, a.options.SecretNamespaces)
 	if cluster != nil {
 		space := &corev1.Namespace{}
 		err := deps.Client.Get(ctx, types.NamespacedName{Name: names.ExecutionSpace(name)}, space)
@@ -92,6 +133,21 @@ func grant(ctx context.Context, deps control.Deps, name string, cluster *cluster
 				return fmt.Errorf("granting the agent of cluster %s its rights: %w", name, err)
 			}
 		}
+	}
+	return nil
+}
+
+// ensureNamespace makes a namespace for the secrets of clusters, in which agents may make none.
+func ensureNamespace(ctx context.Context, deps control.Deps, name string) error {
+	err := deps.Client.Get(ctx, types.NamespacedName{Name: name}, &corev1.Namespace{}, client.UnsafeDisableDeepCopy)
+	if apierrors.IsNotFound(err) {
+		of := metav1.ObjectMeta{Name: name, Labels: map[string]string{names.LabelSystem: names.LabelSystemValue}}
+		if err = deps.Client.Create(ctx, &corev1.Namespace{ObjectMeta: of}); apierrors.IsAlreadyExists(err) {
+			return nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("preparing namespace %s for the secrets of clusters: %w", name, err)
 	}
 	return nil
 }
@@ -134,11 +190,15 @@ func update(ctx context.Context, deps control.Deps, present, wanted client.Objec
 	before := present.DeepCopyObject().(client.Object)
 	present.SetOwnerReferences(owned(present.GetOwnerReferences(), cluster))
 	if present.GetAnnotations()[rbacv1.AutoUpdateAnnotationKey] != "false" {
-		switch role := present.(type) {
+		switch given := present.(type) {
 		case *rbacv1.ClusterRole:
-			role.Rules = amended(role.Rules, wanted.(*rbacv1.ClusterRole).Rules)
+			given.Rules = amended(given.Rules, wanted.(*rbacv1.ClusterRole).Rules)
 		case *rbacv1.Role:
-			role.Rules = amended(role.Rules, wanted.(*rbacv1.Role).Rules)
+			given.Rules = amended(given.Rules, wanted.(*rbacv1.Role).Rules)
+		case *rbacv1.ClusterRoleBinding:
+			given.Subjects = bound(given.Subjects, wanted.(*rbacv1.ClusterRoleBinding).Subjects)
+		case *rbacv1.RoleBinding:
+			given.Subjects = bound(given.Subjects, wanted.(*rbacv1.RoleBinding).Subjects)
 		}
 	}
 	if equality.Semantic.DeepEqual(before, present) {
@@ -174,6 +234,16 @@ func amended(present, wanted []rbacv1.PolicyRule) []rbacv1.PolicyRule {
 	for _, rule := range wanted {
 		if covered, _ := validation.Covers(present, []rbacv1.PolicyRule{rule}); !covered {
 			present = append(present, rule)
+		}
+	}
+	return present
+}
+
+// bound are subjects with the wanted ones among them.
+func bound(present, wanted []rbacv1.Subject) []rbacv1.Subject {
+	for _, subject := range wanted {
+		if !slices.Contains(present, subject) {
+			present = append(present, subject)
 		}
 	}
 	return present

@@ -27,6 +27,9 @@ type Options struct {
 	RenewFraction float64
 	// Scope is the cluster that lives.
 	Scope control.Scope
+	// Plane writes the Lease; nil for the client of all controllers. An agent gives one whose connection nobody shares: a beat that waits
+	// for a lost connection is not heard in time.
+	Plane client.Client
 }
 
 // Defaults are the reference's.
@@ -82,25 +85,29 @@ func (h *heart) beat(ctx context.Context, deps control.Deps, key control.Key) (c
 	if !h.options.Scope.Serves(cluster) {
 		return control.Result{}, nil
 	}
+	plane := h.options.Plane
+	if plane == nil {
+		plane = deps.Client
+	}
 	next := control.Result{RequeueAfter: time.Duration(float64(h.options.LeaseDuration) * h.options.RenewFraction)}
-	if err := h.renew(ctx, deps, cluster); err != nil {
+	if err := h.renew(ctx, plane, cluster, deps.Clock.Now()); err != nil {
 		return next, fmt.Errorf("renewing the Lease of cluster %s: %w", cluster.Name, err)
 	}
 	return next, nil
 }
 
 // renew makes the Lease with the first beat; after that the time alone is sent, which costs an API server least.
-func (h *heart) renew(ctx context.Context, deps control.Deps, cluster *clusterv1alpha1.Cluster) error {
-	lease := h.lease(cluster, deps.Clock.Now())
+func (h *heart) renew(ctx context.Context, plane client.Client, cluster *clusterv1alpha1.Cluster, now time.Time) error {
+	lease := h.lease(cluster, now)
 	if h.made == cluster.UID {
 		fields := fieldpatch.Fields{Spec: map[string]any{"renewTime": lease.Spec.RenewTime}, KeepOwners: true, Force: true}
-		if err := fieldpatch.Object(ctx, deps.Client, lease, fields); !apierrors.IsNotFound(err) {
+		if err := fieldpatch.Object(ctx, plane, lease, fields); !apierrors.IsNotFound(err) {
 			return err
 		}
 	}
 	// One request that makes the Lease or finds it: an agent has the right to create Leases of this name only in this way.
 	//nolint:staticcheck // An apply configuration of a Lease says the same in twice the lines.
-	if err := deps.Client.Patch(ctx, lease, client.Apply, owner, client.ForceOwnership); err != nil {
+	if err := plane.Patch(ctx, lease, client.Apply, owner, client.ForceOwnership); err != nil {
 		return err
 	}
 	h.made = cluster.UID

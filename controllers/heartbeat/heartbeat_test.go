@@ -81,6 +81,24 @@ func TestBeatsForItsOwnOnly(t *testing.T) {
 	}
 }
 
+// TestBeatsThroughTheirOwnClient: the one that the controllers share may hang meanwhile.
+func TestBeatsThroughTheirOwnClient(t *testing.T) {
+	p := newPlane(t, clusterv1alpha1.Pull)
+	options := Defaults()
+	options.Scope, options.Plane = control.Scope{Agent: "m1"}, p.Store
+	hangs := func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+		return errors.New("the shared client is asked")
+	}
+	p.Deps.Client = interceptor.NewClient(p.Store, interceptor.Funcs{Patch: hangs})
+	beats := New(options)
+	// The first beat makes the Lease, the second one renews it.
+	for range 2 {
+		_, err := beats.Reconcile(t.Context(), p.Deps, control.Key{Name: "m1"})
+		p.Must(err)
+	}
+	p.Read(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "karmada-cluster", Name: "m1"}})
+}
+
 // TestUnheardBeatIsRepeatedSoon: the control plane may be back at any time.
 func TestUnheardBeatIsRepeatedSoon(t *testing.T) {
 	p := newPlane(t, clusterv1alpha1.Pull)

@@ -37,6 +37,8 @@ type connection struct {
 	version   string
 	live      client.Client
 	discovery discovery.DiscoveryInterface
+	// probes are the connections of discovery.
+	probes    *http.Client
 	managed   *view
 	inventory *view
 	stop      context.CancelFunc
@@ -60,7 +62,12 @@ func newConnection(ctx context.Context, version string, config *rest.Config, sch
 	if err != nil {
 		return nil, err
 	}
-	found, err := discovery.NewDiscoveryClientForConfigAndClient(single, singleHTTP)
+	probing := Probing(config)
+	probes, err := rest.HTTPClientFor(probing)
+	if err != nil {
+		return nil, err
+	}
+	found, err := discovery.NewDiscoveryClientForConfigAndClient(probing, probes)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +82,7 @@ func newConnection(ctx context.Context, version string, config *rest.Config, sch
 	}
 	running, stop := context.WithCancel(ctx)
 	made := &connection{
-		version: version, live: direct, discovery: found, stop: stop,
+		version: version, live: direct, discovery: found, probes: probes, stop: stop,
 		managed:   &view{cache: managed},
 		inventory: &view{cache: inventory, typed: true},
 	}
@@ -114,6 +121,7 @@ func (c *connection) probe(ctx context.Context, path string) (int, error) {
 	var status int
 	result := c.discovery.RESTClient().Get().AbsPath(path).Do(ctx).StatusCode(&status)
 	if err := result.Error(); status == 0 && err != nil {
+		closeIdle(c.probes)
 		return 0, fmt.Errorf("asking %s: %w", path, err)
 	} else if apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) {
 		c.rejected.Store(true)
@@ -126,11 +134,13 @@ func (c *connection) probe(ctx context.Context, path string) (int, error) {
 func (c *connection) Discover(context.Context) (control.Discovery, error) {
 	version, err := c.discovery.ServerVersion()
 	if err != nil {
+		closeIdle(c.probes)
 		return control.Discovery{}, fmt.Errorf("asking for the version: %w", err)
 	}
 	_, lists, err := c.discovery.ServerGroupsAndResources()
 	var partial *discovery.ErrGroupDiscoveryFailed
 	if err != nil && !errors.As(err, &partial) {
+		closeIdle(c.probes)
 		return control.Discovery{}, fmt.Errorf("listing the served kinds: %w", err)
 	}
 	return control.Discovery{Version: version.GitVersion, APIs: enablements(lists), Complete: err == nil}, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -226,27 +228,31 @@ func (m *members) config(ctx context.Context, cluster *clusterv1alpha1.Cluster) 
 			return nil, fmt.Errorf("spec.proxyURL of cluster %s: %w", cluster.Name, err)
 		}
 		config.Proxy = http.ProxyURL(proxy)
-		config.WrapTransport = withHeaders(cluster.Spec.ProxyHeader)
+		if len(cluster.Spec.ProxyHeader) > 0 {
+			if err := tellProxy(config, cluster.Spec.ProxyHeader); err != nil {
+				return nil, fmt.Errorf("connecting to cluster %s: %w", cluster.Name, err)
+			}
+		}
 	}
 	return config, nil
 }
 
-// withHeaders adds the headers a proxy asks for to every request.
-func withHeaders(headers map[string]string) func(http.RoundTripper) http.RoundTripper {
-	return func(next http.RoundTripper) http.RoundTripper {
-		if len(headers) == 0 {
-			return next
-		}
-		return roundTripper(func(request *http.Request) (*http.Response, error) {
-			request = request.Clone(request.Context())
-			for name, value := range headers {
-				request.Header.Set(name, value)
-			}
-			return next.RoundTrip(request)
-		})
+// tellProxy has the proxy told headers in CONNECT, values separated by commas, and the member none of them. A rest.Config has no field
+// for that, so it gets a transport of its own.
+func tellProxy(config *rest.Config, headers map[string]string) error {
+	trust, err := rest.TLSConfigFor(config)
+	if err != nil {
+		return err
 	}
+	told := http.Header{}
+	for name, values := range headers {
+		for value := range strings.SplitSeq(values, ",") {
+			told.Add(name, strings.TrimSpace(value))
+		}
+	}
+	made := &http.Transport{TLSClientConfig: trust, Proxy: config.Proxy, ProxyConnectHeader: told, MaxIdleConnsPerHost: 25}
+	config.Transport = utilnet.SetTransportDefaults(made)
+	// They are in the transport, and may not be said twice.
+	config.TLSClientConfig, config.Proxy = rest.TLSClientConfig{}, nil
+	return nil
 }
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }

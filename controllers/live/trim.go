@@ -4,6 +4,7 @@ import (
 	"unique"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -50,7 +51,8 @@ func share(tree any) {
 	}
 }
 
-// trimInventory keeps of nodes and pods what capacity and readiness need; a large member has 100,000 pods.
+// trimInventory keeps of nodes and pods what capacity and readiness need; a large member has 100,000 pods. EndpointSlices stay whole
+// but for the owners of their fields.
 func trimInventory(object any) (any, error) {
 	switch full := object.(type) {
 	case *corev1.Node:
@@ -61,6 +63,8 @@ func trimInventory(object any) (any, error) {
 		}, nil
 	case *corev1.Pod:
 		return trimPod(full), nil
+	case *discoveryv1.EndpointSlice:
+		full.SetManagedFields(nil)
 	}
 	return object, nil
 }

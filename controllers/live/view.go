@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -80,6 +81,8 @@ func (v *view) prototype(gvk schema.GroupVersionKind) client.Object {
 			return &corev1.Node{}
 		case "Pod":
 			return &corev1.Pod{}
+		case "EndpointSlice":
+			return &discoveryv1.EndpointSlice{}
 		}
 	}
 	object := &unstructured.Unstructured{}

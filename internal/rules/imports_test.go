@@ -12,7 +12,7 @@ import (
 var (
 	// pure code runs in both drivers. Everything from outside reaches it as an argument.
 	pure = folders{
-		"agent", "api/...", "binding/...", "configfile", "control/...", "controlplane", "controllers/...", "!controllers/live/...", "estimator/...", "!estimator/rpc/...",
+		"agent", "api/...", "autoscale/...", "binding/...", "configfile", "control/...", "controlplane", "controllers/...", "!controllers/live/...", "estimator/...", "!estimator/rpc/...",
 		"eviction/...", "fieldpatch", "rawjson", "fleet", "interpreter/...", "!interpreter/webhook/...", "override/...", "policy/...", "rebalance/...", "scheduler/...", "!scheduler/framework/extender/...", "simulator/...", "!simulator/store/conformance/...",
 		"workload/...",
 	}
