@@ -204,6 +204,12 @@ func (f *testFleet) create(answer http.ResponseWriter, request *http.Request, pl
 	if err := tree.UnmarshalJSON(body); err != nil {
 		f.t.Error(err)
 	}
+	if f.objects[place][path+"/"+tree.GetName()] != nil {
+		answer.Header().Set("Content-Type", "application/json")
+		answer.WriteHeader(http.StatusConflict)
+		fmt.Fprintf(answer, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"AlreadyExists","code":409,"message":"%s already exists"}`, tree.GetName())
+		return
+	}
 	if request.URL.Query().Get("dryRun") != "" {
 		f.trials++
 	} else {

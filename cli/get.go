@@ -140,6 +140,7 @@ func (r *getRun) optionsFor(command *cobra.Command, args []string, at place, see
 func (r *getRun) gather(command *cobra.Command, args []string, found []place) []error {
 	answers := make([][]seen, len(found))
 	faults := inAll(found, func(i int, at place) error {
+		args := slices.Clone(args) // kubectl's code writes to them
 		options, err := r.optionsFor(command, args, at, func(s seen) error { answers[i] = append(answers[i], s); return nil })
 		if err != nil {
 			return err
@@ -189,6 +190,7 @@ func (r *getRun) watch(command *cobra.Command, args []string, found []place) []e
 	}
 	live := newLivePrinter(options)
 	return told(inAll(found, func(_ int, at place) error {
+		args := slices.Clone(args)
 		options, err := r.optionsFor(command, args, at, live.print)
 		if err != nil {
 			return err

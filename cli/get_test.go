@@ -110,6 +110,7 @@ func TestGetTellsFaults(t *testing.T) {
 		{"nowhere", "get deployment gone -s all", `Error from server (NotFound): deployments.apps "gone" not found`, nil},
 		{"not in a named member", "get deployment own -C member1,member2", `cluster member1: deployments.apps "own" not found`, nil},
 		{"one of two is nowhere", "get deployment own gone -s all", `deployments.apps "gone" not found`, nil},
+		{"nowhere, and one has no such kind", "get deployment gone -s members", `deployments.apps "gone" not found`, func(f *testFleet) { f.absent["member2"] = []string{"apis/apps/v1"} }},
 		{"no such kind", "get widgets -s all", `the server doesn't have a resource type "widgets"`, nil},
 		{"no such member", "get pods -C member1,member9", `--clusters: there is no cluster "member9"; the members are: member1, member2`, nil},
 		{"a contradiction", "get pods -s karmada -C member1", "--clusters contradicts --operation-scope karmada", nil},
@@ -131,7 +132,7 @@ func TestGetTellsFaults(t *testing.T) {
 				t.Errorf("got %v, want %q", err, test.expected)
 			}
 			// What others have is shown all the same.
-			if test.change != nil && !strings.Contains(out, "member1") {
+			if test.change != nil && !strings.Contains(test.arguments, "gone") && !strings.Contains(out, "member1") {
 				t.Errorf("shown: %q", out)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -85,7 +86,7 @@ func (r *logsRun) logsOf(ctx context.Context, command *cobra.Command, args []str
 			defer func() { err = errors.Join(err, lines.Close()) }()
 			options.Out = lines
 		}
-		if err := options.Complete(at.factory, command, args); err != nil {
+		if err := options.Complete(at.factory, command, slices.Clone(args)); err != nil {
 			return err
 		}
 		if err := options.Validate(); err != nil {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	cmdutil "k8s.io/kubectl/pkg/cmd/util"
 
@@ -67,8 +68,11 @@ type faults struct {
 // told are the errors a user is told. Unless places were named, what one of them lacks matters only if it is nowhere, and is said
 // once then.
 func told(all []faults, named bool) []error {
-	lacking := map[string]int{}
+	lacking, kindless := map[string]int{}, 0
 	for _, of := range all {
+		if len(of.causes) == 1 && lacksKind(of.causes[0]) {
+			kindless++
+		}
 		for _, cause := range of.causes {
 			if absent(cause) {
 				lacking[cause.Error()]++
@@ -76,13 +80,19 @@ func told(all []faults, named bool) []error {
 		}
 	}
 	var result []error
-	for i, of := range all {
+	for _, of := range all {
 		for _, cause := range of.causes {
+			elsewhere := 0
+			if !lacksKind(cause) {
+				// Who lacks the kind says that instead.
+				elsewhere = kindless
+			}
 			switch {
 			case named || !absent(cause):
 				result = append(result, of.fault(cause))
-			case i == 0 && lacking[cause.Error()] == len(all):
+			case lacking[cause.Error()]+elsewhere == len(all):
 				result = append(result, cause)
+				lacking[cause.Error()] = 0
 			}
 		}
 	}
@@ -172,6 +182,11 @@ func joined(all []error) error {
 
 // noSuchKind is how kubectl says that a server does not know a kind.
 const noSuchKind = "the server doesn't have a resource type"
+
+// lacksKind tells whether an error says that a place does not have the whole kind.
+func lacksKind(err error) bool {
+	return absent(err) && (!apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse))
+}
 
 // absent tells whether an error says that a place does not have what was asked for: the object, or the whole kind.
 func absent(err error) bool {

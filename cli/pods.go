@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/kubectl/pkg/cmd/attach"
 	"k8s.io/kubectl/pkg/cmd/exec"
@@ -67,6 +68,10 @@ func (t *target) search(command *cobra.Command, args []string) error {
 	}
 	switch len(holders) {
 	case 1:
+		// Who may not look into a member has nothing there to be mistaken for.
+		if unsure := slices.DeleteFunc(faults, apierrors.IsForbidden); len(unsure) > 0 {
+			return joined(append(unsure, fmt.Errorf("%s is in %s, and may be elsewhere: name it with --cluster", named(args[0]), holders[0].name)))
+		}
 		t.cluster = holders[0].name
 		return nil
 	case 0:

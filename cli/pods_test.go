@@ -88,4 +88,8 @@ func TestPodsOfMembersThatDoNotAnswer(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "cluster member2: ") || !strings.Contains(err.Error(), "no member has pod only-0") {
 		t.Errorf("got %v", err)
 	}
+	_, _, err = f.run("exec", "web-0", "--", "date")
+	if err == nil || !strings.Contains(err.Error(), "cluster member2: ") || !strings.Contains(err.Error(), "pod web-0 is in member1, and may be elsewhere") {
+		t.Errorf("got %v", err)
+	}
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -186,36 +189,49 @@ func (r *promoteRun) create(ctx context.Context, made *promotion) error {
 
 // promoted tells whether all was made before. A template alone may say anything: it must not be let loose on the member.
 func (r *promoteRun) promoted(ctx context.Context, made *promotion) (bool, error) {
-	template, err := r.exists(ctx, made.template)
-	if err != nil || !template {
+	template, err := r.read(ctx, made.template)
+	if err != nil || template == nil {
 		return false, err
 	}
 	if made.policy != nil {
-		policy, err := r.exists(ctx, made.policy)
+		policy, err := r.read(ctx, made.policy)
 		if err != nil {
 			return false, err
 		}
-		if !policy {
+		if policy == nil {
 			return false, fmt.Errorf("%s is in the control plane already, without the policy %s: if it says the same as that of cluster %s, "+
 				"make a policy that sends it there, and else remove it first", workload.Describe(made.template), made.policy.GetName(), r.cluster)
+		}
+		clusters, _, _ := unstructured.NestedStringSlice(policy.Object, "spec", "placement", "clusterAffinity", "clusterNames")
+		if len(clusters) > 0 && !slices.Contains(clusters, r.cluster) {
+			return false, fmt.Errorf("%s is promoted already, by the policy %s for %s: if the template says the same as that of cluster %s, add the cluster there",
+				workload.Describe(made.template), policy.GetName(), strings.Join(clusters, ", "), r.cluster)
 		}
 	}
 	return true, nil
 }
 
-func (r *promoteRun) exists(ctx context.Context, object *unstructured.Unstructured) (bool, error) {
+// read gives what the control plane has of an object's kind and name, nil where it has none.
+func (r *promoteRun) read(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	resources, err := r.resources(object)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	_, err = resources.Get(ctx, object.GetName(), metav1.GetOptions{})
-	return err == nil, client.IgnoreNotFound(err)
+	found, err := resources.Get(ctx, object.GetName(), metav1.GetOptions{})
+	if err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return found, nil
 }
 
 // createAll makes the policy last: templates without one go nowhere. What is needed may be there for others as well.
 func (r *promoteRun) createAll(ctx context.Context, made *promotion, dryRun ...string) error {
 	for _, object := range made.needed {
-		if err := r.createOne(ctx, object, dryRun); err != nil && !apierrors.IsAlreadyExists(err) {
+		err := r.createOne(ctx, object, dryRun)
+		if apierrors.IsAlreadyExists(err) {
+			err = r.sharable(ctx, object)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -226,6 +242,25 @@ func (r *promoteRun) createAll(ctx context.Context, made *promotion, dryRun ...s
 		return nil
 	}
 	return r.createOne(ctx, made.policy, dryRun)
+}
+
+// sharable refuses what the control plane has with another content, which the policy would force upon the member.
+func (r *promoteRun) sharable(ctx context.Context, object *unstructured.Unstructured) error {
+	known, err := r.read(ctx, object)
+	if err != nil || known == nil {
+		return err
+	}
+	content := func(of *unstructured.Unstructured) map[string]any {
+		said := maps.Clone(of.Object)
+		delete(said, "metadata")
+		delete(said, "status")
+		return said
+	}
+	if equality.Semantic.DeepEqual(content(known), content(object)) {
+		return nil
+	}
+	return fmt.Errorf("%s is in the control plane already and says something else than that of cluster %s: make them the same, or promote without --dependencies",
+		workload.Describe(object), r.cluster)
 }
 
 func (r *promoteRun) createOne(ctx context.Context, object *unstructured.Unstructured, dryRun []string) error {

@@ -155,3 +155,30 @@ func TestPromoteRefuses(t *testing.T) {
 		})
 	}
 }
+
+func TestPromoteForcesNothingUponAnotherMember(t *testing.T) {
+	f := newTestFleet(t, "member1", "member2")
+	for member, value := range map[string]string{"member1": "v", "member2": "w"} {
+		f.add(member, deployments+"nginx", deployment("nginx", "2/2", `{}`))
+		f.add(member, deployments+"nginx-"+member, deployment("nginx-"+member, "2/2", `{}`))
+		f.add(member, "api/v1/namespaces/default/configmaps/settings", strings.ReplaceAll(settings, `"v"}`, `"`+value+`"}`))
+	}
+	for _, name := range []string{"nginx", "nginx-member1"} {
+		if _, _, err := f.run("promote", "deployment", name, "-C", "member1", "-d"); err != nil {
+			t.Fatal(name, err)
+		}
+	}
+	before := len(f.objects[""])
+	for name, expected := range map[string]string{
+		"nginx":         "is promoted already, by the policy nginx-",
+		"nginx-member2": "ConfigMap default/settings is in the control plane already and says something else than that of cluster member2",
+	} {
+		_, _, err := f.run("promote", "deployment", name, "-C", "member2", "-d")
+		if err == nil || !strings.Contains(err.Error(), expected) {
+			t.Errorf("%s: got %v, want %q", name, err, expected)
+		}
+	}
+	if len(f.objects[""]) != before {
+		t.Error("something was written")
+	}
+}

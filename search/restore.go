@@ -78,7 +78,7 @@ func restoreMeta(object metav1.Object, cluster string) {
 		delete(annotations, names.AnnotationCachedFromCluster)
 		object.SetAnnotations(annotations)
 	}
-	if versions, err := cache.ParseVersions(object.GetResourceVersion()); err == nil && versions[cluster] != "" {
-		object.SetResourceVersion(versions[cluster])
+	if versions, err := cache.ParseVersions(object.GetResourceVersion()); err == nil && versions.Of(cluster, object.GetNamespace()) != "" {
+		object.SetResourceVersion(versions.Of(cluster, object.GetNamespace()))
 	}
 }

@@ -44,6 +44,8 @@ type Settings struct {
 type Search struct {
 	settings Settings
 	cache    *cache.Cache
+	// ends is done when what still goes on shall end.
+	ends context.Context
 
 	// begun is closed when it is known for the first time what to keep.
 	begun chan struct{}
@@ -53,9 +55,9 @@ type Search struct {
 	clusters map[string]*clusterv1alpha1.Cluster
 }
 
-// New returns a Search whose following of members ends with ctx.
+// New returns a Search whose following of members, and watches of clients, end with ctx.
 func New(ctx context.Context, settings Settings) *Search {
-	s := &Search{settings: settings, begun: make(chan struct{}), clusters: map[string]*clusterv1alpha1.Cluster{}}
+	s := &Search{settings: settings, ends: ctx, begun: make(chan struct{}), clusters: map[string]*clusterv1alpha1.Cluster{}}
 	s.cache = cache.New(ctx, s.dial)
 	return s
 }

@@ -157,6 +157,9 @@ func TestWhoMayNotReadIsShownNothing(t *testing.T) {
 	if _, err := s.ask("GET", "/api/v1/secrets", "una", ""); !apierrors.IsForbidden(err) {
 		t.Errorf("all namespaces with a right to one: %v", err)
 	}
+	if _, err := s.ask("GET", prefix+"/version", "una", ""); !apierrors.IsBadRequest(err) {
+		t.Errorf("itself: %v", err)
+	}
 	if len(s.asked) > 0 {
 		t.Errorf("asked on: %v", s.asked)
 	}
@@ -290,6 +293,19 @@ func TestWritesHaveTheMembersOwnMetadata(t *testing.T) {
 	for _, body := range []string{`[{"op":"remove","path":"/data"}]`, `metadata: {}`, `{}`} {
 		if got, err := restoreJSON([]byte(body), "m1"); err != nil || string(got) != body {
 			t.Errorf("%s became %s, %v", body, got, err)
+		}
+	}
+}
+
+// Rights in a namespace say nothing of other namespaces.
+func TestNamespacesAreNotInNamespaces(t *testing.T) {
+	for path, want := range map[string]string{
+		"/api/v1/namespaces": "", "/api/v1/namespaces/a": "", "/api/v1/namespaces/a/namespaces": "a", "/api/v1/namespaces/a/namespaces/b": "a",
+		"/api/v1/watch/namespaces/a/namespaces": "a", "/api/v1/namespaces/a/secrets/a": "a",
+	} {
+		a, err := resolve(httptest.NewRequestWithContext(t.Context(), "GET", prefix+path, nil), prefix)
+		if err != nil || a.namespace() != want {
+			t.Errorf("%s: objects in %q, %v, want %q", path, a.namespace(), err, want)
 		}
 	}
 }

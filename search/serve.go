@@ -23,6 +23,7 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/endpoints/request"
 
+	searchv1alpha1 "github.com/seatrial/seatrial/api/search/v1alpha1"
 	"github.com/seatrial/seatrial/search/cache"
 )
 
@@ -55,9 +56,10 @@ func resolve(r *http.Request, prefix string) (asked, error) {
 	return asked{info, schema.GroupVersionResource{Group: info.APIGroup, Version: info.APIVersion, Resource: info.Resource}}, nil
 }
 
-// namespace is that of the objects: a namespace itself is in none.
+// namespace is that of the objects: a namespace itself is in none. A path of namespaces within another, by whose rights the caller is
+// judged, leads nowhere.
 func (a asked) namespace() string {
-	if a.resource.Group == "" && a.resource.Resource == "namespaces" {
+	if a.resource.Group == "" && a.resource.Resource == "namespaces" && a.Namespace == a.Name {
 		return metav1.NamespaceAll
 	}
 	return a.Namespace
@@ -146,6 +148,10 @@ func (s *Search) proxies(w http.ResponseWriter, r *http.Request, prefix string, 
 	if err != nil {
 		return err
 	}
+	if a.APIGroup == searchv1alpha1.GroupName && a.Resource == "proxying" && a.Subresource != "" {
+		// A long path would go round and round, and each round keeps requests open.
+		return apierrors.NewBadRequest("the proxy cannot be asked by way of itself")
+	}
 	if !a.IsResourceRequest || !s.cache.Has(a.resource) {
 		s.settings.ControlPlane.Forward(w, r, prefix, fail)
 		return nil
@@ -217,11 +223,12 @@ func answer(w http.ResponseWriter, found json.Marshaler) error {
 
 func (s *Search) watch(w http.ResponseWriter, r *http.Request, a asked, options *internalversion.ListOptions) error {
 	lasts := wait.Jitter(watchLasts, 1)
-	if options.TimeoutSeconds != nil {
+	if options.TimeoutSeconds != nil && *options.TimeoutSeconds != 0 {
 		lasts = time.Duration(*options.TimeoutSeconds) * time.Second
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), lasts)
 	defer cancel()
+	defer context.AfterFunc(s.ends, cancel)()
 	every := time.Duration(0)
 	if options.AllowWatchBookmarks {
 		every = bookmarkEvery
@@ -272,7 +279,7 @@ func (s *Search) forward(w http.ResponseWriter, r *http.Request, a asked, prefix
 	if err != nil {
 		return err
 	}
-	if r.Method == http.MethodPut || r.Method == http.MethodPatch {
+	if a.Subresource != "proxy" && (r.Method == http.MethodPut || r.Method == http.MethodPatch) {
 		if r, err = restore(w, r, name); err != nil {
 			return err
 		}

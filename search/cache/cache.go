@@ -55,6 +55,7 @@ func (c *Cache) Keep(kinds map[schema.GroupVersionResource]Kind) {
 	for resource, t := range c.tables {
 		if _, wanted := kinds[resource]; !wanted {
 			c.keep(t, nil)
+			t.change(func() { t.ended = true })
 			delete(c.tables, resource)
 		}
 	}
@@ -176,8 +177,8 @@ func (c *Cache) Find(ctx context.Context, resource schema.GroupVersionResource, 
 	if err != nil {
 		return "", err
 	}
-	_, cluster, err = t.find(namespace, name)
-	return cluster, err
+	_, at, err := t.find(namespace, name)
+	return at.cluster, err
 }
 
 // Get returns an object, marked with its cluster, and with a version that is good for a watch over all clusters.
@@ -186,15 +187,15 @@ func (c *Cache) Get(ctx context.Context, resource schema.GroupVersionResource, n
 	if err != nil {
 		return nil, err
 	}
-	found, cluster, err := t.find(namespace, name)
+	found, at, err := t.find(namespace, name)
 	if err != nil {
 		return nil, err
 	}
-	tree, err := found.tree(cluster)
+	tree, err := found.tree(at.cluster)
 	if err != nil {
 		return nil, apierrors.NewInternalError(err)
 	}
-	tree.SetResourceVersion(Versions{cluster: formatVersion(found.version)}.String())
+	tree.SetResourceVersion(Versions{at.part(): formatVersion(found.version)}.String())
 	return tree, nil
 }
 
@@ -213,12 +214,16 @@ func (c *Cache) List(ctx context.Context, resource schema.GroupVersionResource, 
 }
 
 // Watch tells of changes after the resource version of several clusters that a list or a watch gave, or, from "" or "0" on, begins
-// with all that is there. With begun, a bookmark says when that has been told; others come every so often, or never for 0. A version that is too old is refused as expired, on
-// the way as an event.
+// with all that is there. With begun it does so from any version, and a bookmark says when all has been told; others come every so
+// often, or never for 0. A version that is too old is refused as expired, on the way as an event.
 func (c *Cache) Watch(ctx context.Context, resource schema.GroupVersionResource, wanted Selection, after string, begun bool, every time.Duration) (watch.Interface, error) {
 	versions, err := ParseVersions(after)
 	if err != nil {
 		return nil, err
+	}
+	if begun {
+		// Who asks for that takes for gone whatever the bookmark does not come after.
+		versions = Versions{}
 	}
 	t, err := c.known(ctx, resource)
 	if err != nil {

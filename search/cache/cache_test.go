@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,8 +93,12 @@ func TestWatchesGoOn(t *testing.T) {
 		t.Errorf("from before the cache began: %v", err)
 	}
 	c.Keep(nil)
-	if event := <-w.ResultChan(); event.Type != watch.Deleted {
-		t.Errorf("a kind that is no longer kept: %v", event)
+	var told []string
+	for event := range w.ResultChan() {
+		told = append(told, string(event.Type))
+	}
+	if got := strings.Join(told, " "); got != "DELETED ERROR" {
+		t.Errorf("a kind that is no longer kept: %s", got)
 	}
 }
 
@@ -114,5 +119,92 @@ func TestBookmarksFollowTheMembers(t *testing.T) {
 		if object.GetResourceVersion() == want {
 			return
 		}
+	}
+}
+
+// next gives what a watch tells, until it has told so many events.
+func next(w watch.Interface, count int) string {
+	var told []string
+	for range count {
+		event := <-w.ResultChan()
+		told = append(told, string(event.Type)+" "+event.Object.(*unstructured.Unstructured).GetName())
+	}
+	return strings.Join(told, ", ")
+}
+
+func TestInitialEventsAreAllThereIs(t *testing.T) {
+	c, sources := filled(t)
+	if err := sources[0].Update(pod("x", "n1", 11)); err != nil {
+		t.Fatal(err)
+	}
+	w, err := c.Watch(t.Context(), pods, Selection{}, (Versions{"m1": "10", "m2": "100"}).String(), true, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	// By version, so that who leaves in between can go on from there.
+	if got := next(w, 4); got != "ADDED y, ADDED x, ADDED z, BOOKMARK " {
+		t.Errorf("told %s", got)
+	}
+}
+
+func TestClustersComeBackWhole(t *testing.T) {
+	c, _ := filled(t)
+	w, err := c.Watch(t.Context(), pods, Selection{}, (Versions{"m1": "10", "m2": "100"}).String(), false, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	keep := func(clusters map[string][]string) {
+		c.Keep(map[schema.GroupVersionResource]Kind{pods: {Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, Clusters: clusters}})
+	}
+	keep(map[string][]string{"m1": nil})
+	if got := next(w, 1); got != "DELETED z" {
+		t.Errorf("told %s", got)
+	}
+	keep(map[string][]string{"m1": nil, "m2": nil})
+	// Nothing has happened in the member meanwhile.
+	if err := c.table(pods).sources[1].Replace([]any{pod("z", "n1", 70)}, "100"); err != nil {
+		t.Fatal(err)
+	}
+	if got := next(w, 1); got != "ADDED z" {
+		t.Errorf("told %s", got)
+	}
+	if _, err := c.Watch(t.Context(), pods, Selection{}, (Versions{"m2": "101"}).String(), false, 0); !apierrors.IsResourceExpired(err) {
+		t.Errorf("ahead of the member: %v", err)
+	}
+}
+
+// The namespaces of a cluster are listed at different times.
+func TestNamespacesHaveVersionsOfTheirOwn(t *testing.T) {
+	c, _ := filled(t)
+	c.Keep(map[schema.GroupVersionResource]Kind{pods: {Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, Clusters: map[string][]string{"m1": {"a", "b"}}}})
+	sources := c.table(pods).sources
+	if err := errors.Join(sources[0].Replace([]any{pod("x", "n1", 5)}, "100"), sources[1].Replace(nil, "95")); err != nil {
+		t.Fatal(err)
+	}
+	list, err := c.List(t.Context(), pods, Selection{}, 0, "")
+	if err != nil || list.GetResourceVersion() != (Versions{"m1/a": "100", "m1/b": "95"}).String() {
+		t.Fatalf("%v, %v", list, err)
+	}
+	late := pod("y", "n1", 99)
+	late.SetNamespace("b")
+	if err := errors.Join(sources[0].Update(pod("x", "n1", 101)), sources[1].Add(late)); err != nil {
+		t.Fatal(err)
+	}
+	w, err := c.Watch(t.Context(), pods, Selection{}, list.GetResourceVersion(), false, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	if got := next(w, 2); got != "MODIFIED x, ADDED y" {
+		t.Errorf("told %s", got)
+	}
+	x, err := c.Get(t.Context(), pods, "a", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if versions, err := ParseVersions(x.GetResourceVersion()); err != nil || versions.Of("m1", "a") != "101" || versions.Of("m1", "b") != "" {
+		t.Errorf("%v, %v", versions, err)
 	}
 }

@@ -21,6 +21,14 @@ func (s sourceID) compare(other sourceID) int {
 	return cmp.Or(cmp.Compare(s.cluster, other.cluster), cmp.Compare(s.namespace, other.namespace))
 }
 
+// part is what versions call a source. No name has a slash.
+func (s sourceID) part() string {
+	if s.namespace == "" {
+		return s.cluster
+	}
+	return s.cluster + "/" + s.namespace
+}
+
 // change is one event of a source. before is what the object was, nil when it is new.
 type change struct {
 	kind          watch.EventType

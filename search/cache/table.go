@@ -24,6 +24,8 @@ type table struct {
 	mu sync.Mutex
 	// sources are sorted by cluster and namespace.
 	sources []*source
+	// ended: the kind is no longer kept, and nothing will change here.
+	ended bool
 	// changed is closed, and replaced, with every change.
 	changed chan struct{}
 }
@@ -63,38 +65,35 @@ func (t *table) settle(ctx context.Context) (missing []string) {
 	}
 }
 
-// find returns the object of a name and its cluster. It is an error when several clusters have one.
-func (t *table) find(namespace, name string) (*entry, string, error) {
+// find returns the object of a name and where it is. It is an error when several clusters have one.
+func (t *table) find(namespace, name string) (*entry, sourceID, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var found *entry
+	var at sourceID
 	var clusters []string
 	for _, s := range t.sources {
 		if e := s.objects[keyOf(namespace, name)]; e != nil && !slices.Contains(clusters, s.cluster) {
-			found, clusters = e, append(clusters, s.cluster)
+			found, at, clusters = e, s.sourceID, append(clusters, s.cluster)
 		}
 	}
 	switch len(clusters) {
 	case 0:
-		return nil, "", apierrors.NewNotFound(t.resource.GroupResource(), name)
+		return nil, at, apierrors.NewNotFound(t.resource.GroupResource(), name)
 	case 1:
-		return found, clusters[0], nil
+		return found, at, nil
 	}
 	several := errors.New("several clusters have one, " + strings.Join(clusters, ", ") + ": ask for it by the proxy of its cluster")
-	return nil, "", apierrors.NewConflict(t.resource.GroupResource(), name, several)
+	return nil, at, apierrors.NewConflict(t.resource.GroupResource(), name, several)
 }
 
-// versions are those of the present state; of a cluster with several sources the oldest, so that nothing is missed.
+// versions are those of the present state.
 func (t *table) versions() Versions {
-	oldest := map[string]uint64{}
-	for _, s := range t.sources {
-		if known, there := oldest[s.cluster]; s.synced && (!there || s.current < known) {
-			oldest[s.cluster] = s.current
-		}
-	}
 	versions := Versions{}
-	for cluster, version := range oldest {
-		versions[cluster] = formatVersion(version)
+	for _, s := range t.sources {
+		if s.synced {
+			versions[s.part()] = formatVersion(s.current)
+		}
 	}
 	return versions
 }

@@ -8,7 +8,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// Versions are resource versions of several clusters, by cluster.
+// Versions are resource versions of several clusters, by cluster, or by cluster/namespace where only some namespaces are kept.
 type Versions map[string]string
 
 // ParseVersions reads the resource version of an object or a list that came from the cache. Neither "" nor "0" names any version.
@@ -30,6 +30,14 @@ func ParseVersions(text string) (Versions, error) {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("resourceVersion %q is none of several clusters: use one that a list or watch here has given", text))
 	}
 	return versions, nil
+}
+
+// Of is the version of an object in a cluster, empty where it is not known.
+func (v Versions) Of(cluster, namespace string) string {
+	if version := v[cluster]; version != "" {
+		return version
+	}
+	return v[sourceID{cluster, namespace}.part()]
 }
 
 // String is the same for the same versions: JSON encodes maps by the order of keys.

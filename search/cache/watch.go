@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -21,9 +22,9 @@ type reached struct{ epoch, next int }
 type watcher struct {
 	table  *table
 	wanted Selection
-	// versions are those up to which the client knows all.
-	versions Versions
-	reached  map[*source]reached
+	// from are the versions that the client came with, without those of sources that have ended since; versions are those it has now.
+	from, versions Versions
+	reached        map[*source]reached
 	// begun is to be told once all that is there has been told.
 	begun bool
 	// every is the time between bookmarks, 0 for none.
@@ -43,7 +44,7 @@ type pending struct {
 func (t *table) watch(ctx context.Context, wanted Selection, versions Versions, begun bool, every time.Duration) (watch.Interface, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watcher{
-		table: t, wanted: wanted, versions: maps.Clone(versions), reached: map[*source]reached{}, begun: begun, every: every,
+		table: t, wanted: wanted, from: maps.Clone(versions), versions: maps.Clone(versions), reached: map[*source]reached{}, begun: begun, every: every,
 		events: make(chan watch.Event), cancel: cancel,
 	}
 	t.mu.Lock()
@@ -65,9 +66,12 @@ func (t *table) watch(ctx context.Context, wanted Selection, versions Versions, 
 func (t *table) knows(versions Versions) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.ended {
+		return t.noLonger()
+	}
 	followed := map[string]bool{}
 	for _, s := range t.sources {
-		followed[s.cluster] = true
+		followed[s.part()] = true
 	}
 	for cluster := range versions {
 		if !followed[cluster] {
@@ -75,6 +79,10 @@ func (t *table) knows(versions Versions) error {
 		}
 	}
 	return nil
+}
+
+func (t *table) noLonger() error {
+	return apierrors.NewResourceExpired(t.resource.Resource + " are no longer cached: list again")
 }
 
 // ResultChan implements watch.Interface.
@@ -119,25 +127,36 @@ func (w *watcher) run(ctx context.Context, found []pending, changed <-chan struc
 		w.table.mu.Lock()
 		found, err = w.collect()
 		changed, current = w.table.changed, w.table.versions()
+		ended := w.table.ended
 		w.table.mu.Unlock()
 		if err != nil {
 			w.send(ctx, watch.Event{Type: watch.Error, Object: statusOf(err)})
 			return
 		}
+		if ended {
+			w.end(ctx, found)
+			return
+		}
 	}
 }
 
-// collect gathers what is new in all sources, those included that ended while the client watched. The caller holds the table's lock.
+// end tells the last changes, and has the client begin anew with whoever answers for the kind then.
+func (w *watcher) end(ctx context.Context, last []pending) {
+	for _, p := range last {
+		if !w.tell(ctx, p) {
+			return
+		}
+	}
+	w.send(ctx, watch.Event{Type: watch.Error, Object: statusOf(w.table.noLonger())})
+}
+
+// collect gathers what is new in all sources, those first that ended while the client watched: others may have come in
+// their stead. The caller holds the table's lock.
 func (w *watcher) collect() ([]pending, error) {
 	var found []pending
 	followed := map[*source]bool{}
 	for _, s := range w.table.sources {
 		followed[s] = true
-		more, err := w.read(s)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, more...)
 	}
 	gone := slices.DeleteFunc(slices.Collect(maps.Keys(w.reached)), func(s *source) bool { return followed[s] })
 	slices.SortFunc(gone, func(a, b *source) int { return a.compare(b.sourceID) })
@@ -148,6 +167,15 @@ func (w *watcher) collect() ([]pending, error) {
 		}
 		found = append(found, more...)
 		delete(w.reached, s)
+		// The client was told that all of it is gone: should the cluster come back, it is to be told all.
+		delete(w.from, s.part())
+	}
+	for _, s := range w.table.sources {
+		more, err := w.read(s)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
 	}
 	return found, nil
 }
@@ -175,12 +203,13 @@ func (w *watcher) read(s *source) ([]pending, error) {
 // begin gathers all that a source has, or, where the client knows a version, what came after it.
 func (w *watcher) begin(s *source) ([]pending, error) {
 	var found []pending
-	if text, known := w.versions[s.cluster]; known {
+	if text, known := w.from[s.part()]; known {
 		version, err := parseVersion(text)
 		if err != nil {
 			return nil, err
 		}
-		if version < s.floor {
+		// A member that was restored from a backup is behind what the client knows.
+		if version < s.floor || version > s.current {
 			return nil, tooOld(s.cluster)
 		}
 		for _, c := range s.changes {
@@ -189,11 +218,14 @@ func (w *watcher) begin(s *source) ([]pending, error) {
 			}
 		}
 	} else {
-		for _, e := range s.sorted() {
+		// By version, so that a client that leaves amid them goes on without a gap.
+		all := s.sorted()
+		slices.SortStableFunc(all, func(a, b *entry) int { return cmp.Compare(a.version, b.version) })
+		for _, e := range all {
 			found = append(found, pending{s, change{kind: watch.Added, entry: e}})
 		}
 		if len(found) == 0 {
-			w.versions[s.cluster] = formatVersion(s.current)
+			w.versions[s.part()] = formatVersion(s.current)
 		}
 	}
 	w.reached[s] = reached{s.epoch, s.first + len(s.changes)}
@@ -207,7 +239,7 @@ func tooOld(cluster string) error {
 // tell sends an event as the client's selection shows it: what leaves it is deleted, what enters it is added.
 func (w *watcher) tell(ctx context.Context, p pending) bool {
 	c := p.change
-	w.versions[p.source.cluster] = formatVersion(c.entry.version)
+	w.versions[p.source.part()] = formatVersion(c.entry.version)
 	is := c.kind != watch.Deleted && w.wanted.has(c.entry)
 	was := c.before != nil && w.wanted.has(c.before)
 	if !is && !was {
