@@ -83,8 +83,8 @@ func agentTouchesItsOwnOnly(t *testing.T, env *installation) {
 		"read a Work of another cluster":      get(work("karmada-es-member1")),
 		"change a Work of another cluster":    patch(work("karmada-es-member1"), nil),
 		"report on a Work of another cluster": patch(work("karmada-es-member1"), agent.Status()),
-		"make a Work":                         agent.Create(ctx, work("karmada-es-member3")),
-		"delete a Work":                       agent.Delete(ctx, work("karmada-es-member3")),
+		"make a Work for another cluster":     agent.Create(ctx, work("karmada-es-member1")),
+		"delete a Work of another cluster":    agent.Delete(ctx, work("karmada-es-member1")),
 		"list Clusters":                       agent.List(ctx, &clusterv1alpha1.ClusterList{}),
 		"read another Cluster":                get(cluster("member1")),
 		"change another Cluster":              patch(cluster("member1"), nil),
@@ -110,6 +110,9 @@ func agentTouchesItsOwnOnly(t *testing.T, env *installation) {
 		"list its Works":     agent.List(ctx, &workv1alpha1.WorkList{}, client.InNamespace("karmada-es-member3")),
 		"read its Lease":     get(lease("member3")),
 		"change its Cluster": patch(cluster("member3"), nil),
+		// By Works it reports endpoints.
+		"make a Work":   agent.Create(ctx, work("karmada-es-member3")),
+		"delete a Work": agent.Delete(ctx, work("karmada-es-member3")),
 	} {
 		if err != nil {
 			t.Errorf("an agent tries to %s: %v", name, err)
