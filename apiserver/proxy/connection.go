@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/connectproxy"
 )
 
 // connection is how a member is reached, and the open connections to it.
@@ -96,20 +96,12 @@ func newTransport(spec *clusterv1alpha1.ClusterSpec, ca []byte) (*http.Transport
 	}
 	// What a member has compressed reaches the caller as it is.
 	made := &http.Transport{TLSClientConfig: trust, DisableCompression: true, MaxIdleConnsPerHost: 25}
-	if spec.ProxyURL == "" {
-		return made, nil
-	}
-	proxy, err := url.Parse(spec.ProxyURL)
+	proxy, headers, err := connectproxy.Of(spec)
 	if err != nil {
-		// The error would show the URL, which may hold a password.
-		return nil, errors.New("spec.proxyURL is no URL")
+		return nil, err
 	}
-	made.Proxy = http.ProxyURL(proxy)
-	made.ProxyConnectHeader = http.Header{}
-	for name, values := range spec.ProxyHeader {
-		for value := range strings.SplitSeq(values, ",") {
-			made.ProxyConnectHeader.Add(name, strings.TrimSpace(value))
-		}
+	if proxy != nil {
+		made.Proxy, made.ProxyConnectHeader = http.ProxyURL(proxy), headers
 	}
 	return made, nil
 }

@@ -25,6 +25,7 @@ import (
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/apiserver/proxy"
+	"github.com/seatrial/seatrial/connectproxy/proxytest"
 )
 
 const prefix = "/apis/cluster.karmada.io/v1alpha1/clusters/m1/proxy"
@@ -424,29 +425,7 @@ func TestThroughAProxy(t *testing.T) {
 	var atMember http.Header
 	s := newStand(t, func(_ http.ResponseWriter, r *http.Request) { atMember = r.Header.Clone() })
 	var atProxy http.Header
-	between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		atProxy = r.Header.Clone()
-		onward, err := net.Dial("tcp", r.Host)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer onward.Close()
-		inward, _, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer inward.Close()
-		// Not before, or the server might read of what the client sends next.
-		if _, err := io.WriteString(inward, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
-			t.Error(err)
-			return
-		}
-		go func() { _, _ = io.Copy(onward, inward) }()
-		_, _ = io.Copy(inward, onward)
-	}))
-	defer between.Close()
+	between := proxytest.New(t, func(header http.Header) { atProxy = header })
 	s.cluster.Spec.ProxyURL, s.cluster.Spec.ProxyHeader = between.URL, map[string]string{"X-Tenant": "a, b"}
 	if code, body := s.ask(prefix + "/api"); code != http.StatusOK {
 		t.Fatalf("%d %s", code, body)

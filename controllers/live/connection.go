@@ -28,7 +28,7 @@ import (
 // versionOf tells whether a connection still fits its Cluster: it names all of the Cluster that a connection depends on.
 func versionOf(cluster *clusterv1alpha1.Cluster) string {
 	spec := &cluster.Spec
-	return fmt.Sprintf("%s %s %+v %t %s %v", cluster.UID, spec.APIEndpoint, spec.SecretRef, spec.InsecureSkipTLSVerification, spec.ProxyURL, spec.ProxyHeader)
+	return fmt.Sprintf("%s %s %+v %t %s %q", cluster.UID, spec.APIEndpoint, spec.SecretRef, spec.InsecureSkipTLSVerification, spec.ProxyURL, spec.ProxyHeader)
 }
 
 // connection implements control.Member over a real API server.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/connectproxy"
 	"github.com/seatrial/seatrial/control"
 )
 
@@ -222,35 +221,29 @@ func (m *members) config(ctx context.Context, cluster *clusterv1alpha1.Cluster) 
 	} else {
 		config.CAData = secret.Data[secretCA]
 	}
-	if cluster.Spec.ProxyURL != "" {
-		proxy, err := url.Parse(cluster.Spec.ProxyURL)
-		if err != nil {
-			return nil, fmt.Errorf("spec.proxyURL of cluster %s: %w", cluster.Name, err)
-		}
+	proxy, headers, err := connectproxy.Of(&cluster.Spec)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to cluster %s: %w", cluster.Name, err)
+	}
+	if proxy != nil {
 		config.Proxy = http.ProxyURL(proxy)
-		if len(cluster.Spec.ProxyHeader) > 0 {
-			if err := tellProxy(config, cluster.Spec.ProxyHeader); err != nil {
-				return nil, fmt.Errorf("connecting to cluster %s: %w", cluster.Name, err)
-			}
+	}
+	if len(headers) > 0 {
+		if err := tellProxy(config, headers); err != nil {
+			return nil, fmt.Errorf("connecting to cluster %s: %w", cluster.Name, err)
 		}
 	}
 	return config, nil
 }
 
-// tellProxy has the proxy told headers in CONNECT, values separated by commas, and the member none of them. A rest.Config has no field
-// for that, so it gets a transport of its own.
-func tellProxy(config *rest.Config, headers map[string]string) error {
+// tellProxy has the proxy told headers in CONNECT, and the member none of them. A rest.Config has no field for that, so it gets a
+// transport of its own.
+func tellProxy(config *rest.Config, headers http.Header) error {
 	trust, err := rest.TLSConfigFor(config)
 	if err != nil {
 		return err
 	}
-	told := http.Header{}
-	for name, values := range headers {
-		for value := range strings.SplitSeq(values, ",") {
-			told.Add(name, strings.TrimSpace(value))
-		}
-	}
-	made := &http.Transport{TLSClientConfig: trust, Proxy: config.Proxy, ProxyConnectHeader: told, MaxIdleConnsPerHost: 25}
+	made := &http.Transport{TLSClientConfig: trust, Proxy: config.Proxy, ProxyConnectHeader: headers, MaxIdleConnsPerHost: 25}
 	config.Transport = utilnet.SetTransportDefaults(made)
 	// They are in the transport, and may not be said twice.
 	config.TLSClientConfig, config.Proxy = rest.TLSClientConfig{}, nil

@@ -2,8 +2,6 @@ package live
 
 import (
 	"encoding/pem"
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -16,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/connectproxy/proxytest"
 )
 
 // TestTheProxyAloneGetsItsHeaders: they stand in CONNECT, and in no request to the member, that of a probe included.
@@ -23,29 +22,7 @@ func TestTheProxyAloneGetsItsHeaders(t *testing.T) {
 	var atMember, atProxy []http.Header
 	member := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { atMember = append(atMember, r.Header.Clone()) }))
 	defer member.Close()
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		atProxy = append(atProxy, r.Header.Clone())
-		onward, err := net.Dial("tcp", r.Host)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer onward.Close()
-		inward, _, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer inward.Close()
-		// Not before, or the server might read of what the client sends next.
-		if _, err := io.WriteString(inward, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
-			t.Error(err)
-			return
-		}
-		go func() { _, _ = io.Copy(onward, inward) }()
-		_, _ = io.Copy(inward, onward)
-	}))
-	defer proxy.Close()
+	proxy := proxytest.New(t, func(header http.Header) { atProxy = append(atProxy, header) })
 
 	scheme := runtime.NewScheme()
 	if err := corev1.AddToScheme(scheme); err != nil {
@@ -86,5 +63,15 @@ func TestTheProxyAloneGetsItsHeaders(t *testing.T) {
 		if atMember[i].Get("X-Tenant") != "" || atMember[i].Get("Authorization") != "Bearer t" {
 			t.Errorf("the member got %v", atMember[i])
 		}
+	}
+}
+
+// TestOtherHeadersAreAnotherConnection: what reads alike is not the same.
+func TestOtherHeadersAreAnotherConnection(t *testing.T) {
+	told := func(headers map[string]string) string {
+		return versionOf(&clusterv1alpha1.Cluster{Spec: clusterv1alpha1.ClusterSpec{ProxyHeader: headers}})
+	}
+	if told(map[string]string{"A": "b C:d"}) == told(map[string]string{"A": "b", "C": "d"}) {
+		t.Error("two sets of headers have one connection")
 	}
 }
