@@ -160,19 +160,10 @@ func (c credentials) version() [sha256.Size]byte {
 }
 
 func (m *Members) impersonator(ctx context.Context, cluster *clusterv1alpha1.Cluster) (credentials, error) {
-	ref := cluster.Spec.ImpersonatorSecretRef
-	if ref == nil {
-		return credentials{}, unavailable(cluster, "spec.impersonatorSecretRef names no secret with the token of an impersonator")
-	}
-	impersonator, err := m.secret(ctx, cluster, ref)
+	found, err := m.bearer(ctx, cluster, "spec.impersonatorSecretRef", cluster.Spec.ImpersonatorSecretRef)
 	if err != nil {
 		return credentials{}, err
 	}
-	token := impersonator.Data[secretToken]
-	if len(token) == 0 {
-		return credentials{}, unavailable(cluster, "secret %s/%s of the impersonator has no key %q", ref.Namespace, ref.Name, secretToken)
-	}
-	found := credentials{token: string(token), ca: impersonator.Data[secretCA]}
 	if cluster.Spec.InsecureSkipTLSVerification || cluster.Spec.SecretRef == nil {
 		return found, nil
 	}
@@ -188,9 +179,13 @@ func (m *Members) impersonator(ctx context.Context, cluster *clusterv1alpha1.Clu
 
 // own are the credentials that the control plane itself has in a member.
 func (m *Members) own(ctx context.Context, cluster *clusterv1alpha1.Cluster) (credentials, error) {
-	ref := cluster.Spec.SecretRef
+	return m.bearer(ctx, cluster, "spec.secretRef", cluster.Spec.SecretRef)
+}
+
+// bearer reads the credentials in the secret that a field of the Cluster names.
+func (m *Members) bearer(ctx context.Context, cluster *clusterv1alpha1.Cluster, field string, ref *clusterv1alpha1.LocalSecretReference) (credentials, error) {
 	if ref == nil {
-		return credentials{}, unavailable(cluster, "spec.secretRef names no secret with a token of the control plane")
+		return credentials{}, unavailable(cluster, "%s names no secret with a token", field)
 	}
 	secret, err := m.secret(ctx, cluster, ref)
 	if err != nil {
@@ -198,7 +193,7 @@ func (m *Members) own(ctx context.Context, cluster *clusterv1alpha1.Cluster) (cr
 	}
 	token := secret.Data[secretToken]
 	if len(token) == 0 {
-		return credentials{}, unavailable(cluster, "secret %s/%s has no key %q", ref.Namespace, ref.Name, secretToken)
+		return credentials{}, unavailable(cluster, "secret %s/%s, which %s names, has no key %q", ref.Namespace, ref.Name, field, secretToken)
 	}
 	return credentials{token: string(token), ca: secret.Data[secretCA]}, nil
 }
