@@ -40,6 +40,15 @@ func TestSmallSeeds(t *testing.T) {
 	}
 }
 
+// TestFoundSeeds runs the small seeds that once broke an invariant.
+func TestFoundSeeds(t *testing.T) {
+	for seed, was := range map[uint64]string{
+		11582: "a duplicated StatefulSet was scaled down while an application failover held its only copy; the invariant wanted what it had before",
+	} {
+		t.Run(was, func(t *testing.T) { runSeed(t, Small, seed) })
+	}
+}
+
 // TestSizes has a small scenario be a part of the work of a large one, read back from its text as small as it was.
 func TestSizes(t *testing.T) {
 	large, small := Generate(1, sized(t, Large), ControllerNames()), Generate(1, sized(t, Small), ControllerNames())

@@ -122,9 +122,12 @@ func renderedFor(w *World, bound binding.Binding, template *unstructured.Unstruc
 	}
 	wanted := template.DeepCopy()
 	if bound.Spec.Replicas > 0 && (divided(bound.Spec.Placement) || decided(bound)) {
-		// Without a decision on it, what is duplicated is as its template is. Replicas that have moved away are held until they are
-		// replaced.
-		replicas := granted(bound.Spec, target.Name)
+		// Without a decision on it, what is duplicated is as its template is, and no eviction holds more of it. Replicas that are divided
+		// and have moved away are held until they are replaced.
+		replicas := int64(target.Replicas)
+		if divided(bound.Spec.Placement) {
+			replicas = granted(bound.Spec, target.Name)
+		}
 		if present, said, _ := unstructured.NestedInt64(manifests[0].Object, "spec", "replicas"); said && inSteps(bound.Spec) {
 			replicas = min(replicas, present)
 		}

@@ -15,7 +15,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/proto"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -128,7 +127,7 @@ type network struct {
 	t *testing.T
 
 	mu        sync.Mutex
-	listeners map[string]*bufconn.Listener
+	listeners map[string]*pipes
 	servers   map[string]*grpc.Server
 	open      map[string]int
 	dialed    map[string]int
@@ -137,7 +136,7 @@ type network struct {
 
 func newNetwork(t *testing.T, fakes map[string]*fake) *network {
 	n := &network{
-		t: t, listeners: map[string]*bufconn.Listener{}, servers: map[string]*grpc.Server{}, open: map[string]int{}, dialed: map[string]int{},
+		t: t, listeners: map[string]*pipes{}, servers: map[string]*grpc.Server{}, open: map[string]int{}, dialed: map[string]int{},
 	}
 	for address, estimator := range fakes {
 		n.start(address, estimator)
@@ -155,7 +154,7 @@ func (n *network) start(address string, estimator *fake, options ...grpc.ServerO
 }
 
 func (n *network) serve(address string, server *grpc.Server) {
-	listener := bufconn.Listen(64 << 10)
+	listener := listenInMemory()
 	n.mu.Lock()
 	n.listeners[address], n.servers[address] = listener, server
 	n.mu.Unlock()
@@ -202,7 +201,7 @@ func (n *network) dial(ctx context.Context, address string) (net.Conn, error) {
 	if listener == nil {
 		return nil, errors.New("connection refused")
 	}
-	conn, err := listener.DialContext(ctx)
+	conn, err := listener.dial(ctx)
 	if err != nil {
 		return nil, err
 	}

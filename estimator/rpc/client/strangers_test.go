@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/proto"
 	"k8s.io/utils/ptr"
 
@@ -124,7 +123,7 @@ func TestStrangers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				n := newNetwork(t, map[string]*fake{"good": {count: 4}})
-				listener := bufconn.Listen(64 << 10)
+				listener := listenInMemory()
 				n.listeners["bad"] = listener
 				var talking sync.WaitGroup
 				defer talking.Wait()
