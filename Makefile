@@ -6,7 +6,7 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-print-directory
 
 # Nested modules keep the dependencies of the main one small: they have their own go.mod.
-MODULES := . fleet/embedded/clusterd tools
+MODULES := . fleet/embedded/clusterd fleet/kind/nodeimage/parts tools
 
 # What fleet/embedded/buildcluster compiles with: other flags would compile all of Kubernetes once more.
 CLUSTERD_FLAGS := -trimpath
@@ -17,6 +17,10 @@ TEST_FLAGS ?=
 # How often, and how long, each benchmark runs.
 BENCH_COUNT ?= 6
 BENCH_TIME ?= 500ms
+
+# What looks for known vulnerabilities; VULNDB=file:///FOLDER names a copy of the database, for machines without the network.
+VULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.7.0
+VULNDB ?=
 
 # What installs packages of the system.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -38,6 +42,18 @@ up: build ## Start a control plane with three member clusters on this machine, a
 down: ## End what `make up` started
 	bin/seatrial down
 
+.PHONY: kind-image
+kind-image: ## Build the image of kind's nodes where no registry answers (needs root, Docker, debootstrap)
+	fleet/kind/nodeimage/build.sh
+
+.PHONY: kind-up
+kind-up: ## Make a host and three member clusters in containers
+	go run ./fleet/kind/kindfleet up
+
+.PHONY: kind-down
+kind-down: ## Delete them
+	go run ./fleet/kind/kindfleet down
+
 ##@ Check
 
 .PHONY: test
@@ -48,6 +64,10 @@ test: build ## Run all tests, with those that start real clusters
 .PHONY: test-race
 test-race: ## Run all tests that start no clusters under the race detector
 	go test -race -short -timeout 25m $(TEST_FLAGS) ./...
+
+.PHONY: e2e
+e2e: ## Run the suites: ENV=simulated|embedded|kind, some of them with LABEL=a,b NAME=part (KEEP=1 keeps kind clusters)
+	go test ./e2e -run '^TestFleet$$' -count=1 -timeout 90m $(TEST_FLAGS) -env='$(or $(ENV),simulated)' -label='$(LABEL)' -name='$(NAME)' $(if $(ARTEFACTS),-artefacts='$(abspath $(ARTEFACTS))')
 
 .PHONY: test-browser
 test-browser: ## Look at the reports' pages in headless Chromium, which it installs from Debian where there is none
@@ -62,6 +82,18 @@ fuzz: build ## Run the controllers through random scenarios with faults
 lint: bin/golangci-lint ## Run golangci-lint, and go vet over the nested modules
 	bin/golangci-lint run ./...
 	cd fleet/embedded/clusterd && go vet $(CLUSTERD_FLAGS) ./...
+
+.PHONY: vulncheck
+vulncheck: ## Compare the code that is called with the database of known vulnerabilities (needs the network)
+	GOBIN=$(CURDIR)/.cache/bin go install $(VULNCHECK)
+	@for module in . fleet/embedded/clusterd; do \
+	  code=0; (cd $$module && $(CURDIR)/.cache/bin/govulncheck $(VULNDB:%=-db %) ./...) || code=$$?; \
+	  case $$code in \
+	  0) ;; \
+	  3) echo "vulncheck: $$module calls code with known vulnerabilities" >&2; exit 3 ;; \
+	  *) echo "vulncheck: $$module was not checked: see above. The database needs the network; VULNDB=file:///FOLDER names a copy of it" >&2; exit $$code ;; \
+	  esac; \
+	done
 
 .PHONY: verify
 verify: verify-format verify-modules verify-generated ## Check that formatting, go.mod files and generated files are up to date
@@ -105,7 +137,7 @@ clean: ## Remove what these targets built and cached
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
 bin/golangci-lint: tools/go.mod tools/go.sum
 	cd tools && go build -trimpath -ldflags='-s -w' -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -50,6 +50,7 @@ func TestBesideAControlPlane(t *testing.T) {
 		{"explain", s.testExplain},
 		{"authorization", s.testAuthorization},
 		{"readers at once", s.testReadersAtOnce},
+		{"search beside it", s.testSearch},
 		{"restart", s.testRestart},
 	}
 	for _, step := range steps {

@@ -2,135 +2,50 @@ package apiserver
 
 import (
 	"errors"
-	"fmt"
-	"net"
-	"time"
 
 	"github.com/spf13/pflag"
 	genericoptions "k8s.io/apiserver/pkg/server/options"
 	"k8s.io/apiserver/pkg/storage/storagebackend"
 
 	"github.com/seatrial/seatrial/api/names"
+	"github.com/seatrial/seatrial/apiserver/serving"
 )
 
 // etcdPrefix is the default root of the server's keys; Clusters stand below <prefix>/cluster.karmada.io/clusters.
 const etcdPrefix = "/registry"
 
-// watchTermination is how long a stopping server takes at most to end the open watches.
-const watchTermination = 5 * time.Second
-
 // Options are the settings of an API server. NewOptions gives the defaults; Complete and Validate come before Run.
 type Options struct {
-	Generic        *genericoptions.ServerRunOptions
-	Etcd           *genericoptions.EtcdOptions
-	SecureServing  *genericoptions.SecureServingOptionsWithLoopback
-	Authentication *genericoptions.DelegatingAuthenticationOptions
-	Authorization  *genericoptions.DelegatingAuthorizationOptions
-	Audit          *genericoptions.AuditOptions
-	Features       *genericoptions.FeatureOptions
-
-	// Kubeconfig reaches the control plane's kube-apiserver. Empty means the service account of the pod.
-	Kubeconfig string
-	// KubeAPIQPS and KubeAPIBurst bound the requests to the control plane's kube-apiserver, per second.
-	KubeAPIQPS   float32
-	KubeAPIBurst int
+	*serving.Options
+	Etcd *genericoptions.EtcdOptions
 
 	// AgentSecretNamespaces are those of the secrets that agents may have their Clusters refer to.
 	AgentSecretNamespaces []string
 
 	// Search serves search.karmada.io too, and keeps in memory what its resource registries choose of members.
 	Search bool
-
-	// EnablePprof serves Go profiles in plain HTTP on ProfilingBindAddress.
-	EnablePprof          bool
-	ProfilingBindAddress string
 }
 
 // NewOptions returns the defaults.
 func NewOptions() *Options {
-	serving := genericoptions.NewSecureServingOptions()
-	// The caller is mostly one kube-apiserver that runs all requests of its clients, watches included, over one connection.
-	serving.HTTP2MaxStreamsPerConnection = 1000
+	return &Options{Options: serving.NewOptions(), Etcd: newEtcdOptions(), AgentSecretNamespaces: []string{names.NamespaceCluster}}
+}
 
-	generic := genericoptions.NewServerRunOptions()
-	// Open watches would otherwise hold up the end of the process until the request timeout.
-	generic.ShutdownWatchTerminationGracePeriod = watchTermination
-
-	features := genericoptions.NewFeatureOptions()
-	// The kube-apiserver in front already queues fairly; a second queue would only cost its informers.
-	features.EnablePriorityAndFairness = false
-
-	return &Options{
-		Generic:              generic,
-		Etcd:                 genericoptions.NewEtcdOptions(storagebackend.NewDefaultConfig(etcdPrefix, nil)),
-		SecureServing:        serving.WithLoopback(),
-		Authentication:       genericoptions.NewDelegatingAuthenticationOptions(),
-		Authorization:        genericoptions.NewDelegatingAuthorizationOptions(),
-		Audit:                genericoptions.NewAuditOptions(),
-		Features:             features,
-		KubeAPIQPS:           40,
-		KubeAPIBurst:         60,
-		ProfilingBindAddress: ":6060",
-
-		AgentSecretNamespaces: []string{names.NamespaceCluster},
-	}
+func newEtcdOptions() *genericoptions.EtcdOptions {
+	return genericoptions.NewEtcdOptions(storagebackend.NewDefaultConfig(etcdPrefix, nil))
 }
 
 // AddFlags binds the options to flags.
 func (o *Options) AddFlags(flags *pflag.FlagSet) {
-	o.Generic.AddUniversalFlags(flags)
+	o.Options.AddFlags(flags)
 	o.Etcd.AddFlags(flags)
-	o.SecureServing.AddFlags(flags)
-	o.Authentication.AddFlags(flags)
-	o.Authorization.AddFlags(flags)
-	o.Audit.AddFlags(flags)
-	o.Features.AddFlags(flags)
-
-	flags.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig,
-		"Path of the kubeconfig of the control plane's kube-apiserver. Empty means the pod's service account.")
-	flags.Float32Var(&o.KubeAPIQPS, "kube-api-qps", o.KubeAPIQPS,
-		"Requests per second to the control plane's kube-apiserver.")
-	flags.IntVar(&o.KubeAPIBurst, "kube-api-burst", o.KubeAPIBurst,
-		"Requests to the control plane's kube-apiserver that may exceed --kube-api-qps at once.")
 	flags.StringSliceVar(&o.AgentSecretNamespaces, "agent-secret-namespaces", o.AgentSecretNamespaces,
 		"Namespaces of the secrets that agents may have their Clusters refer to, as the controller manager's flag of that name says.")
 	flags.BoolVar(&o.Search, "search", o.Search,
 		"Serve search.karmada.io too, and keep in memory what its resource registries choose of members.")
-	flags.BoolVar(&o.EnablePprof, "enable-pprof", o.EnablePprof,
-		"Serve Go profiles on --profiling-bind-address, in plain HTTP and without authentication.")
-	flags.StringVar(&o.ProfilingBindAddress, "profiling-bind-address", o.ProfilingBindAddress,
-		"Address, host:port, that Go profiles are served on.")
-}
-
-// Complete applies the feature gates to the process and fills in what follows from other options: the kubeconfigs of delegation.
-func (o *Options) Complete() error {
-	if err := o.Generic.ComponentGlobalsRegistry.Set(); err != nil {
-		return fmt.Errorf("applying the feature gates: %w", err)
-	}
-	if o.Authentication.RemoteKubeConfigFile == "" {
-		o.Authentication.RemoteKubeConfigFile = o.Kubeconfig
-	}
-	if o.Authorization.RemoteKubeConfigFile == "" {
-		o.Authorization.RemoteKubeConfigFile = o.Kubeconfig
-	}
-	return nil
 }
 
 // Validate names every option that cannot work.
 func (o *Options) Validate() error {
-	var errs []error
-	errs = append(errs, o.Generic.Validate()...)
-	errs = append(errs, o.Etcd.Validate()...)
-	errs = append(errs, o.SecureServing.Validate()...)
-	errs = append(errs, o.Authentication.Validate()...)
-	errs = append(errs, o.Authorization.Validate()...)
-	errs = append(errs, o.Audit.Validate()...)
-	errs = append(errs, o.Features.Validate()...)
-	if o.KubeAPIQPS <= 0 || o.KubeAPIBurst <= 0 {
-		errs = append(errs, fmt.Errorf("--kube-api-qps %v and --kube-api-burst %d must be positive", o.KubeAPIQPS, o.KubeAPIBurst))
-	}
-	if _, _, err := net.SplitHostPort(o.ProfilingBindAddress); o.EnablePprof && err != nil {
-		errs = append(errs, fmt.Errorf("--profiling-bind-address must be host:port: %w", err))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(o.Etcd.Validate(), o.Options.Validate())...)
 }

@@ -37,9 +37,16 @@ const (
 )
 
 // Register makes the control plane behind config forward cluster.karmada.io/v1alpha1, and the versions of other groups, to the server
-// at address, a host:port that the kube-apiserver can reach. The host stands in an ExternalName Service, so it is a DNS name or an IPv4 address. caBundle (PEM)
-// verifies the server's certificate, which must name ServingName. Registering again changes only what differs.
+// at address, as RegisterService does.
 func Register(ctx context.Context, config *rest.Config, address string, caBundle []byte, others ...schema.GroupVersion) error {
+	return RegisterService(ctx, config, ServiceName, address, caBundle, withClusters(others)...)
+}
+
+// RegisterService makes the control plane behind config forward versions of groups to the server at address, a host:port that the
+// kube-apiserver can reach, by a Service in namespace karmada-system. The host stands in an ExternalName Service, so it is a DNS name
+// or an IPv4 address. caBundle (PEM) verifies the server's certificate, which must name <service>.karmada-system.svc. Registering
+// again changes only what differs.
+func RegisterService(ctx context.Context, config *rest.Config, service, address string, caBundle []byte, versions ...schema.GroupVersion) error {
 	host, port, err := splitAddress(address)
 	if err != nil {
 		return fmt.Errorf("registering the API server at %q: %w", address, err)
@@ -54,11 +61,11 @@ func Register(ctx context.Context, config *rest.Config, address string, caBundle
 	if err := ensureNamespace(ctx, controlPlane); err != nil {
 		return err
 	}
-	if err := ensureService(ctx, controlPlane, host); err != nil {
+	if err := ensureService(ctx, controlPlane, service, host); err != nil {
 		return err
 	}
-	for _, version := range withClusters(others) {
-		if err := ensureAPIService(ctx, controlPlane, version, port, caBundle); err != nil {
+	for _, version := range versions {
+		if err := ensureAPIService(ctx, controlPlane, service, version, port, caBundle); err != nil {
 			return err
 		}
 	}
@@ -137,8 +144,8 @@ func ensureNamespace(ctx context.Context, controlPlane client.Client) error {
 	return nil
 }
 
-func ensureService(ctx context.Context, controlPlane client.Client, host string) error {
-	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: names.NamespaceSystem, Name: ServiceName}}
+func ensureService(ctx context.Context, controlPlane client.Client, name, host string) error {
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: names.NamespaceSystem, Name: name}}
 	_, err := controllerutil.CreateOrUpdate(ctx, controlPlane, service, func() error {
 		service.Spec.Type = corev1.ServiceTypeExternalName
 		service.Spec.ExternalName = host
@@ -151,13 +158,13 @@ func ensureService(ctx context.Context, controlPlane client.Client, host string)
 	return nil
 }
 
-func ensureAPIService(ctx context.Context, controlPlane client.Client, version schema.GroupVersion, port int32, caBundle []byte) error {
+func ensureAPIService(ctx context.Context, controlPlane client.Client, service string, version schema.GroupVersion, port int32, caBundle []byte) error {
 	registration := &apiregistrationv1.APIService{ObjectMeta: metav1.ObjectMeta{Name: apiServiceName(version)}}
 	_, err := controllerutil.CreateOrUpdate(ctx, controlPlane, registration, func() error {
 		if registration.Labels == nil {
 			registration.Labels = map[string]string{}
 		}
-		registration.Labels["app"] = ServiceName
+		registration.Labels["app"] = service
 		registration.Labels["apiserver"] = "true"
 		registration.Spec = apiregistrationv1.APIServiceSpec{
 			Group:                version.Group,
@@ -167,7 +174,7 @@ func ensureAPIService(ctx context.Context, controlPlane client.Client, version s
 			CABundle:             caBundle,
 			Service: &apiregistrationv1.ServiceReference{
 				Namespace: names.NamespaceSystem,
-				Name:      ServiceName,
+				Name:      service,
 				Port:      &port,
 			},
 		}

@@ -28,8 +28,11 @@ import (
 	"github.com/seatrial/seatrial/fleet/embedded"
 )
 
-// serveVariable makes the test binary be an API server with the flags it was started with.
-const serveVariable = "SEATRIAL_TEST_APISERVER"
+// serveVariable makes the test binary be an API server with the flags it was started with, a search server when it is serveSearch.
+const (
+	serveVariable = "SEATRIAL_TEST_APISERVER"
+	serveSearch   = "search"
+)
 
 func TestMain(m *testing.M) {
 	if os.Getenv(serveVariable) == "" {
@@ -41,8 +44,19 @@ func TestMain(m *testing.M) {
 	}
 }
 
+// runnable are the options of a server.
+type runnable interface {
+	AddFlags(flags *pflag.FlagSet)
+	Complete() error
+	Validate() error
+	Run(ctx context.Context) error
+}
+
 func serve(args []string) error {
-	options := apiserver.NewOptions()
+	var options runnable = apiserver.NewOptions()
+	if os.Getenv(serveVariable) == serveSearch {
+		options = apiserver.NewSearchOptions()
+	}
 	flags := pflag.NewFlagSet("apiserver", pflag.ContinueOnError)
 	options.AddFlags(flags)
 	if err := flags.Parse(args); err != nil {

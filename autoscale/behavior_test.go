@@ -20,7 +20,7 @@ func play(t *testing.T, in Input, steps ...step) []int32 {
 			in.History = Begin(in.Workload.Replicas, in.Now.Add(-s.restart), in.Now)
 		}
 		in.Workload.Desired, in.Workload.Observed = in.Workload.Replicas, in.Workload.Replicas
-		in.Readings = []Reading{{Total: int64(s.load) * 1000}}
+		in.Readings = []Reading{{Total: Total{Value: int64(s.load) * 1000}}}
 		d := Defaults().Decide(in)
 		in.History = d.History
 		if d.Replicas != in.Workload.Replicas {
@@ -128,7 +128,7 @@ func TestProperties(t *testing.T) {
 			if random.IntN(20) == 0 {
 				in.History = Begin(before, lastScale, in.Now)
 			}
-			in.Workload.Desired, in.Workload.Observed, in.Readings = before, before, []Reading{{Total: int64(load) * 1000}}
+			in.Workload.Desired, in.Workload.Observed, in.Readings = before, before, []Reading{{Total: Total{Value: int64(load) * 1000}}}
 			d, again := Defaults().Decide(in), Defaults().Decide(in)
 			if d.Replicas != again.Replicas || d.Reason != again.Reason {
 				t.Fatalf("decided %d and %d", d.Replicas, again.Replicas)

@@ -123,9 +123,9 @@ func TestDecide(t *testing.T) {
 		{"one metric lost, fewer wanted", with(input(3, three, utilization(50), perPod("1")), used(three, 10), lost()), nil, 3, names.ReasonFailedGetPodsMetric},
 		{"all metrics lost", with(input(3, three, utilization(50)), lost()), nil, 3, names.ReasonFailedGetResourceMetric},
 		{"no pods", with(input(3, nil, utilization(50)), Reading{}), nil, 3, names.ReasonFailedGetResourceMetric},
-		{"a value outside", with(input(3, three, external("10", "")), Reading{Total: 20_000}), nil, 6, ""},
-		{"a value outside, for each", with(input(3, three, external("", "10")), Reading{Total: 41_000}), nil, 5, ""},
-		{"a value outside for each, within tolerance", with(input(3, three, external("", "10")), Reading{Total: 31_000}), nil, 3, ""},
+		{"a value outside", with(input(3, three, external("10", "")), Reading{Total: Total{Value: 20_000}}), nil, 6, ""},
+		{"a value outside, for each", with(input(3, three, external("", "10")), Reading{Total: Total{Value: 41_000}}), nil, 5, ""},
+		{"a value outside for each, within tolerance", with(input(3, three, external("", "10")), Reading{Total: Total{Value: 31_000}}), nil, 3, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.change != nil {
@@ -160,6 +160,42 @@ func policy(value, period int32) *autoscalingv2.HPAScalingRules {
 	return &autoscalingv2.HPAScalingRules{
 		SelectPolicy: ptr.To(autoscalingv2.MaxChangePolicySelect),
 		Policies:     []autoscalingv2.HPAScalingPolicy{{Type: autoscalingv2.PodsScalingPolicy, Value: value, PeriodSeconds: period}},
+	}
+}
+
+// TestTotalsAreThoseOfAllClusters: a metric that is there once is not more for each replica because some cannot be seen.
+func TestTotalsAreThoseOfAllClusters(t *testing.T) {
+	half := func(in *Input) { in.Workload.Desired, in.Workload.Observed, in.Workload.Placed = 2, 2, 4 }
+	twice := func(in *Input) { in.Workload.Desired, in.Workload.Observed, in.Workload.Placed = 8, 8, 8 }
+	for _, c := range []struct {
+		name    string
+		metric  autoscalingv2.MetricSpec
+		total   Total
+		change  func(*Input)
+		want    int32
+		current string
+	}{
+		{"for each, half is seen, on target", external("", "10"), Total{Value: 40_000}, half, 4, "10"},
+		{"for each, half is seen, load doubles", external("", "10"), Total{Value: 80_000}, half, 8, "20"},
+		{"for each, half is seen, load halves", external("", "10"), Total{Value: 20_000}, half, 2, "5"},
+		{"for each, in both clusters", external("", "10"), Total{Value: 120_000}, twice, 6, "15"},
+		{"a value, half is seen, load doubles", external("10", ""), Total{Value: 20_000}, half, 8, "20"},
+		{"a part of the clusters is not known, load up", external("", "10"), Total{Value: 80_000, Partial: true}, half, 8, "20"},
+		{"a part of the clusters is not known, load down", external("", "10"), Total{Value: 20_000, Partial: true}, half, 4, "5"},
+	} {
+		in := with(input(4, ready("m1", 2), c.metric), Reading{Total: c.total})
+		c.change(&in)
+		in.Spec.Behavior = &autoscalingv2.HorizontalPodAutoscalerBehavior{ScaleDown: policy(20, 15)}
+		in.Spec.Behavior.ScaleDown.StabilizationWindowSeconds = ptr.To[int32](0)
+		decision := Defaults().Decide(in)
+		current := decision.Metrics[0].External.Current
+		shown := current.Value
+		if current.AverageValue != nil {
+			shown = current.AverageValue
+		}
+		if decision.Replicas != c.want || shown.String() != c.current {
+			t.Errorf("%s: %d replicas at %s, want %d at %s", c.name, decision.Replicas, shown, c.want, c.current)
+		}
 	}
 }
 

@@ -40,16 +40,23 @@ type Metrics interface {
 	// Pods is a custom metric of the selected pods.
 	Pods(ctx context.Context, namespace string, pods labels.Selector, metric Query) (Samples, error)
 	// Object is a custom metric of one object, added up over the clusters that have it.
-	Object(ctx context.Context, namespace string, object autoscalingv2.CrossVersionObjectReference, metric Query) (int64, error)
+	Object(ctx context.Context, namespace string, object autoscalingv2.CrossVersionObjectReference, metric Query) (Total, error)
 	// External is a metric of something outside, all its series added up.
 	External(ctx context.Context, namespace string, metric Query) (int64, error)
+}
+
+// Total is a metric that is there once.
+type Total struct {
+	Value int64
+	// Partial is set where some cluster that may have a part of it did not answer.
+	Partial bool
 }
 
 // Reading is what a source said about one metric of a specification.
 type Reading struct {
 	// Samples are for metrics of pods, Total for those of objects and of what is outside.
 	Samples Samples
-	Total   int64
+	Total   Total
 	// Err tells why there is neither.
 	Err error
 }
@@ -75,7 +82,7 @@ func Read(ctx context.Context, source Metrics, namespace string, pods labels.Sel
 	case spec.Type == autoscalingv2.ExternalMetricSourceType && spec.External != nil:
 		var query Query
 		if query, r.Err = queryOf(spec.External.Metric); r.Err == nil {
-			r.Total, r.Err = source.External(ctx, namespace, query)
+			r.Total.Value, r.Err = source.External(ctx, namespace, query)
 		}
 	default:
 		r.Err = fmt.Errorf("a metric of type %q has no source", spec.Type)

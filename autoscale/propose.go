@@ -19,6 +19,8 @@ type Workload struct {
 	Given int32
 	// Desired and Observed are the replicas that were placed in the clusters that can be asked, and that they have, added up.
 	Desired, Observed int32
+	// Placed are the replicas that were placed in all clusters, those that cannot be asked included; 0 when that is Desired.
+	Placed int32
 	// Pods are theirs.
 	Pods []Pod
 }
@@ -34,6 +36,14 @@ func (w *Workload) share() float64 {
 		return 1
 	}
 	return float64(w.Desired) / float64(given)
+}
+
+// seen is the part of the replicas of all clusters that is in those which can be asked.
+func (w *Workload) seen() float64 {
+	if w.Placed == 0 || w.Desired == 0 {
+		return 1
+	}
+	return float64(w.Desired) / float64(w.Placed)
 }
 
 // round is one look at a workload.
@@ -177,20 +187,29 @@ func (r *round) byPods(samples Samples, resource corev1.ResourceName, fill func(
 	return r.scaled(careful, float64(len(assumed))), counted, nil
 }
 
-// ofTotal follows a metric that is there once: by itself, or by its part for each replica.
-func (r *round) ofTotal(target autoscalingv2.MetricTarget, total int64) (int32, autoscalingv2.MetricValueStatus, error) {
+// ofTotal follows a metric that is there once: by itself, or by its part for each replica. It is that of all clusters, whether or not
+// they can be asked; only what is counted in them stands for the others.
+func (r *round) ofTotal(target autoscalingv2.MetricTarget, total Total) (int32, autoscalingv2.MetricValueStatus, error) {
 	w := &r.in.Workload
+	var wanted int32
+	var current autoscalingv2.MetricValueStatus
 	switch {
 	case target.AverageValue != nil && target.Type != autoscalingv2.ValueMetricType && target.AverageValue.MilliValue() > 0:
-		needed := float64(total) / float64(target.AverageValue.MilliValue())
-		observed := max(w.Observed, 1)
-		part := int64(math.Ceil(float64(total) / float64(observed)))
-		return r.scaled(needed/float64(observed), float64(observed)), autoscalingv2.MetricValueStatus{AverageValue: milli(part)}, nil
+		observed := max(float64(w.Observed), 1) / w.seen()
+		current.AverageValue = milli(int64(math.Ceil(float64(total.Value)/observed - noise)))
+		needed := float64(total.Value) / float64(target.AverageValue.MilliValue())
+		wanted = r.scaled(needed/observed, observed*w.seen())
 	case target.Value != nil && target.Value.MilliValue() > 0:
-		ratio := float64(total) / float64(target.Value.MilliValue())
-		return r.scaled(ratio, float64(readyPods(w.Pods))), autoscalingv2.MetricValueStatus{Value: milli(total)}, nil
+		current.Value = milli(total.Value)
+		wanted = r.scaled(float64(total.Value)/float64(target.Value.MilliValue()), float64(readyPods(w.Pods)))
+	default:
+		return 0, current, errors.New("the metric has neither a value nor an average value as its target")
 	}
-	return 0, autoscalingv2.MetricValueStatus{}, errors.New("the metric has neither a value nor an average value as its target")
+	if total.Partial {
+		// There may be more of it than is known.
+		wanted = max(wanted, w.Replicas)
+	}
+	return wanted, current, nil
 }
 
 // noise is what sums of parts may be off by: it must not cost a replica.

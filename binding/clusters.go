@@ -10,7 +10,8 @@ import (
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 )
 
-// Clusters reads the clusters that a binding goes to or leaves, by name. Those that are gone are not among them.
+// Clusters reads the clusters that a binding goes to or leaves, by name. Those that are gone are not among them. They may belong to
+// a cache, and are not to be written to.
 func (b Binding) Clusters(ctx context.Context, reader client.Reader) (map[string]*clusterv1alpha1.Cluster, error) {
 	var wanted []string
 	for _, target := range b.Spec.Clusters {
@@ -22,7 +23,7 @@ func (b Binding) Clusters(ctx context.Context, reader client.Reader) (map[string
 	clusters := map[string]*clusterv1alpha1.Cluster{}
 	for _, name := range wanted {
 		cluster := &clusterv1alpha1.Cluster{}
-		err := reader.Get(ctx, types.NamespacedName{Name: name}, cluster)
+		err := reader.Get(ctx, types.NamespacedName{Name: name}, cluster, client.UnsafeDisableDeepCopy)
 		if client.IgnoreNotFound(err) != nil {
 			return nil, fmt.Errorf("reading cluster %s: %w", name, err)
 		}

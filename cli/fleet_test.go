@@ -55,8 +55,11 @@ type testFleet struct {
 	// absent are groups that a place does not have, and dead are members that do not answer.
 	absent map[string][]string
 	dead   map[string]bool
-	// trials are the creations that were dry runs.
-	trials int
+	// trials are the creations that were dry runs, and created the paths of the others in order.
+	trials  int
+	created []string
+	// refuses is a collection in which nothing is created but in dry runs.
+	refuses string
 }
 
 func newTestFleet(t *testing.T, members ...string) *testFleet {
@@ -147,6 +150,9 @@ func (f *testFleet) ServeHTTP(answer http.ResponseWriter, request *http.Request)
 		http.Error(answer, "no commands are run here", http.StatusNotImplemented)
 	case request.Method == http.MethodPost:
 		f.create(answer, request, place, path)
+	case request.Method == http.MethodDelete && f.objects[place][path] != nil:
+		f.reply(answer, f.objects[place][path])
+		delete(f.objects[place], path)
 	case request.Method == http.MethodGet:
 		f.get(answer, request, place, path)
 	default:
@@ -210,13 +216,20 @@ func (f *testFleet) create(answer http.ResponseWriter, request *http.Request, pl
 		fmt.Fprintf(answer, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"AlreadyExists","code":409,"message":"%s already exists"}`, tree.GetName())
 		return
 	}
-	if request.URL.Query().Get("dryRun") != "" {
+	switch {
+	case request.URL.Query().Get("dryRun") != "":
 		f.trials++
-	} else {
+	case f.refuses == path:
+		answer.Header().Set("Content-Type", "application/json")
+		answer.WriteHeader(http.StatusForbidden)
+		fmt.Fprintf(answer, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"%s is refused"}`, tree.GetName())
+		return
+	default:
 		if f.objects[place] == nil {
 			f.objects[place] = map[string]*unstructured.Unstructured{}
 		}
 		f.objects[place][path+"/"+tree.GetName()] = tree
+		f.created = append(f.created, path)
 	}
 	f.reply(answer, tree)
 }

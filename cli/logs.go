@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -69,11 +70,20 @@ func (r *logsRun) logs(command *cobra.Command, args []string) error {
 		if left = append(left, faults...); len(holders) == 0 {
 			return joined(append(left, fmt.Errorf("no member has %s in this namespace (see --namespace)", named(args[0]))))
 		}
-		// The logs of what was found are whole, whoever else does not answer.
-		found, left = holders, nil
+		found = holders
+		if isPod(args[0]) {
+			// The log of a pod is whole, whoever else does not answer. A workload may have pods in every member.
+			left = nil
+		}
 	}
 	faults := r.logsOf(command.Context(), command, args, found)
 	return joined(append(left, faults...))
+}
+
+// isPod tells whether an argument of kubectl means a pod.
+func isPod(argument string) bool {
+	kind, _, qualified := strings.Cut(argument, "/")
+	return !qualified || slices.Contains([]string{"pod", "pods", "po"}, kind)
 }
 
 // logsOf prints one member after the other, or all at once when they are followed.

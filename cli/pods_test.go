@@ -93,3 +93,19 @@ func TestPodsOfMembersThatDoNotAnswer(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A workload has pods in many members, and one that does not answer may write logs as well; a pod is whole where it is found.
+func TestLogsOfMembersThatDoNotAnswer(t *testing.T) {
+	f := webs(t)
+	f.add("member1", deployments+"web", deployment("web", "2/2", `{"app":"web"}`))
+	f.dead["member2"] = true
+	out, _, err := f.run("logs", "deployment/web")
+	if err == nil || !strings.Contains(err.Error(), "cluster member2: ") || !strings.Contains(out, "hello from member1") {
+		t.Errorf("of a workload: %v, printed %q", err, out)
+	}
+	for _, pod := range []string{"web-0", "pod/web-0"} {
+		if out, _, err := f.run("logs", pod); err != nil || !strings.Contains(out, "hello from member1") {
+			t.Errorf("of %s: %v, printed %q", pod, err, out)
+		}
+	}
+}

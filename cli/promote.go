@@ -224,7 +224,8 @@ func (r *promoteRun) read(ctx context.Context, object *unstructured.Unstructured
 	return found, nil
 }
 
-// createAll makes the policy last: templates without one go nowhere. What is needed may be there for others as well.
+// createAll makes the policy before the template, which another policy might claim otherwise. What is needed may be there for others
+// as well.
 func (r *promoteRun) createAll(ctx context.Context, made *promotion, dryRun ...string) error {
 	for _, object := range made.needed {
 		err := r.createOne(ctx, object, dryRun)
@@ -235,13 +236,57 @@ func (r *promoteRun) createAll(ctx context.Context, made *promotion, dryRun ...s
 			return err
 		}
 	}
-	if err := r.createOne(ctx, made.template, dryRun); err != nil {
+	if made.policy == nil {
+		return r.createOne(ctx, made.template, dryRun)
+	}
+	err := r.createOne(ctx, made.policy, dryRun)
+	earlier := apierrors.IsAlreadyExists(err)
+	if earlier {
+		err = r.aligned(ctx, made.policy, err)
+	}
+	if err != nil {
 		return err
 	}
-	if made.policy == nil {
-		return nil
+	if err := r.createOne(ctx, made.template, dryRun); err != nil {
+		if earlier || len(dryRun) > 0 {
+			return err
+		}
+		return errors.Join(err, r.takeBack(ctx, made.policy))
 	}
-	return r.createOne(ctx, made.policy, dryRun)
+	return nil
+}
+
+// aligned accepts a policy of that name, such as of a call that was interrupted, which selects the same and sends it to the member.
+func (r *promoteRun) aligned(ctx context.Context, wanted *unstructured.Unstructured, taken error) error {
+	known, err := r.read(ctx, wanted)
+	if err != nil || known == nil {
+		return errors.Join(err, taken)
+	}
+	selects := func(policy *unstructured.Unstructured) string {
+		selectors, _, _ := unstructured.NestedSlice(policy.Object, "spec", "resourceSelectors")
+		if len(selectors) != 1 {
+			return ""
+		}
+		only, _ := selectors[0].(map[string]any)
+		return fmt.Sprint(only["apiVersion"], only["kind"], only["name"], only["labelSelector"])
+	}
+	clusters, _, _ := unstructured.NestedStringSlice(known.Object, "spec", "placement", "clusterAffinity", "clusterNames")
+	if selects(known) != selects(wanted) || !slices.Contains(clusters, r.cluster) {
+		return taken
+	}
+	return nil
+}
+
+// takeBack deletes a policy for a template that there is not.
+func (r *promoteRun) takeBack(ctx context.Context, policy *unstructured.Unstructured) error {
+	resources, err := r.resources(policy)
+	if err != nil {
+		return err
+	}
+	if err := client.IgnoreNotFound(resources.Delete(ctx, policy.GetName(), metav1.DeleteOptions{})); err != nil {
+		return fmt.Errorf("deleting %s again, which is of no use: %w", workload.Describe(policy), err)
+	}
+	return nil
 }
 
 // sharable refuses what the control plane has with another content, which the policy would force upon the member.

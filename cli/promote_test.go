@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,6 +91,41 @@ func TestPromoteWithDependencies(t *testing.T) {
 		if template == nil || template.GetUID() != "" || template.GetAnnotations()["work.karmada.io/conflict-resolution"] != "overwrite" {
 			t.Errorf("%s: what it needs became %v", flag, template)
 		}
+	}
+}
+
+// The policy comes first: a template without one might be claimed by a policy for many.
+func TestPromoteMakesPolicyFirst(t *testing.T) {
+	f := legacy(t)
+	if _, _, err := f.run("promote", "deployment", "nginx", "-C", "member1", "-d"); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"api/v1/namespaces/default/configmaps", strings.TrimSuffix(nginxPolicy, "/"), strings.TrimSuffix(deployments, "/")}
+	if !slices.Equal(f.created, want) {
+		t.Errorf("created %q, want %q", f.created, want)
+	}
+}
+
+// What a call that was cut short left is used by the next one, and a policy without a template is taken back.
+func TestPromoteGoesOn(t *testing.T) {
+	f := legacy(t)
+	f.refuses = strings.TrimSuffix(deployments, "/")
+	before := len(f.objects[""])
+	promote := []string{"promote", "deployment", "nginx", "-C", "member1", "--policy-name", "mine"}
+	if _, _, err := f.run(promote...); err == nil || !strings.Contains(err.Error(), "nginx is refused") || len(f.objects[""]) != before {
+		t.Fatalf("refused, it ended with %v and left %d objects", err, len(f.objects[""])-before)
+	}
+	policy := `{"apiVersion":"policy.karmada.io/v1alpha1","kind":"PropagationPolicy","metadata":{"name":"mine","namespace":"default"},
+		"spec":{"resourceSelectors":[{"apiVersion":"apps/v1","kind":"Deployment","name":"nginx","namespace":"default"}],
+		"placement":{"clusterAffinity":{"clusterNames":["%s"]}},"conflictResolution":"Abort"}}`
+	f.add("", nginxPolicy+"mine", strings.Replace(policy, "%s", "member2", 1))
+	f.refuses = ""
+	if _, _, err := f.run(promote...); err == nil || !strings.Contains(err.Error(), "mine already exists") || f.object("", deployments+"nginx") != nil {
+		t.Errorf("by a policy for another member: %v", err)
+	}
+	f.add("", nginxPolicy+"mine", strings.Replace(policy, "%s", "member1", 1))
+	if _, _, err := f.run(promote...); err != nil || f.object("", deployments+"nginx") == nil {
+		t.Errorf("going on: %v", err)
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/component-base/logs"
-	logsapi "k8s.io/component-base/logs/api/v1"
 	_ "k8s.io/component-base/logs/json/register" // --logging-format=json
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
@@ -162,8 +161,8 @@ func (p *Process) Start() (*rest.Config, ctrl.Options, error) {
 	if p.profiling {
 		options.PprofBindAddress = p.profilingAddress
 	}
-	if err := logsapi.ValidateAndApply(p.logging, nil); err != nil {
-		return nil, options, fmt.Errorf("logging flags: %w", err)
+	if err := ApplyLogging(p.logging, nil); err != nil {
+		return nil, options, err
 	}
 	p.warnOfLogging()
 	ctrl.SetLogger(klog.Background())

@@ -19,6 +19,8 @@ type Deps struct {
 	// Live reads the control plane past every view, at the price of a request each time. It is for what must not be decided
 	// from an old view, such as whether something is gone for good.
 	Live client.Reader
+	// Paths reads what the control plane's API server has below paths; nil where there is no such server.
+	Paths PathReader
 	// Members reaches the member clusters.
 	Members Members
 	// Clock tells the time. Waiting is Result.RequeueAfter.
@@ -64,6 +66,12 @@ type Member interface {
 	Health(ctx context.Context) (healthy bool, err error)
 	// Discover lists what the API server serves.
 	Discover(ctx context.Context) (Discovery, error)
+}
+
+// PathReader asks an API server for what is no object of a kind, as values of metrics are none. A Member of a real cluster is one.
+type PathReader interface {
+	// ReadPath returns what a GET is answered with. Errors are those of the API server.
+	ReadPath(ctx context.Context, path string, parameters map[string]string) ([]byte, error)
 }
 
 // Surveyor is a Member that knows what its nodes and pods add up to without listing them, as one does whose objects are made

@@ -61,6 +61,60 @@ func AutoscalerFollowsMembers(t *testing.T, env fleet.Environment) {
 	}
 }
 
+// RulesMoveTheBoundsOfAutoscalers has a CronFederatedHPA raise the bounds of a FederatedHPA above the replicas there are, and lower them
+// below: the workload follows in all its clusters, whatever its pods use.
+func RulesMoveTheBoundsOfAutoscalers(t *testing.T, env fleet.Environment) {
+	f := start(t, env)
+	defer f.space("shifts")()
+	web := deployment("shifts", "web", 2)
+	f.create(web)
+	policy := weightedPolicy("shifts", "web", map[string]int64{"member1": 1, "member2": 1, "member3": 1})
+	policy.Spec.Placement.ClusterAffinity = &policyv1alpha1.ClusterAffinity{ClusterNames: []string{"member1", "member2"}}
+	f.create(policy)
+	scaler := &autoscalingv1alpha1.FederatedHPA{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shifts", Name: "web"},
+		Spec: autoscalingv1alpha1.FederatedHPASpec{
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web"},
+			MinReplicas:    ptr.To[int32](1), MaxReplicas: 10,
+		},
+	}
+	f.create(scaler)
+	shift := &autoscalingv1alpha1.CronFederatedHPA{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shifts", Name: "web"},
+		Spec: autoscalingv1alpha1.CronFederatedHPASpec{
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: autoscalingv1alpha1.GroupVersion.String(), Kind: "FederatedHPA", Name: "web"},
+			Rules: []autoscalingv1alpha1.CronFederatedHPARule{
+				{Name: "shift", Schedule: "@every 5s", TargetMinReplicas: ptr.To[int32](6), TargetMaxReplicas: ptr.To[int32](8)},
+			},
+		},
+	}
+	f.create(shift)
+	arrive := func(least, most, all, each int32) {
+		eventually(f, f.plane, scaler, fmt.Sprintf("bounds of %d and %d", least, most), func(s *autoscalingv1alpha1.FederatedHPA) bool {
+			return *s.Spec.MinReplicas == least && s.Spec.MaxReplicas == most
+		})
+		eventually(f, f.plane, web, fmt.Sprintf("%d replicas", all), func(d *appsv1.Deployment) bool { return *d.Spec.Replicas == all })
+		for _, name := range []string{"member1", "member2"} {
+			eventually(f, f.member(name), web, fmt.Sprintf("%d replicas of them", each), func(d *appsv1.Deployment) bool { return *d.Spec.Replicas == each })
+		}
+	}
+	arrive(6, 8, 6, 3)
+	eventually(f, f.plane, shift, "the rule to be told as done", func(s *autoscalingv1alpha1.CronFederatedHPA) bool {
+		for _, history := range s.Status.ExecutionHistories {
+			for _, done := range history.SuccessfulExecutions {
+				if ptr.Deref(done.AppliedMinReplicas, 0) == 6 && ptr.Deref(done.AppliedMaxReplicas, 0) == 8 {
+					return true
+				}
+			}
+		}
+		return false
+	})
+	update(f, f.plane, shift, func(s *autoscalingv1alpha1.CronFederatedHPA) {
+		s.Spec.Rules[0].TargetMinReplicas, s.Spec.Rules[0].TargetMaxReplicas = ptr.To[int32](1), ptr.To[int32](2)
+	})
+	arrive(1, 2, 2, 1)
+}
+
 // measure waits for pods that are ready, and says what each uses of CPU.
 func (f *fixture) measure(member client.Client, namespace string, count int, used string) {
 	f.Helper()

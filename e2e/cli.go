@@ -27,10 +27,13 @@ type terminal struct {
 	program string
 	// kubeconfig is that of the control plane, unless the user has chosen another.
 	kubeconfig, home, editor string
+	// typed are the verbs that were typed in any session.
+	typed map[string]bool
 }
 
 // CommandLine has a user do all that the verbs of the program are for. The fleet has API servers, whose proxy reaches all members.
 func CommandLine(t *testing.T, env fleet.Environment, program string) {
+	typed := map[string]bool{}
 	for _, session := range []struct {
 		name string
 		of   func(*terminal)
@@ -41,23 +44,35 @@ func CommandLine(t *testing.T, env fleet.Environment, program string) {
 		{"Promotes", (*terminal).promotes},
 		{"Measures", (*terminal).measures},
 		{"Administers", (*terminal).administers},
+		{"Decides", (*terminal).decides},
+		{"Interprets", (*terminal).interprets},
+		{"Registers", (*terminal).registers},
 		{"Mistakes", (*terminal).mistakes},
+		{"Complete", (*terminal).complete},
 	} {
 		t.Run(session.name, func(t *testing.T) {
 			f := start(t, env)
 			kubeconfig, err := env.Kubeconfig(f.ctx, fleet.ControlPlaneName)
 			f.must(err)
-			session.of(&terminal{fixture: f, program: program, kubeconfig: kubeconfig, home: t.TempDir()})
+			session.of(&terminal{fixture: f, program: program, kubeconfig: kubeconfig, home: t.TempDir(), typed: typed})
 		})
 	}
 }
 
-// run gives what a command prints, what it tells of trouble, and how it ended. Words of the line are parted by spaces.
+// run gives what a command prints, what it tells of trouble, and how it ended. Words of the line are parted by spaces; "" is an empty
+// one.
 func (c *terminal) run(line, input string) (printed, told string, code int) {
 	c.Helper()
 	ctx, cancel := context.WithTimeout(c.ctx, toSettle)
 	defer cancel()
-	command := exec.CommandContext(ctx, c.program, strings.Fields(line)...)
+	words := strings.Fields(line)
+	c.typed[words[0]] = true
+	for i, word := range words {
+		if word == `""` {
+			words[i] = ""
+		}
+	}
+	command := exec.CommandContext(ctx, c.program, words...)
 	command.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig, "HOME="+c.home, "KUBE_EDITOR="+c.editor)
 	var out, errOut bytes.Buffer
 	command.Stdin, command.Stdout, command.Stderr = strings.NewReader(input), &out, &errOut

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -39,22 +37,38 @@ func TestEmbeddedDrills(t *testing.T) {
 		t.Skip("plays only with -measure-drills")
 	}
 	env := install(t, failoverFlags()...)
-	kubeconfig, err := env.Kubeconfig(t.Context(), fleet.ControlPlaneName)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tell(t, e2e.Drills(t, env, &commands{installation: env, program: buildSeatrial(t), kubeconfig: kubeconfig, t: t}))
+	tell(t, e2e.Drills(t, env, &commands{installation: env, t: t}))
 }
 
 // TestSimulatedDrills plays the same drills in virtual time.
 func TestSimulatedDrills(t *testing.T) {
 	env := drillFleet(t)
-	master := &steps{Fleet: env}
-	var err error
-	if master.plane, err = env.Client(t.Context(), fleet.ControlPlaneName); err != nil {
-		t.Fatal(err)
+	tell(t, e2e.Drills(t, env, &steps{Fleet: env, plane: clientOf(t, env, fleet.ControlPlaneName)}))
+}
+
+// TestEmbeddedPause freezes a member of real API servers while clients ask it.
+func TestEmbeddedPause(t *testing.T) {
+	if !*measureDrills {
+		t.Skip("plays only with -measure-drills")
 	}
-	tell(t, e2e.Drills(t, env, master))
+	env := install(t, failoverFlags()...)
+	tellPause(t, e2e.PauseDrill(t, env, &commands{installation: env, t: t}))
+}
+
+// TestSimulatedPause does so in virtual time.
+func TestSimulatedPause(t *testing.T) {
+	env := drillFleet(t)
+	outcome := e2e.PauseDrill(t, env, &steps{Fleet: env, plane: clientOf(t, env, fleet.ControlPlaneName)})
+	tellPause(t, outcome)
+	if outcome.Failed == 0 || outcome.Failed*10 > outcome.Asked {
+		t.Errorf("%d of %d requests failed; those to the frozen member do until it is noticed, and no others", outcome.Failed, outcome.Asked)
+	}
+}
+
+func tellPause(t *testing.T, outcome e2e.PauseOutcome) {
+	t.Helper()
+	t.Log("| recovered after | noticed after | requests | failed | longest gap | least ready | worst workload | missing replica-seconds |")
+	t.Log(outcome)
 }
 
 func tell(t *testing.T, outcomes []e2e.Outcome) {
@@ -96,10 +110,7 @@ func drillFleet(t *testing.T) *simulator.Fleet {
 			Timing: kube.Timing{
 				Pull: kube.Latency{Delay: kube.Never}, Start: kube.Latency{Delay: spec.Startup.Delay, Jitter: spec.Startup.Jitter}, Ready: kube.Latency{Delay: kube.Never},
 			},
-			Pools: []kube.NodePool{{Name: "nodes", Count: spec.Nodes.Count, Allocatable: corev1.ResourceList{
-				corev1.ResourceCPU: resource.MustParse(spec.Nodes.CPU), corev1.ResourceMemory: resource.MustParse(spec.Nodes.Memory),
-				corev1.ResourcePods: resource.MustParse(spec.Nodes.Pods),
-			}}},
+			Pools: nodesOf(spec),
 		}
 		if _, err := env.AddColumnar(t.Context(), spec, columns); err != nil {
 			t.Fatal(err)
@@ -114,8 +125,7 @@ func drillFleet(t *testing.T) *simulator.Fleet {
 // commands drill an installation by its commands.
 type commands struct {
 	*installation
-	program, kubeconfig string
-	t                   *testing.T
+	t *testing.T
 }
 
 // Now implements e2e.Drillmaster.

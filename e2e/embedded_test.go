@@ -16,7 +16,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/seatrial/seatrial/e2e"
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/fleet/embedded"
 	"github.com/seatrial/seatrial/fleet/local"
@@ -30,6 +29,14 @@ type installation struct {
 	local *local.Installation
 	// flags are given to the controllers beside those that every test needs.
 	flags []string
+	// others are given to other components, by their names.
+	others map[string][]string
+	// estimators says that they run beside the members.
+	estimators bool
+	// program is the executable of the components, kubeconfig that of an administrator of the control plane.
+	program, kubeconfig string
+	// out is where the progress of starting is told.
+	out io.Writer
 }
 
 func install(t *testing.T, flags ...string) *installation {
@@ -39,22 +46,33 @@ func install(t *testing.T, flags ...string) *installation {
 
 func installWith(t *testing.T, options local.Options, flags ...string) *installation {
 	t.Helper()
-	made := &installation{local: prepare(t, options), flags: flags}
-	if err := made.up(t.Context(), t.Output()); err != nil {
+	made := &installation{flags: flags}
+	made.start(t, options)
+	return made
+}
+
+// start brings an installation up.
+func (i *installation) start(t *testing.T, options local.Options) {
+	t.Helper()
+	i.out = t.Output()
+	i.local, i.program = prepare(t, options)
+	if err := i.up(t.Context(), i.out); err != nil {
 		t.Fatal(err)
 	}
 	var err error
-	if made.Fleet, err = made.local.Fleet(); err != nil {
+	if i.Fleet, err = i.local.Fleet(); err != nil {
 		t.Fatal(err)
 	}
-	return made
+	if i.kubeconfig, err = i.Kubeconfig(t.Context(), fleet.ControlPlaneName); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // places are for installations that run at the same time: each takes a gigabyte of memory, and waits most of the time.
 var places = make(chan struct{}, 2)
 
-// prepare finds a place for an installation, and ends with the test what runs there then.
-func prepare(t *testing.T, options local.Options) *local.Installation {
+// prepare finds a place for an installation of a program, and ends with the test what runs there then.
+func prepare(t *testing.T, options local.Options) (installed *local.Installation, program string) {
 	t.Helper()
 	places <- struct{}{}
 	t.Cleanup(func() { <-places })
@@ -63,8 +81,7 @@ func prepare(t *testing.T, options local.Options) *local.Installation {
 		t.Fatal(err)
 	}
 	options.StateDir, options.Executable, options.ClusterBinary, options.Tied = t.TempDir(), buildSeatrial(t), clusters, true
-	installed, err := local.Open(options)
-	if err != nil {
+	if installed, err = local.Open(options); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -73,20 +90,29 @@ func prepare(t *testing.T, options local.Options) *local.Installation {
 			t.Errorf("ending the installation: %v", err)
 		}
 	})
-	return installed
+	return installed, options.Executable
 }
 
 // soon has a change of a member's health be believed after seconds.
 var soon = []string{"--cluster-status-update-frequency=1s", "--cluster-failure-threshold=3s", "--cluster-success-threshold=3s"}
 
+// baseFlags are those of the controllers in every test: it need not wait as long as production before it believes that a cluster has
+// failed, or is back.
+func baseFlags() []string {
+	return append([]string{
+		"--cluster-monitor-period=1s", "--cluster-monitor-grace-period=8s", "--feature-gates=PropagationPolicyPreemption=true,MultiClusterService=true",
+	}, soon...)
+}
+
 func (i *installation) up(ctx context.Context, out io.Writer) error {
-	return i.local.Up(ctx, local.UpOptions{
-		Members: 3, Timeout: 5 * time.Minute,
-		// A test need not wait as long as production before it believes that a cluster has failed, or is back.
-		Flags: map[string][]string{"controller-manager": append(append([]string{
-			"--cluster-monitor-period=1s", "--cluster-monitor-grace-period=8s", "--feature-gates=PropagationPolicyPreemption=true,MultiClusterService=true",
-		}, soon...), i.flags...), "agent": append([]string{"--cluster-lease-duration=4s", "--feature-gates=MultiClusterService=true"}, soon...)},
-	}, local.NewProgress(out))
+	flags := map[string][]string{
+		"controller-manager": append(baseFlags(), i.flags...),
+		"agent":              append([]string{"--cluster-lease-duration=4s", "--feature-gates=MultiClusterService=true"}, soon...),
+	}
+	for component, more := range i.others {
+		flags[component] = append(flags[component], more...)
+	}
+	return i.local.Up(ctx, local.UpOptions{Members: 3, Estimators: i.estimators, Timeout: 5 * time.Minute, Flags: flags}, local.NewProgress(out))
 }
 
 // Join implements e2e.Joiner.
@@ -177,50 +203,35 @@ func realServers(t *testing.T) {
 	t.Parallel()
 }
 
-// TestEmbedded runs the suites that break no member.
-func TestEmbedded(t *testing.T) {
-	realServers(t)
-	env := install(t)
-	// Most of a suite's time is waiting for clean-up, which several can do at once.
-	t.Run("calm", func(t *testing.T) {
-		for _, suite := range suites {
-			if !suite.breaks {
-				t.Run(suite.name, func(t *testing.T) {
-					t.Parallel()
-					suite.run(t, env)
-				})
-			}
-		}
-	})
-	t.Run("AgentTouchesItsOwnOnly", func(t *testing.T) { agentTouchesItsOwnOnly(t, env) })
-	t.Run("AgentReplacesItsCertificate", func(t *testing.T) { agentReplacesItsCertificate(t, env) })
-	t.Run("AgentGetsItsOwnCertificate", func(t *testing.T) { agentGetsItsOwnCertificate(t, env) })
-	t.Run("WebhooksInterpretKinds", func(t *testing.T) { e2e.WebhooksInterpretKinds(t, env) })
-	t.Run("AutoscalerFollowsMembers", func(t *testing.T) { e2e.AutoscalerFollowsMembers(t, env) })
-}
+// TestEmbedded runs the cases that break no member.
+func TestEmbedded(t *testing.T) { onRealServers(t, "standard") }
 
 // TestEmbeddedOutages runs those that break members, and restarts what there is.
-func TestEmbeddedOutages(t *testing.T) {
-	realServers(t)
-	env := install(t)
-	for _, suite := range suites {
-		if suite.breaks {
-			t.Run(suite.name, func(t *testing.T) { suite.run(t, env) })
-		}
-	}
-	t.Run("RestartLosesNothing", func(t *testing.T) {
-		e2e.RestartLosesNothing(t, env, func() error { return env.crash(t.Context(), t.Output()) })
-	})
-	t.Run("CrashesLoseNothing", func(t *testing.T) { crashes(t, env) })
-}
+func TestEmbeddedOutages(t *testing.T) { onRealServers(t, "outages") }
 
 // TestEmbeddedMembership has members join and leave.
-func TestEmbeddedMembership(t *testing.T) {
+func TestEmbeddedMembership(t *testing.T) { onRealServers(t, "membership") }
+
+// TestEmbeddedFailover has workloads move between members.
+func TestEmbeddedFailover(t *testing.T) { onRealServers(t, "failover") }
+
+// TestEmbeddedAccess has users reach members through the control plane.
+func TestEmbeddedAccess(t *testing.T) { onRealServers(t, "access") }
+
+// TestEmbeddedQuotas has the webhook server refuse what goes beyond a quota.
+func TestEmbeddedQuotas(t *testing.T) { onRealServers(t, "quotas") }
+
+// onRealServers runs the quick ones of a group of cases on real API servers; make e2e runs all of them.
+func onRealServers(t *testing.T, name string) {
+	t.Helper()
 	realServers(t)
-	env := install(t)
-	for _, suite := range membership {
-		t.Run(suite.name, func(t *testing.T) { suite.run(t, env, env) })
+	for _, group := range groups(runnable(onEmbedded, func(c testCase) bool { return !c.slow })) {
+		if group.name == name {
+			playOn(t, installPreset(t, group.preset), onEmbedded, group.cases)
+			return
+		}
 	}
+	t.Fatalf("there is no case in group %s", name)
 }
 
 // TestMain lets more tests wait at once than the machine has processors.

@@ -413,15 +413,7 @@ func waitingIn(cluster string) func(binding.Binding) bool {
 
 // ready counts the ready replicas in all members, those that the control plane cannot see included.
 func (f *fixture) ready(ctx context.Context, web *appsv1.Deployment) (int32, error) {
-	var sum int32
-	for _, member := range members {
-		found := blank(web)
-		if err := f.member(member).Get(ctx, client.ObjectKeyFromObject(web), found); client.IgnoreNotFound(err) != nil {
-			return 0, err
-		}
-		sum += found.Status.ReadyReplicas
-	}
-	return sum, nil
+	return f.readyIn(ctx, web, members...)
 }
 
 func (f *fixture) awaitReplicas(web *appsv1.Deployment, wanted int32) {

@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"flag"
 	"fmt"
 	"testing"
 	"time"
@@ -13,12 +12,11 @@ import (
 	"github.com/seatrial/seatrial/controlplane"
 	"github.com/seatrial/seatrial/e2e"
 	"github.com/seatrial/seatrial/fleet"
+	"github.com/seatrial/seatrial/fleet/embedded"
 	"github.com/seatrial/seatrial/scheduler"
 	"github.com/seatrial/seatrial/simulator"
 	"github.com/seatrial/seatrial/simulator/kube"
 )
-
-var embeddedFailover = flag.Bool("embedded-failover", false, "run all suites about failover on real API servers, some ten minutes, not only the quick ones")
 
 // failoverFlags make real controllers fail over as failoverControllers do.
 func failoverFlags() []string {
@@ -35,8 +33,17 @@ func failoverControllers(reference bool) []control.Controller {
 	options := controlplane.Defaults()
 	options.Eviction = e2e.FailoverOptions()
 	options.Eviction.Reference = reference
-	placing := scheduler.Options{Name: "default-scheduler", ReferenceFailover: reference, DropMoved: reference}
+	placing := drillScheduler()
+	placing.ReferenceFailover, placing.DropMoved = reference, reference
 	return append(controlplane.Controllers(options), scheduler.New(placing))
+}
+
+// nodesOf are the nodes of a spec, for a member in columns.
+func nodesOf(spec fleet.Spec) []kube.NodePool {
+	return []kube.NodePool{{Name: "nodes", Count: spec.Nodes.Count, Allocatable: corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse(spec.Nodes.CPU), corev1.ResourceMemory: resource.MustParse(spec.Nodes.Memory),
+		corev1.ResourcePods: resource.MustParse(spec.Nodes.Pods),
+	}}}
 }
 
 // tightFleet is a fleet whose members run no more than fits onto their nodes.
@@ -49,12 +56,11 @@ func tightFleet(t *testing.T, controllers []control.Controller) *simulator.Fleet
 	if err := env.Run(controllers...); err != nil {
 		t.Fatal(err)
 	}
-	nodes := kube.NodePool{Name: "nodes", Count: 3, Allocatable: corev1.ResourceList{
-		corev1.ResourceCPU: resource.MustParse("8"), corev1.ResourceMemory: resource.MustParse("32Gi"), corev1.ResourcePods: resource.MustParse("110"),
-	}}
-	for i := range 3 {
-		spec := fleet.Spec{Name: fmt.Sprintf("member%d", i+1), Role: fleet.Member, Region: "region-1"}
-		if _, err := env.AddColumnar(t.Context(), spec, simulator.Columns{Pools: []kube.NodePool{nodes}}); err != nil {
+	for _, spec := range embedded.DefaultSpecs() {
+		if spec.Role != fleet.Member {
+			continue
+		}
+		if _, err := env.AddColumnar(t.Context(), spec, simulator.Columns{Pools: nodesOf(spec)}); err != nil {
 			t.Fatal(err)
 		}
 		if err := env.Join(t.Context(), spec.Name); err != nil {
@@ -62,53 +68,4 @@ func tightFleet(t *testing.T, controllers []control.Controller) *simulator.Fleet
 		}
 	}
 	return env
-}
-
-var failoverSuites = []struct {
-	name string
-	run  func(*testing.T, fleet.Environment)
-	// quick suites run on real API servers in any case: there, the others wait for minutes.
-	quick bool
-}{
-	{"LostClusterIsReplaced", e2e.LostClusterIsReplaced, false},
-	{"EvictionWaitsForRoom", e2e.EvictionWaitsForRoom, true},
-	{"EvictionIsWithdrawn", e2e.EvictionIsWithdrawn, false},
-	{"DirectPurgeWaitsForNothing", e2e.DirectPurgeWaitsForNothing, false},
-	{"PartitionIsWaitedOut", e2e.PartitionIsWaitedOut, false},
-	{"LastServingCopyOutlivesTimeout", e2e.LastServingCopyOutlivesTimeout, false},
-	{"GracePeriodOfUserEndsCopy", e2e.GracePeriodOfUserEndsCopy, false},
-	{"UnhealthyWorkloadMovesWithItsState", e2e.UnhealthyWorkloadMovesWithItsState, false},
-	{"SwitchedPolicyHoldsCopies", e2e.SwitchedPolicyHoldsCopies, true},
-	{"GrowthLeavesUnreachableClustersAlone", e2e.GrowthLeavesUnreachableClustersAlone, false},
-	{"TaintPolicyFollowsReadiness", e2e.TaintPolicyFollowsReadiness, false},
-	{"DrainEmptiesCluster", e2e.DrainEmptiesCluster, true},
-	{"RebalanceSpreadsLoad", e2e.RebalanceSpreadsLoad, true},
-}
-
-// TestFailover runs the suites one after the other on one simulated fleet: each leaves it as it found it.
-func TestFailover(t *testing.T) {
-	env := tightFleet(t, failoverControllers(false))
-	for _, suite := range failoverSuites {
-		if !t.Run(suite.name, func(t *testing.T) { suite.run(t, env) }) {
-			return
-		}
-	}
-}
-
-// TestEmbeddedFailover runs the quick ones on real API servers, one after the other on one fleet, and all of them when asked to.
-func TestEmbeddedFailover(t *testing.T) {
-	realServers(t)
-	env := install(t, failoverFlags()...)
-	for _, suite := range failoverSuites {
-		if !suite.quick && !*embeddedFailover {
-			continue
-		}
-		if !t.Run(suite.name, func(t *testing.T) { suite.run(t, env) }) {
-			return
-		}
-	}
-}
-
-func TestReferenceFailover(t *testing.T) {
-	e2e.ReferenceFailoverWaitsForNothing(t, tightFleet(t, failoverControllers(true)))
 }

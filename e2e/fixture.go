@@ -24,13 +24,6 @@ import (
 	"github.com/seatrial/seatrial/fleet"
 )
 
-// Joiner makes a running cluster of a fleet a member and takes it out again. What that takes differs from fleet to fleet.
-type Joiner interface {
-	// Join returns when the Cluster exists, Unjoin when it is gone.
-	Join(ctx context.Context, cluster string) error
-	Unjoin(ctx context.Context, cluster string) error
-}
-
 // members are joined to every fleet that a suite runs on.
 var members = []string{"member1", "member2", "member3"}
 
@@ -74,19 +67,25 @@ func (f *fixture) space(name string) (cleanUp func()) {
 	f.create(namespace(name))
 	return func() {
 		f.Helper()
-		if f.Failed() {
-			return
-		}
-		for _, object := range slices.Backward(f.created) {
-			if object.GetNamespace() == name {
-				f.must(client.IgnoreNotFound(f.plane.Delete(f.ctx, object)))
-			}
-		}
-		f.awaitNoOrphans(name)
-		f.delete(f.plane, namespace(name))
-		f.awaitAbsent(f.plane, namespace(name))
-		f.awaitHolders(namespace(name))
+		f.vacate(name)
 	}
+}
+
+// vacate takes a namespace away, unless what is in it tells why the suite failed.
+func (f *fixture) vacate(name string) {
+	f.Helper()
+	if f.Failed() {
+		return
+	}
+	for _, object := range slices.Backward(f.created) {
+		if object.GetNamespace() == name {
+			f.must(client.IgnoreNotFound(f.plane.Delete(f.ctx, object)))
+		}
+	}
+	f.awaitNoOrphans(name)
+	f.delete(f.plane, namespace(name))
+	f.awaitAbsent(f.plane, namespace(name))
+	f.awaitHolders(namespace(name))
 }
 
 func (f *fixture) must(err error) {

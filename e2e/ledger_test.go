@@ -14,9 +14,11 @@ import (
 	"sync"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
 )
 
@@ -47,7 +49,7 @@ func (l *ledger) keep(value control.Controller) control.Controller {
 	reconcile := value.Reconcile
 	value.Reconcile = func(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
 		deps.Client = &counted{Client: deps.Client, ledger: l, writer: value.Name}
-		deps.Events = &noted{ledger: l, writer: value.Name, kinds: deps.Client}
+		deps.Events = binding.OnTemplates(&noted{ledger: l, writer: value.Name, kinds: deps.Client})
 		return reconcile(ctx, deps, key)
 	}
 	return value
@@ -184,6 +186,9 @@ type noted struct {
 // Eventf implements control.EventRecorder.
 func (n *noted) Eventf(object runtime.Object, _, reason, messageFormat string, args ...any) {
 	regarding := kindOf(n.kinds, object)
+	if of, ok := object.(*corev1.ObjectReference); ok {
+		regarding = fmt.Sprintf("%s %s/%s", of.Kind, of.Namespace, of.Name)
+	}
 	if named, ok := object.(client.Object); ok {
 		regarding += " " + client.ObjectKeyFromObject(named).String()
 	}

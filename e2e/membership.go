@@ -252,12 +252,13 @@ func (f *fixture) addMember(joiner Joiner, name string) {
 	f.awaitReady(name)
 }
 
-// scheduled tells whether a binding goes to these clusters and to no other. Both are in the order of names.
+// scheduled tells whether a binding goes to these clusters, in the order of names, and to no other.
 func scheduled(b binding.Binding, clusters ...string) bool {
 	targets := make([]string, 0, len(b.Spec.Clusters))
 	for _, target := range b.Spec.Clusters {
 		targets = append(targets, target.Name)
 	}
+	slices.Sort(targets)
 	return fmt.Sprint(targets) == fmt.Sprint(clusters)
 }
 

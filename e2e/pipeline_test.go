@@ -85,7 +85,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	installed := prepare(t, local.Options{})
+	installed, _ := prepare(t, local.Options{})
 	made := &rig{stateDir: installed.Dir(), profiles: map[string]string{}}
 	var err error
 	if made.env, err = installed.Fleet(); err != nil {

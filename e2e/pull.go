@@ -8,10 +8,39 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/fleet"
 )
+
+// PushAndPullServeAlike sends a workload to members of both modes, changes it and takes it away: users see no difference.
+func PushAndPullServeAlike(t *testing.T, env fleet.Environment) {
+	f := start(t, env)
+	defer f.space("modes")()
+	modes := map[clusterv1alpha1.ClusterSyncMode]int{}
+	for _, name := range members {
+		found := clusterNamed(name)
+		f.must(f.plane.Get(f.ctx, types.NamespacedName{Name: name}, found))
+		modes[found.Spec.SyncMode]++
+	}
+	if modes[clusterv1alpha1.Push] == 0 || modes[clusterv1alpha1.Pull] == 0 {
+		f.Fatalf("the members are of modes %v; the suite needs both", modes)
+	}
+	web := deployment("modes", "web", 6)
+	f.create(web)
+	f.create(weightedPolicy("modes", "web", map[string]int64{"member1": 1, "member2": 1, "member3": 1}))
+	f.awaitPlacement("modes", "web", map[string]int32{"member1": 2, "member2": 2, "member3": 2})
+	update(f, f.plane, web, func(d *appsv1.Deployment) {
+		d.Spec.Replicas, d.Spec.Template.Spec.Containers[0].Image = ptr.To[int32](9), "nginx:1.29"
+	})
+	f.awaitImage("modes", "web", "nginx:1.29", members...)
+	f.awaitPlacement("modes", "web", map[string]int32{"member1": 3, "member2": 3, "member3": 3})
+	f.drift("member3", "modes", "web")
+	f.awaitPlacement("modes", "web", map[string]int32{"member1": 3, "member2": 3, "member3": 3})
+	f.delete(f.plane, web)
+	f.awaitHolders(web)
+}
 
 // AgentOutlivesControlPlane cuts member3, whose agent carries Works into it, off from its control plane while all sorts of things
 // change on both sides. Meanwhile the agent keeps its cluster as it was told last. Afterwards what changed arrives, what left

@@ -9,7 +9,6 @@ import (
 	"github.com/seatrial/seatrial/agent"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/controlplane"
-	"github.com/seatrial/seatrial/e2e"
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/fleet/embedded"
 	"github.com/seatrial/seatrial/scheduler"
@@ -69,102 +68,38 @@ func agentOf(name string) func() []control.Controller {
 	return func() []control.Controller { return append(agent.Controllers(settings), agent.Heartbeat(settings)) }
 }
 
-// suites need no more than the members of a fleet. Those that break members cannot run beside others.
-var suites = []struct {
-	name   string
-	run    func(*testing.T, fleet.Environment)
-	breaks bool
-}{
-	{"Propagation", e2e.Propagation, true},
-	{"DuplicatedPropagation", e2e.DuplicatedPropagation, false},
-	{"DeletedPolicyKeepsCopies", e2e.DeletedPolicyKeepsCopies, false},
-	{"ForcedPolicyLeavesNoClaim", e2e.ForcedPolicyLeavesNoClaim, false},
-	{"DeselectedTemplateIsLetGo", e2e.DeselectedTemplateIsLetGo, false},
-	{"ExcludedClusterGivesUpCopy", e2e.ExcludedClusterGivesUpCopy, false},
-	{"BestPolicyClaims", e2e.BestPolicyClaims, false},
-	{"RecreatedTemplateReplacesOld", e2e.RecreatedTemplateReplacesOld, false},
-	{"DeletedBindingComesBack", e2e.DeletedBindingComesBack, false},
-	{"DeletedWorkComesBack", e2e.DeletedWorkComesBack, false},
-	{"DeletedCopyComesBack", e2e.DeletedCopyComesBack, false},
-	{"CopyBeingRemovedIsAwaited", e2e.CopyBeingRemovedIsAwaited, false},
-	{"RemovedFieldsVanish", e2e.RemovedFieldsVanish, false},
-	{"RetainedReplicasAreTheMembers", e2e.RetainedReplicasAreTheMembers, false},
-	{"UnmanagedObjectIsNotOverwritten", e2e.UnmanagedObjectIsNotOverwritten, false},
-	{"UnmanagedObjectOutlivesTemplate", e2e.UnmanagedObjectOutlivesTemplate, false},
-	{"PreservedCopiesAreHandedOver", e2e.PreservedCopiesAreHandedOver, false},
-	{"SuspendedDispatchingHoldsChangesBack", e2e.SuspendedDispatchingHoldsChangesBack, false},
-	{"SuspendedSchedulingKeepsPlacement", e2e.SuspendedSchedulingKeepsPlacement, false},
-	{"NamespacesFollow", e2e.NamespacesFollow, false},
-	{"ClusterScopedTemplatesPropagate", e2e.ClusterScopedTemplatesPropagate, false},
-	{"PartitionLosesNothing", e2e.PartitionLosesNothing, true},
-	{"PartitionedStatusIsMissedOnly", e2e.PartitionedStatusIsMissedOnly, true},
-	{"AgentOutlivesControlPlane", e2e.AgentOutlivesControlPlane, true},
-	{"MissingFitIsExplained", e2e.MissingFitIsExplained, false},
-	{"WishesTravelToBindings", e2e.WishesTravelToBindings, false},
-	{"OverridesApplyPerCluster", e2e.OverridesApplyPerCluster, false},
-	{"DependenciesFollowTemplates", e2e.DependenciesFollowTemplates, false},
-	{"SharedDependencyServesAll", e2e.SharedDependencyServesAll, false},
-	{"DependencyWithPolicyGoesBoth", e2e.DependencyWithPolicyGoesBoth, false},
-	{"RecreatedDependencyComesBack", e2e.RecreatedDependencyComesBack, false},
-	{"NamedDependenciesFollow", e2e.NamedDependenciesFollow, false},
-	{"DividedJobIsDoneOnce", e2e.DividedJobIsDoneOnce, false},
-	{"LazyPolicyWaitsForTemplates", e2e.LazyPolicyWaitsForTemplates, false},
-	{"DependentOverridesComeFirst", e2e.DependentOverridesComeFirst, false},
-	{"PreemptingPolicyTakesOver", e2e.PreemptingPolicyTakesOver, false},
-	{"UnfitOverrideHoldsOnlyItsCluster", e2e.UnfitOverrideHoldsOnlyItsCluster, false},
-	{"UnreadableTemplateKeepsItsCopies", e2e.UnreadableTemplateKeepsItsCopies, false},
-	{"RefusalHoldsOnlyItsCluster", e2e.RefusalHoldsOnlyItsCluster, false},
-	{"ScriptsTeachKinds", e2e.ScriptsTeachKinds, false},
-	{"BrokenScriptsHoldOnlyTheirKind", e2e.BrokenScriptsHoldOnlyTheirKind, false},
-	{"QuotaPartsReachMembers", e2e.QuotaPartsReachMembers, false},
-	{"ProxyUsersAreImpersonated", e2e.ProxyUsersAreImpersonated, false},
-	{"MultiClusterServiceReachesConsumers", e2e.MultiClusterServiceReachesConsumers, false},
-	{"ExportedServiceIsImported", e2e.ExportedServiceIsImported, true},
-	{"LostEndpointsLeaveConsumers", e2e.LostEndpointsLeaveConsumers, true},
-	{"RemediesPrescribeActions", e2e.RemediesPrescribeActions, false},
-}
-
-// membership are suites in which clusters join and leave.
-var membership = []struct {
-	name string
-	run  func(*testing.T, fleet.Environment, e2e.Joiner)
-}{
-	{"JoinedMemberCatchesUp", e2e.JoinedMemberCatchesUp},
-	{"UnjoinedMemberIsReplaced", e2e.UnjoinedMemberIsReplaced},
-	{"UnjoinNeedsNoScheduler", e2e.UnjoinNeedsNoScheduler},
-	{"LeavingMemberGetsNothingAnew", e2e.LeavingMemberGetsNothingAnew},
-	{"UnreachableMemberCanLeave", e2e.UnreachableMemberCanLeave},
-}
-
+// TestSimulated runs all cases that simulated fleets can.
 func TestSimulated(t *testing.T) {
-	for _, suite := range suites {
-		t.Run(suite.name, func(t *testing.T) { suite.run(t, simulated(t)) })
-	}
-	for _, suite := range membership {
-		t.Run(suite.name, func(t *testing.T) {
-			env := simulated(t)
-			suite.run(t, env, env)
-		})
-	}
-	t.Run("RestartLosesNothing", func(t *testing.T) {
-		env := simulated(t)
-		e2e.RestartLosesNothing(t, env, func() error { return env.Restart(controllers()...) })
+	playSimulated(t, runnable(onSimulated, func(testCase) bool { return true }))
+}
+
+// runnable are the chosen ones of the cases that can run somewhere.
+func runnable(env environment, chosen func(testCase) bool) []testCase {
+	return slices.DeleteFunc(allCases(), func(c testCase) bool {
+		_, not := c.not[env]
+		return not || !chosen(c)
 	})
 }
 
-// TestOneFleet runs the suites one after the other on one fleet: each leaves it as it found it. The controllers stand in the
-// opposite order, which gives the turns after each event another order.
+// phased counts on clusters that are found healthy again at the same moment, as they are on a fresh fleet: what has been tolerated for
+// long enough by then leaves the last one that is found.
+const phased = "PartitionIsWaitedOut"
+
+// TestOneFleet runs the cases one after the other on one fleet of each preset: each leaves it as it found it. The controllers stand in
+// the opposite order, which gives the turns after each event another order.
 func TestOneFleet(t *testing.T) {
 	backwards := controllers()
 	slices.Reverse(backwards)
-	env := simulatedFrom(t, simulator.Options{Seed: 2}, backwards)
-	for _, suite := range suites {
-		if !t.Run(suite.name, func(t *testing.T) { suite.run(t, env) }) {
-			return
+	one := simulatedRigOf(t, standard)
+	one.Fleet = simulatedFrom(t, simulator.Options{Seed: 2}, backwards)
+	one.plane = clientOf(t, one.Fleet, fleet.ControlPlaneName)
+	failing := simulatedRigOf(t, failover)
+	for _, c := range allCases() {
+		rig, shared := map[preset]*simulatedRig{standard: one, failover: failing}[c.settings()]
+		if _, not := c.not[onSimulated]; not || !shared || c.name == phased {
+			continue
 		}
-	}
-	for _, suite := range membership {
-		if !t.Run(suite.name, func(t *testing.T) { suite.run(t, env, env) }) {
+		if !t.Run(c.name, func(t *testing.T) { play(t, rig, onSimulated, c) }) {
 			return
 		}
 	}

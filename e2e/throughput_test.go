@@ -215,7 +215,7 @@ func awaitEvents(t *testing.T, plane client.Client, count int) {
 // planeAlone is a control plane whose controllers and scheduler were ended: the API server, and the server of clusters.
 func planeAlone(t *testing.T) *embedded.Fleet {
 	t.Helper()
-	installation := prepare(t, local.Options{})
+	installation, _ := prepare(t, local.Options{})
 	if err := installation.Up(t.Context(), local.UpOptions{Members: 1, Timeout: 5 * time.Minute}, local.NewProgress(t.Output())); err != nil {
 		t.Fatal(err)
 	}

@@ -52,6 +52,8 @@ func newModelNodes(cluster *clusterv1alpha1.Cluster) (nodes modelNodes, ok bool)
 type packing struct {
 	resources []corev1.ResourceName
 	runs      []run
+	// spare is memory for nodes that are not used yet.
+	spare []int64
 }
 
 // run is a number of nodes that began as equals. First fit uses them in order, and a demand that does not fit onto the first
@@ -250,11 +252,23 @@ func (p *packing) take(kind *replicaKind, replicas int64) {
 	}
 	r := &p.runs[kind.from.run]
 	if kind.from.node == len(r.used) {
-		r.used = append(r.used, slices.Clone(r.smallest))
+		r.used = append(r.used, p.fresh(r.smallest))
 	}
 	for column, wanted := range kind.demand {
 		r.used[kind.from.node][column] -= replicas * wanted
 	}
+}
+
+// fresh copies a node into memory that is taken for many at once: most packings begin thousands of them.
+func (p *packing) fresh(node []int64) []int64 {
+	const many = 64
+	if len(p.spare) < len(node) {
+		p.spare = make([]int64, many*len(node))
+	}
+	copied := p.spare[:len(node):len(node)]
+	p.spare = p.spare[len(node):]
+	copy(copied, node)
+	return copied
 }
 
 // roomFor is how often a demand fits into what a node has left.

@@ -1,12 +1,15 @@
 package eviction
 
 import (
+	"fmt"
 	"math"
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/seatrial/seatrial/api/names"
 )
 
 // Least is how many replicas of a workload shall be ready at any time: the part that the installation asks for, or all but those that
@@ -25,6 +28,20 @@ func (o *Options) Least(template *unstructured.Unstructured, replicas int32) int
 		away = awayOf(&deployment.Spec.Strategy, replicas)
 	}
 	return max(int64(replicas)-int64(away), 1)
+}
+
+// Raised is a floor, or the one that a policy asks for where that is higher: a number of replicas or a part of them, rounded up, and no more
+// than there are.
+func Raised(least int64, policy string, replicas int32) (int64, error) {
+	if policy == "" {
+		return least, nil
+	}
+	wanted := intstr.Parse(policy)
+	floor, err := intstr.GetScaledValueFromIntOrPercent(&wanted, int(replicas), true)
+	if err != nil || floor < 0 {
+		return least, fmt.Errorf("annotation %s: %q: give a number of replicas, such as 3, or a part, such as 80%%", names.AnnotationFloor, policy)
+	}
+	return max(least, min(int64(floor), int64(replicas))), nil
 }
 
 // Beyond is how many replicas a workload may have beyond those it wants while some of them move: as many as the installation allows,

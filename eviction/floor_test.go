@@ -2,10 +2,13 @@ package eviction
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/seatrial/seatrial/api/names"
 )
 
 func TestLeast(t *testing.T) {
@@ -39,6 +42,20 @@ func TestLeast(t *testing.T) {
 		options := Options{Floor: c.part}
 		if got := options.Least(template, c.replicas); got != c.want {
 			t.Errorf("%s: %d of %d, want %d", c.name, got, c.replicas, c.want)
+		}
+	}
+}
+
+// TestRaised: a policy may raise the floor of ten replicas, and not lower it.
+func TestRaised(t *testing.T) {
+	for policy, want := range map[string]int64{"": 8, "100%": 10, "85%": 9, "9": 9, "5": 8, "50%": 8, "200%": 10, "99": 10, "0": 8} {
+		if got, err := Raised(8, policy, 10); got != want || err != nil {
+			t.Errorf("%q: %d, %v, want %d", policy, got, err, want)
+		}
+	}
+	for _, policy := range []string{"all", "-1", "80 %", "0.8"} {
+		if got, err := Raised(8, policy, 10); got != 8 || err == nil || !strings.Contains(err.Error(), names.AnnotationFloor) {
+			t.Errorf("%q: %d, %v", policy, got, err)
 		}
 	}
 }

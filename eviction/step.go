@@ -64,7 +64,8 @@ func extraOf(spec *workv1alpha2.ResourceBindingSpec, task *workv1alpha2.Graceful
 	return max(ptr.Deref(task.Replicas, 0)-replicasIn(spec, task.FromCluster), 0)
 }
 
-// readyInTargets counts what is ready where it is to stay, and what is wanted there. What cannot be seen is not ready.
+// readyInTargets counts what is ready where it is to stay, and what is wanted there: all replicas of the binding, also when a target
+// has left the fleet and nobody has found another one yet. What cannot be seen is not ready.
 func (o *Options) readyInTargets(view *View) (ready, wanted int32) {
 	counts := Ready(view.Copies)
 	for _, target := range view.Spec.Clusters {
@@ -73,7 +74,7 @@ func (o *Options) readyInTargets(view *View) (ready, wanted int32) {
 			ready += min(counts[target.Name], target.Replicas)
 		}
 	}
-	return ready, wanted
+	return ready, max(wanted, view.Spec.Replicas)
 }
 
 // giveUp takes so many replicas out of tasks: those that are not ready first.

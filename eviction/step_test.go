@@ -52,8 +52,10 @@ func TestStep(t *testing.T) {
 		passed time.Duration
 		least  int64
 		unseen string
-		want   string
-		next   time.Duration
+		// asked are the replicas of the binding; 0 for those of its targets.
+		asked int32
+		want  string
+		next  time.Duration
 	}{
 		{name: "nothing is ready there", after: targets("m2", 4), tasks: tasks{held("m1", 4)}, copies: copies{reports("m1", healthy, 4, 4)}, want: "m1 x4", next: 5 * time.Minute},
 		{
@@ -89,6 +91,14 @@ func TestStep(t *testing.T) {
 			copies: copies{reports("m1", healthy, 3, 3)}, want: "m1 x3",
 		},
 		{
+			name: "a target has left the fleet", after: targets("m2", 4), tasks: tasks{held("m1", 2)}, asked: 8,
+			copies: copies{reports("m1", healthy, 2, 2), reports("m2", healthy, 4, 4)}, want: "m1 x2", next: 5 * time.Minute,
+		},
+		{
+			name: "a target has left the fleet: down to the floor", after: targets("m2", 4), tasks: tasks{held("m1", 4)}, asked: 8, passed: time.Hour, least: 6,
+			copies: copies{reports("m1", healthy, 4, 4), reports("m2", healthy, 4, 4)}, want: "m1 x2",
+		},
+		{
 			name: "an eviction is no move", after: targets("m2", 4), tasks: tasks{byTaint("m1")},
 			copies: copies{reports("m2", unhealthy, 4, 3)}, want: "m1 x0",
 		},
@@ -98,6 +108,9 @@ func TestStep(t *testing.T) {
 		view.Now, view.Seen = began.Add(c.passed), func(cluster string) bool { return cluster != c.unseen }
 		if c.least > 0 {
 			view.Least = func() int64 { return c.least }
+		}
+		if c.asked > 0 {
+			view.Spec.Replicas = c.asked
 		}
 		kept := (&workv1alpha2.ResourceBindingSpec{GracefulEvictionTasks: c.tasks}).DeepCopy().GracefulEvictionTasks
 		before := tasksOf(kept)

@@ -26,6 +26,8 @@ type Fields struct {
 	Annotations map[string]any
 	Spec        map[string]any
 	Status      map[string]any
+	// Finalizers take the place of all that were there; nil leaves those.
+	Finalizers *[]string
 	// KeepOwners is for objects that others write, too: they may want to know who owns a field.
 	KeepOwners bool
 	// Force writes also when the object has changed since it was read, which is a conflict otherwise. It is for fields that
@@ -44,10 +46,11 @@ type metadata struct {
 	ResourceVersion string                  `json:"resourceVersion,omitempty"`
 	Labels          map[string]any          `json:"labels,omitempty"`
 	Annotations     map[string]any          `json:"annotations,omitempty"`
+	Finalizers      *[]string               `json:"finalizers,omitempty"`
 	ManagedFields   []v1.ManagedFieldsEntry `json:"managedFields,omitempty"`
 }
 
-// Object sets labels, annotations and spec of an object. The object takes over the version and the generation that came of it, and
+// Object sets labels, annotations, finalizers and spec of an object. The object takes over the version and the generation that came of it, and
 // nothing else.
 func Object(ctx context.Context, writer client.Client, read client.Object, fields Fields) error {
 	var owners []v1.ManagedFieldsEntry
@@ -78,13 +81,22 @@ func Status(ctx context.Context, writer client.Client, read client.Object, field
 	return nil
 }
 
+// semantic is equality.Semantic, which would compare raw objects byte by byte through reflection.
+var semantic = func() (equalities interface{ DeepEqual(a, b any) bool }) {
+	copied := equality.Semantic.Copy()
+	if err := copied.AddFunc(bytes.Equal); err != nil {
+		panic(err)
+	}
+	return copied
+}()
+
 // Between lists the fields of a struct that differ, as they are in the second. Both are pointers to the same struct type, whose
 // fields all have names on the wire.
 func Between(before, after any) map[string]any {
 	was, is := reflect.ValueOf(before).Elem(), reflect.ValueOf(after).Elem()
 	changed := map[string]any{}
 	for i := range is.NumField() {
-		if equality.Semantic.DeepEqual(was.Field(i).Interface(), is.Field(i).Interface()) {
+		if semantic.DeepEqual(was.Field(i).Interface(), is.Field(i).Interface()) {
 			continue
 		}
 		name, omits := wireName(is.Type().Field(i))
@@ -211,7 +223,8 @@ func prepare(writer client.Client, read client.Object, fields Fields, owners []v
 		return nil, nil, err
 	}
 	content := body{
-		Metadata: metadata{Labels: fields.Labels, Annotations: fields.Annotations, ManagedFields: owners}, Spec: fields.Spec, Status: fields.Status,
+		Metadata: metadata{Labels: fields.Labels, Annotations: fields.Annotations, Finalizers: fields.Finalizers, ManagedFields: owners},
+		Spec:     fields.Spec, Status: fields.Status,
 	}
 	if !fields.Force {
 		content.Metadata.ResourceVersion = read.GetResourceVersion()

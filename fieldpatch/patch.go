@@ -31,7 +31,7 @@ func (p *patch) Data(client.Object) ([]byte, error) {
 // the values of the patch as they are. It reports false, and changes nothing, when only JSON knows what would come of it:
 // objects within a status are merged, not replaced.
 func (p *patch) SetStatus(object client.Object) bool {
-	if p.body.Spec != nil || p.body.Metadata.Labels != nil || p.body.Metadata.Annotations != nil || p.body.Metadata.ManagedFields != nil {
+	if said := p.body.Metadata; p.body.Spec != nil || said.Labels != nil || said.Annotations != nil || said.Finalizers != nil || said.ManagedFields != nil {
 		return false
 	}
 	if !p.set(object, "Status", p.body.Status) {
@@ -53,6 +53,9 @@ func (p *patch) SetObject(object client.Object) bool {
 	}
 	object.SetLabels(labels)
 	object.SetAnnotations(annotations)
+	if p.body.Metadata.Finalizers != nil {
+		object.SetFinalizers(*p.body.Metadata.Finalizers)
+	}
 	p.demandVersion(object)
 	return true
 }

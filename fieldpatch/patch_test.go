@@ -64,6 +64,7 @@ func TestSetStatusIsThePatch(t *testing.T) {
 func TestSetObjectIsThePatch(t *testing.T) {
 	binding := &workv1alpha2.ResourceBinding{Spec: workv1alpha2.ResourceBindingSpec{Replicas: 3, Clusters: []workv1alpha2.TargetCluster{{Name: "m1", Replicas: 3}}}}
 	binding.Labels, binding.Annotations = map[string]string{"a": "1", "b": "2"}, map[string]string{"c": "3"}
+	binding.Finalizers = []string{"go", "keep"}
 	bare := &corev1.ConfigMap{Data: map[string]string{"x": "y"}}
 	for _, c := range []struct {
 		name   string
@@ -77,6 +78,8 @@ func TestSetObjectIsThePatch(t *testing.T) {
 			Labels: map[string]any{"a": nil, "b": "3", "d": "4"}, Annotations: map[string]any{"c": nil},
 		}}, true},
 		{"the first label", bare, body{Metadata: metadata{Labels: map[string]any{"a": "1"}}}, true},
+		{"other finalizers", binding, body{Metadata: metadata{Finalizers: &[]string{"keep"}}}, true},
+		{"no finalizers left", binding, body{Metadata: metadata{Finalizers: new([]string)}}, true},
 		{"a version", bare, body{Metadata: metadata{ResourceVersion: "7", Annotations: map[string]any{"a": "1"}}}, true},
 		{"a status beside", binding, body{Metadata: metadata{Labels: map[string]any{"a": nil}}, Status: map[string]any{"conditions": nil}}, false},
 		{"an object that merges", binding, body{Metadata: metadata{Labels: map[string]any{"a": nil}}, Spec: map[string]any{"resource": map[string]any{"name": "x"}}}, false},

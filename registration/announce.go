@@ -3,10 +3,12 @@ package registration
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
@@ -43,17 +45,31 @@ func Announce(ctx context.Context, plane, cluster client.Client, member Member, 
 	if err != nil {
 		return fmt.Errorf("registering cluster %s: %w", member.Name, err)
 	}
-	for _, secret := range secrets {
-		if err := apply(ctx, plane, secret); apierrors.IsForbidden(err) {
-			return fmt.Errorf("registering cluster %s: %w; --agent-secret-namespaces of the controller manager says in which namespaces agents may keep secrets", member.Name, err)
-		} else if err != nil {
-			return fmt.Errorf("registering cluster %s: %w", member.Name, err)
-		}
-	}
+	// The agents of members may write their secrets, and others not: the Cluster comes first.
 	if err := apply(ctx, plane, made); err != nil {
 		return fmt.Errorf("registering cluster %s: %w", member.Name, err)
 	}
+	for _, secret := range secrets {
+		if err := applySecret(ctx, plane, secret); err != nil {
+			return fmt.Errorf("registering cluster %s: %w", member.Name, err)
+		}
+	}
 	return own(ctx, plane, made, secrets...)
+}
+
+// grantWait bounds the wait for the control plane to let a new member write its secrets.
+const grantWait = 10 * time.Second
+
+func applySecret(ctx context.Context, plane client.Client, secret *corev1.Secret) error {
+	var last error
+	err := wait.PollUntilContextTimeout(ctx, poll, grantWait, true, func(ctx context.Context) (bool, error) {
+		last = apply(ctx, plane, secret.DeepCopy())
+		return !apierrors.IsForbidden(last), nil
+	})
+	if err == nil {
+		return last
+	}
+	return fmt.Errorf("%w; --agent-secret-namespaces of the controller manager says in which namespaces agents may keep secrets", last)
 }
 
 // Refused is an error that waiting does not mend.

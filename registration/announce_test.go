@@ -1,15 +1,18 @@
 package registration_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/registration"
@@ -47,6 +50,29 @@ func TestAnnounce(t *testing.T) {
 				t.Errorf("secret %s has %q, owned by %v", name, secret.Data["token"], secret.OwnerReferences)
 			}
 		}
+	}
+}
+
+// TestSecretsFollowTheCluster: an agent may write them once its cluster is a member, and waits until it is let.
+func TestSecretsFollowTheCluster(t *testing.T) {
+	plane, cluster := sides(t)
+	home(t, plane)
+	refused := 0
+	guarded := interceptor.NewClient(plane, interceptor.Funcs{
+		Patch: func(ctx context.Context, to client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			if _, secret := object.(*corev1.Secret); secret && refused < 2 {
+				get(t, plane, &clusterv1alpha1.Cluster{ObjectMeta: named("", "m1")})
+				refused++
+				return apierrors.NewForbidden(corev1.Resource("secrets"), object.GetName(), nil)
+			}
+			return to.Patch(ctx, object, patch, options...)
+		},
+	})
+	if err := registration.Announce(t.Context(), guarded, cluster, member, registration.Reported{Access: true}); err != nil {
+		t.Fatal(err)
+	}
+	if secret := get(t, plane, &corev1.Secret{ObjectMeta: named("karmada-cluster", "m1")}); refused != 2 || len(secret.Data["token"]) == 0 {
+		t.Errorf("refused %d times, the secret has %d keys", refused, len(secret.Data))
 	}
 }
 

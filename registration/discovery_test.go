@@ -92,6 +92,33 @@ func signed(t *testing.T, at string, ca []byte, token string) *corev1.ConfigMap 
 	return &corev1.ConfigMap{Data: map[string]string{"kubeconfig": string(text), "jws-kubeconfig-" + id: signature}}
 }
 
+// TestErrorsHoldNoToken: what goes wrong is told with the half of a token that is no secret.
+func TestErrorsHoldNoToken(t *testing.T) {
+	const secret = "0123456789abcdef"
+	plane, _ := sides(t)
+	token := registration.DefaultToken()
+	token.Value = "abcdef." + secret
+	if err := token.Create(t.Context(), plane); err != nil {
+		t.Fatal(err)
+	}
+	odd := token
+	odd.Usages = []string{"odd"}
+	foreign := registration.Discovery{Endpoint: "127.0.0.1:1", Token: token.Value, CAHashes: []string{"sha256:" + strings.Repeat("0", 64)}, Timeout: 2 * time.Second}
+	_, unreached := foreign.CA(t.Context())
+	foreign.Endpoint = "http://x"
+	_, unfit := foreign.CA(t.Context())
+	foreign.Token += "0"
+	_, malformed := foreign.CA(t.Context())
+	for name, err := range map[string]error{
+		"made twice": token.Create(t.Context(), plane), "with odd usages": odd.Create(t.Context(), plane), "for nobody": unreached, "for a wrong URL": unfit,
+		"too long": malformed, "unknown": registration.DeleteToken(t.Context(), plane, "ghijkl."+secret),
+	} {
+		if err == nil || strings.Contains(err.Error(), secret) {
+			t.Errorf("a token %s: %v", name, err)
+		}
+	}
+}
+
 func TestDiscovery(t *testing.T) {
 	server, hash := infoServer(t, nil)
 	for _, discovery := range []registration.Discovery{

@@ -18,6 +18,7 @@ import (
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
+	"github.com/seatrial/seatrial/controllers/admit"
 )
 
 // Keys of the secrets that hold the credentials of a member.
@@ -91,6 +92,16 @@ func clusterID(ctx context.Context, cluster client.Client) (string, error) {
 }
 
 func checkUnknown(ctx context.Context, plane client.Client, name, id string) error {
+	// Else whoever has a certificate of an agent by that name could write to the Cluster.
+	role := &rbacv1.ClusterRole{}
+	err := plane.Get(ctx, client.ObjectKey{Name: admit.AgentRole(name)}, role)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("looking for an agent of that name: %w", err)
+	}
+	if role.Annotations[names.AnnotationGrantedRequest] != "" {
+		return fmt.Errorf("a certificate of an agent was given for the name %s, and no cluster has registered by it: choose another name, or take the rights of that agent "+
+			"away with `kubectl delete clusterrole %s`", name, role.Name)
+	}
 	clusters := &clusterv1alpha1.ClusterList{}
 	if err := plane.List(ctx, clusters); err != nil {
 		return fmt.Errorf("listing the clusters that are members: %w", err)

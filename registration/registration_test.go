@@ -143,6 +143,24 @@ func TestJoinRefusesMembers(t *testing.T) {
 	missing(t, cluster, &corev1.ServiceAccount{ObjectMeta: named("karmada-cluster", "karmada-other")})
 }
 
+// TestJoinRefusesNamesOfAgents: who has a certificate of an agent of that name has rights to the Cluster.
+func TestJoinRefusesNamesOfAgents(t *testing.T) {
+	plane, cluster := sides(t)
+	role := &rbacv1.ClusterRole{ObjectMeta: named("", "system:karmada:m1:agent")}
+	role.Annotations = map[string]string{"seatrial.io/granted-request": "uid-of-request"}
+	if err := plane.Create(t.Context(), role); err != nil {
+		t.Fatal(err)
+	}
+	if err := registration.Join(t.Context(), plane, cluster, member); err == nil || !strings.Contains(err.Error(), "kubectl delete clusterrole system:karmada:m1:agent") {
+		t.Errorf("joining: %v", err)
+	}
+	missing(t, plane, &corev1.Secret{ObjectMeta: named("karmada-cluster", "m1")})
+	if err := plane.Delete(t.Context(), role); err != nil {
+		t.Fatal(err)
+	}
+	join(t, plane, cluster)
+}
+
 // failing makes the creation of one kind fail as long as it is told to.
 func failing(to client.WithWatch, fails func(client.Object) bool) client.WithWatch {
 	return interceptor.NewClient(to, interceptor.Funcs{

@@ -1,16 +1,19 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -26,8 +29,12 @@ import (
 	"github.com/seatrial/seatrial/search/cache"
 )
 
-// retryAfter is when kinds that were not found are looked for again.
-const retryAfter = 30 * time.Second
+const (
+	// retryAfter is when kinds that were not found are looked for again.
+	retryAfter = 30 * time.Second
+	// startAgainAfter is when clusters and registries that cannot be followed are tried again.
+	startAgainAfter = 5 * time.Second
+)
 
 // Settings is what a Search depends on.
 type Settings struct {
@@ -38,6 +45,10 @@ type Settings struct {
 	Authorizer authorizer.Authorizer
 	// Kinds finds the resource of a kind.
 	Kinds meta.RESTMapper
+	// Retry is the time until clusters and registries that cannot be followed are tried again, 5 s for 0.
+	Retry time.Duration
+	// Recheck is the time after which the rights of who watches are asked for again, a minute for 0.
+	Recheck time.Duration
 }
 
 // Search keeps what registries choose, and serves it.
@@ -62,41 +73,74 @@ func New(ctx context.Context, settings Settings) *Search {
 	return s
 }
 
-// Run follows the registries and the clusters that config reaches, until ctx ends. scheme knows their kinds.
-func (s *Search) Run(ctx context.Context, config *rest.Config, scheme *runtime.Scheme) error {
+// Sources are where clusters and registries are stored.
+type Sources struct{ Clusters, Registries *rest.Config }
+
+// Run follows the registries and the clusters of sources until ctx ends. scheme knows their kinds. What cannot be reached at first is
+// tried again.
+func (s *Search) Run(ctx context.Context, sources Sources, scheme *runtime.Scheme) {
+	wait.UntilWithContext(ctx, func(ctx context.Context) {
+		if err := s.run(ctx, sources, scheme); err != nil && ctx.Err() == nil {
+			klog.ErrorS(err, "Resource registries cannot be followed yet")
+		}
+	}, cmp.Or(s.settings.Retry, startAgainAfter))
+}
+
+// stored reads both kinds where they are.
+type stored struct{ clusters, registries client.Reader }
+
+// run follows until ctx ends, or until it cannot go on.
+func (s *Search) run(ctx context.Context, sources Sources, scheme *runtime.Scheme) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var running errgroup.Group
+	defer func() {
+		cancel()
+		_ = running.Wait()
+	}()
+	changed := make(chan struct{}, 1)
+	clusters, err := kept(ctx, sources.Clusters, scheme, &clusterv1alpha1.Cluster{}, changed)
+	if err != nil {
+		return err
+	}
+	registries, err := kept(ctx, sources.Registries, scheme, &searchv1alpha1.ResourceRegistry{}, changed)
+	if err != nil {
+		return err
+	}
+	running.Go(func() error { return clusters.Start(ctx) })
+	running.Go(func() error { return registries.Start(ctx) })
+	if clusters.WaitForCacheSync(ctx) && registries.WaitForCacheSync(ctx) {
+		s.follow(ctx, stored{clusters, registries}, changed)
+	}
+	return nil
+}
+
+// kept is a cache of one kind that tells of changes.
+func kept(ctx context.Context, config *rest.Config, scheme *runtime.Scheme, kind client.Object, changed chan<- struct{}) (ctrlcache.Cache, error) {
 	objects, err := ctrlcache.New(config, ctrlcache.Options{Scheme: scheme})
 	if err != nil {
-		return fmt.Errorf("following resource registries: %w", err)
+		return nil, fmt.Errorf("following %T: %w", kind, err)
 	}
-	changed := make(chan struct{}, 1)
+	informer, err := objects.GetInformer(ctx, kind, ctrlcache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, fmt.Errorf("following %T: %w", kind, err)
+	}
 	tell := func() {
 		select {
 		case changed <- struct{}{}:
 		default:
 		}
 	}
-	for _, kind := range []client.Object{&clusterv1alpha1.Cluster{}, &searchv1alpha1.ResourceRegistry{}} {
-		informer, err := objects.GetInformer(ctx, kind, ctrlcache.BlockUntilSynced(false))
-		if err != nil {
-			return fmt.Errorf("following %T: %w", kind, err)
-		}
-		_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-			AddFunc: func(any) { tell() }, UpdateFunc: func(any, any) { tell() }, DeleteFunc: func(any) { tell() },
-		})
-		if err != nil {
-			return fmt.Errorf("following %T: %w", kind, err)
-		}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc: func(any) { tell() }, UpdateFunc: func(any, any) { tell() }, DeleteFunc: func(any) { tell() },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("following %T: %w", kind, err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- objects.Start(ctx) }()
-	if objects.WaitForCacheSync(ctx) {
-		s.follow(ctx, objects, changed)
-	}
-	return <-ended
+	return objects, nil
 }
 
 // follow keeps what the registries ask for, with every change.
-func (s *Search) follow(ctx context.Context, objects client.Reader, changed <-chan struct{}) {
+func (s *Search) follow(ctx context.Context, objects stored, changed <-chan struct{}) {
 	for {
 		missing, err := s.update(ctx, objects)
 		if err != nil {
@@ -116,12 +160,12 @@ func (s *Search) follow(ctx context.Context, objects client.Reader, changed <-ch
 }
 
 // update keeps what the registries ask for at present. missing tells that some kind is not known yet.
-func (s *Search) update(ctx context.Context, objects client.Reader) (missing bool, err error) {
+func (s *Search) update(ctx context.Context, objects stored) (missing bool, err error) {
 	clusters, registries := &clusterv1alpha1.ClusterList{}, &searchv1alpha1.ResourceRegistryList{}
-	if err := objects.List(ctx, clusters); err != nil {
+	if err := objects.clusters.List(ctx, clusters); err != nil {
 		return false, fmt.Errorf("listing clusters: %w", err)
 	}
-	if err := objects.List(ctx, registries); err != nil {
+	if err := objects.registries.List(ctx, registries); err != nil {
 		return false, fmt.Errorf("listing resource registries: %w", err)
 	}
 	s.know(clusters.Items)

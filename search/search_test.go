@@ -96,7 +96,7 @@ func (s *stand) update(url, chosen string) {
 		s.Fatal(err)
 	}
 	objects := fake.NewClientBuilder().WithScheme(known).WithObjects(cluster, registry).Build()
-	if missing, err := s.search.update(s.Context(), objects); err != nil || !missing {
+	if missing, err := s.search.update(s.Context(), stored{objects, objects}); err != nil || !missing {
 		s.Fatalf("missing %t, %v", missing, err)
 	}
 }
@@ -220,7 +220,7 @@ func TestRegistriesAreFollowed(t *testing.T) {
 	s := newStand(t)
 	resource := schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
 	s.update("https://127.0.0.1:1", "m2")
-	if _, err := s.search.cache.Find(t.Context(), resource, "a", "x"); !apierrors.IsNotFound(err) {
+	if _, _, err := s.search.cache.Find(t.Context(), resource, "a", "x"); !apierrors.IsNotFound(err) {
 		t.Errorf("of a cluster that is not chosen: %v", err)
 	}
 	before := New(t.Context(), Settings{})

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	internalscheme "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme"
+	"k8s.io/apimachinery/pkg/apis/meta/internalversion/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -21,7 +23,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/endpoints/filters"
 	"k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/klog/v2"
 
 	searchv1alpha1 "github.com/seatrial/seatrial/api/search/v1alpha1"
 	"github.com/seatrial/seatrial/search/cache"
@@ -32,6 +36,8 @@ const (
 	watchLasts = 30 * time.Minute
 	// bookmarkEvery is the time between bookmarks.
 	bookmarkEvery = time.Minute
+	// recheckEvery is the time after which the rights of who watches are asked for again.
+	recheckEvery = time.Minute
 )
 
 // asked is a request for a resource of the fleet.
@@ -168,11 +174,7 @@ func (s *Search) proxies(w http.ResponseWriter, r *http.Request, prefix string, 
 	}
 	switch a.Verb {
 	case "get":
-		found, err := s.cache.Get(r.Context(), a.resource, a.namespace(), a.Name)
-		if err != nil {
-			return err
-		}
-		return answer(w, found)
+		return s.get(w, r, a, options)
 	case "list":
 		return s.list(w, r, a, options)
 	default:
@@ -185,7 +187,25 @@ func parse(r *http.Request) (*internalversion.ListOptions, error) {
 	if err := internalscheme.ParameterCodec.DecodeParameters(r.URL.Query(), metav1.SchemeGroupVersion, options); err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
+	if wrong := validation.ValidateListOptions(options, true); len(wrong) > 0 {
+		return nil, apierrors.NewBadRequest(wrong.ToAggregate().Error())
+	}
 	return options, nil
+}
+
+func (s *Search) get(w http.ResponseWriter, r *http.Request, a asked, options *internalversion.ListOptions) error {
+	wanted, err := formOf(r, a.resource.GroupResource())
+	if err != nil {
+		return err
+	}
+	if err := s.cache.Reach(r.Context(), a.resource, options.ResourceVersion); err != nil {
+		return err
+	}
+	found, err := s.cache.Get(r.Context(), a.resource, a.namespace(), a.Name)
+	if err != nil {
+		return err
+	}
+	return answer(r.Context(), w, wanted, found)
 }
 
 // selection is what is asked for, by name too where the path has one.
@@ -202,16 +222,31 @@ func (a asked) selection(options *internalversion.ListOptions) cache.Selection {
 	return chosen
 }
 
+// list answers with a page. The version that a client names is the oldest that it takes, unless it wants exactly that one.
 func (s *Search) list(w http.ResponseWriter, r *http.Request, a asked, options *internalversion.ListOptions) error {
+	wanted, err := formOf(r, a.resource.GroupResource())
+	if err != nil {
+		return err
+	}
+	if err := s.cache.Reach(r.Context(), a.resource, options.ResourceVersion); err != nil {
+		return err
+	}
 	found, err := s.cache.List(r.Context(), a.resource, a.selection(options), options.Limit, options.Continue)
 	if err != nil {
 		return err
 	}
-	return answer(w, found)
+	if options.ResourceVersionMatch == metav1.ResourceVersionMatchExact && found.GetResourceVersion() != options.ResourceVersion {
+		return apierrors.NewResourceExpired("the cache holds the present state alone: list without resourceVersionMatch=Exact")
+	}
+	return answer(r.Context(), w, wanted, found)
 }
 
-func answer(w http.ResponseWriter, found json.Marshaler) error {
-	encoded, err := found.MarshalJSON()
+func answer(ctx context.Context, w http.ResponseWriter, wanted form, found runtime.Object) error {
+	shown, err := wanted.of(ctx, found)
+	if err != nil {
+		return err
+	}
+	encoded, err := json.Marshal(shown)
 	if err != nil {
 		return apierrors.NewInternalError(fmt.Errorf("encoding the answer: %w", err))
 	}
@@ -226,9 +261,14 @@ func (s *Search) watch(w http.ResponseWriter, r *http.Request, a asked, options 
 	if options.TimeoutSeconds != nil && *options.TimeoutSeconds != 0 {
 		lasts = time.Duration(*options.TimeoutSeconds) * time.Second
 	}
+	wanted, err := formOf(r, a.resource.GroupResource())
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), lasts)
 	defer cancel()
 	defer context.AfterFunc(s.ends, cancel)()
+	go s.recheck(ctx, cancel, a)
 	every := time.Duration(0)
 	if options.AllowWatchBookmarks {
 		every = bookmarkEvery
@@ -241,18 +281,54 @@ func (s *Search) watch(w http.ResponseWriter, r *http.Request, a asked, options 
 	defer seen.Stop()
 	w.Header().Set("Content-Type", runtime.ContentTypeJSON)
 	w.WriteHeader(http.StatusOK)
-	stream(w, seen.ResultChan())
+	stream(ctx, w, wanted, seen.ResultChan())
 	return nil
 }
 
+// recheck ends a watch whose client has lost the right to it. Who comes back is told why.
+func (s *Search) recheck(ctx context.Context, end context.CancelFunc, a asked) {
+	ticker := time.NewTicker(cmp.Or(s.settings.Recheck, recheckEvery))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if s.refused(ctx, a) {
+			end()
+			return
+		}
+	}
+}
+
+// refused tells whether a caller may not, or no longer, watch: the endpoint, or the objects. An API server that cannot be asked
+// refuses nothing.
+func (s *Search) refused(ctx context.Context, a asked) bool {
+	if apierrors.IsForbidden(s.authorize(ctx, a, "watch")) {
+		return true
+	}
+	endpoint, err := filters.GetAuthorizerAttributes(ctx)
+	if err != nil {
+		return false
+	}
+	decision, _, err := s.settings.Authorizer.Authorize(ctx, endpoint)
+	return err == nil && decision != authorizer.DecisionAllow
+}
+
 // stream writes events as they come, until they end or the client is gone.
-func stream(w http.ResponseWriter, events <-chan watch.Event) {
+func stream(ctx context.Context, w http.ResponseWriter, wanted form, events <-chan watch.Event) {
 	out, encoder := http.NewResponseController(w), json.NewEncoder(w)
 	if out.Flush() != nil {
 		return
 	}
 	for event := range events {
-		told := metav1.WatchEvent{Type: string(event.Type), Object: runtime.RawExtension{Object: event.Object}}
+		shown, err := wanted.event(ctx, event)
+		if err != nil {
+			klog.ErrorS(err, "An event of a watch cannot be shown")
+			return
+		}
+		told := metav1.WatchEvent{Type: string(event.Type), Object: runtime.RawExtension{Object: shown}}
 		if encoder.Encode(told) != nil || out.Flush() != nil {
 			return
 		}
@@ -267,9 +343,14 @@ func (s *Search) forward(w http.ResponseWriter, r *http.Request, a asked, prefix
 	if err := s.authorize(r.Context(), a, "get"); err != nil {
 		return err
 	}
-	name, err := s.cache.Find(r.Context(), a.resource, a.namespace(), a.Name)
+	name, unknown, err := s.cache.Find(r.Context(), a.resource, a.namespace(), a.Name)
 	if err != nil {
 		return err
+	}
+	if len(unknown) > 0 && a.Verb != "get" {
+		// It might be meant for another cluster.
+		return apierrors.NewServiceUnavailable(fmt.Sprintf(
+			"cluster %s has it, but nothing is known of %s, which may have one as well: ask for it by the proxy of its cluster", name, strings.Join(unknown, ", ")))
 	}
 	cluster, err := s.cluster(name)
 	if err != nil {

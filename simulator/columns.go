@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/fieldpatch"
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/simulator/kube"
 	"github.com/seatrial/seatrial/simulator/store"
@@ -238,7 +239,7 @@ func (c *columns) write(key kube.Key) error {
 		return err
 	}
 	answer.SetGroupVersionKind(gvk)
-	return c.cluster.store.Client().Status().Patch(context.Background(), answer, statusOf{object})
+	return c.cluster.store.Client().Status().Patch(context.Background(), answer, statusOf{object}, fieldpatch.Unread{})
 }
 
 // statusOf is a patch that gives an object the status of another one of its kind.

@@ -118,8 +118,14 @@ func (p Plan) frame() *workv1alpha1.Work {
 // fill puts the manifest into a Work of this identity, as admission would leave it.
 func (p Plan) fill(work *workv1alpha1.Work, id string) error {
 	manifest := mayChange(p.Manifest)
-	manifest.SetLabels(merged(merged(manifest.GetLabels(), p.Labels), map[string]string{names.LabelManaged: names.LabelManagedValue}))
-	annotations := merged(manifest.GetAnnotations(), p.Annotations)
+	labels, annotations := admission.Entries(manifest, "labels"), admission.Entries(manifest, "annotations")
+	for key, value := range p.Labels {
+		labels[key] = value
+	}
+	for key, value := range p.Annotations {
+		annotations[key] = value
+	}
+	labels[names.LabelManaged] = names.LabelManagedValue
 	annotations[names.AnnotationWorkNamespace] = work.Namespace
 	annotations[names.AnnotationWorkName] = work.Name
 	annotations[names.AnnotationTemplateUID] = string(p.Template.GetUID())
@@ -127,7 +133,6 @@ func (p Plan) fill(work *workv1alpha1.Work, id string) error {
 	if generation := p.Template.GetGeneration(); generation > 0 {
 		annotations[names.AnnotationTemplateGeneration] = strconv.FormatInt(generation, 10)
 	}
-	manifest.SetAnnotations(annotations)
 	raw, err := admission.FinishManifest(manifest, id)
 	if err != nil {
 		return err

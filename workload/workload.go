@@ -145,9 +145,12 @@ func Describe(object client.Object) string {
 }
 
 // Merge prepares a manifest to replace a member object: what the member owns of the metadata stays, keys that vanished from
-// the manifest go, all else is the manifest's.
+// the manifest go, all else is the manifest's, and shared with it.
 func Merge(manifest, observed *unstructured.Unstructured) *unstructured.Unstructured {
-	merged := manifest.DeepCopy()
+	merged := &unstructured.Unstructured{Object: maps.Clone(manifest.Object)}
+	if metadata, ok := merged.Object["metadata"].(map[string]any); ok {
+		merged.Object["metadata"] = maps.Clone(metadata)
+	}
 	merged.SetUID(observed.GetUID())
 	merged.SetResourceVersion(observed.GetResourceVersion())
 	merged.SetCreationTimestamp(observed.GetCreationTimestamp())

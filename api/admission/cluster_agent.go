@@ -12,7 +12,8 @@ import (
 
 // AgentFaults tells what an agent may not write to its cluster. old is nil for a new one; what somebody else has said may stay. It works
 // in Pull mode, and refers to credentials of its own: with others it could have the control plane show those of another member to
-// whatever endpoint it names. namespaces are those in which agents may keep them.
+// whatever endpoint it names. For the same reason it changes nothing of a cluster in another mode, to which no agent belongs. namespaces
+// are those in which agents may keep them.
 func AgentFaults(cluster, old *clusterv1alpha1.Cluster, namespaces []string) field.ErrorList {
 	var before clusterv1alpha1.ClusterSpec
 	if old != nil {
@@ -20,6 +21,9 @@ func AgentFaults(cluster, old *clusterv1alpha1.Cluster, namespaces []string) fie
 	}
 	var faults field.ErrorList
 	spec, path := &cluster.Spec, field.NewPath("spec")
+	if old != nil && before.SyncMode != clusterv1alpha1.Pull {
+		return append(faults, field.Forbidden(path, fmt.Sprintf("the cluster is a member in %s mode, in which no agent writes to it", before.SyncMode)))
+	}
 	if spec.SyncMode != clusterv1alpha1.Pull && spec.SyncMode != before.SyncMode {
 		faults = append(faults, field.Forbidden(path.Child("syncMode"), "an agent's cluster is in Pull mode; another mode is for administrators to set"))
 	}

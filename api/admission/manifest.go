@@ -67,7 +67,14 @@ func CleansBelow(gvk schema.GroupVersionKind) bool {
 	return false
 }
 
+func hasAny(entries map[string]any, keys []string) bool {
+	return slices.ContainsFunc(keys, func(key string) bool { return entries[key] != nil })
+}
+
 func removeAnnotations(object *unstructured.Unstructured, keys ...string) {
+	if entries, plain := plainEntries(object, "annotations"); plain && len(entries) > 0 && !hasAny(entries, keys) {
+		return
+	}
 	annotations := object.GetAnnotations()
 	for _, key := range keys {
 		delete(annotations, key)

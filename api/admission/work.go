@@ -77,8 +77,7 @@ func finishedMetadata(metadata []byte, workID string) bool {
 	if !plain || labels[names.LabelWorkID] != workID || cleanedAnnotation(annotations) {
 		return false
 	}
-	managedLabels, managedAnnotations := managed(labels, annotations)
-	return annotations[names.AnnotationManagedLabels] == managedLabels && annotations[names.AnnotationManagedAnnotations] == managedAnnotations
+	return annotations[names.AnnotationManagedLabels] == keys(labels) && annotations[names.AnnotationManagedAnnotations] == keys(annotations)
 }
 
 // texts are the members of an object, if they are all text.
@@ -118,30 +117,59 @@ func FinishManifest(object *unstructured.Unstructured, workID string) ([]byte, e
 
 func finish(object *unstructured.Unstructured, workID string) {
 	CleanManifest(object)
-	labels := object.GetLabels()
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[names.LabelWorkID] = workID
-	object.SetLabels(labels)
+	Entries(object, "labels")[names.LabelWorkID] = workID
 	RecordManaged(object)
+}
+
+// Entries are the labels or the annotations of an object, which has some then. What is written to them is written to the object.
+func Entries(object *unstructured.Unstructured, field string) map[string]any {
+	if entries, plain := plainEntries(object, field); plain {
+		return entries
+	}
+	// Null stands for no text, and nothing counts where there is anything but text.
+	texts, _, _ := unstructured.NestedNullCoercingStringMap(object.Object, "metadata", field)
+	entries := make(map[string]any, len(texts))
+	for key, text := range texts {
+		entries[key] = text
+	}
+	metadata, ok := object.Object["metadata"].(map[string]any)
+	if !ok {
+		metadata = map[string]any{}
+		object.Object["metadata"] = metadata
+	}
+	metadata[field] = entries
+	return entries
+}
+
+// plainEntries are labels or annotations that are there and all text.
+func plainEntries(object *unstructured.Unstructured, field string) (entries map[string]any, plain bool) {
+	metadata, _ := object.Object["metadata"].(map[string]any)
+	entries, _ = metadata[field].(map[string]any)
+	for _, value := range entries {
+		if _, text := value.(string); !text {
+			return nil, false
+		}
+	}
+	return entries, entries != nil
 }
 
 // RecordManaged notes the keys of the labels and annotations that a manifest has, itself included, in two annotations. A
 // later manifest without one of these keys removes it in the member, where others may have added more.
 func RecordManaged(manifest *unstructured.Unstructured) {
-	annotations := manifest.GetAnnotations()
-	if annotations == nil {
-		annotations = map[string]string{}
-	}
+	annotations := Entries(manifest, "annotations")
 	// They are managed themselves.
 	annotations[names.AnnotationManagedLabels], annotations[names.AnnotationManagedAnnotations] = "", ""
-	annotations[names.AnnotationManagedLabels], annotations[names.AnnotationManagedAnnotations] = managed(manifest.GetLabels(), annotations)
-	manifest.SetAnnotations(annotations)
+	if labels, plain := plainEntries(manifest, "labels"); plain {
+		annotations[names.AnnotationManagedLabels] = keys(labels)
+	} else {
+		annotations[names.AnnotationManagedLabels] = keys(manifest.GetLabels())
+	}
+	annotations[names.AnnotationManagedAnnotations] = keys(annotations)
 }
 
-// managed lists the keys of labels and annotations, sorted.
-func managed(labels, annotations map[string]string) (labelKeys, annotationKeys string) {
-	list := func(texts map[string]string) string { return strings.Join(slices.Sorted(maps.Keys(texts)), ",") }
-	return list(labels), list(annotations)
+// keys lists those of labels or annotations, sorted.
+func keys[Text any](entries map[string]Text) string {
+	listed := slices.AppendSeq(make([]string, 0, len(entries)), maps.Keys(entries))
+	slices.Sort(listed)
+	return strings.Join(listed, ",")
 }

@@ -203,3 +203,33 @@ func FuzzFinished(f *testing.F) {
 		}
 	})
 }
+
+// TestEntriesAreThoseOfTheObject holds labels that can be written to against those that are read and set as a whole.
+func TestEntriesAreThoseOfTheObject(t *testing.T) {
+	for name, metadata := range map[string]any{
+		"none":        map[string]any{"name": "x"},
+		"no metadata": nil,
+		"some":        map[string]any{"labels": map[string]any{"a": "1", "b": "2"}},
+		"null":        map[string]any{"labels": map[string]any{"a": nil, "b": "2"}},
+		"a number":    map[string]any{"labels": map[string]any{"a": int64(1), "b": "2"}},
+		"no object":   map[string]any{"labels": "a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			object := &unstructured.Unstructured{Object: map[string]any{}}
+			if metadata != nil {
+				object.Object["metadata"] = metadata
+			}
+			wanted := object.DeepCopy()
+			labels := wanted.GetLabels()
+			if labels == nil {
+				labels = map[string]string{}
+			}
+			labels["c"] = "3"
+			wanted.SetLabels(labels)
+			Entries(object, "labels")["c"] = "3"
+			if !reflect.DeepEqual(object, wanted) {
+				t.Errorf("got %v, want %v", object.Object, wanted.Object)
+			}
+		})
+	}
+}

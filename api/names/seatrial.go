@@ -28,7 +28,7 @@ func PlacementAnnotations() []string {
 
 // PolicyAnnotations lists all annotations that travel from a policy to the bindings it makes.
 func PolicyAnnotations() []string {
-	return append(PlacementAnnotations(), AnnotationDefaultGracePeriod, AnnotationRebalance)
+	return append(PlacementAnnotations(), AnnotationDefaultGracePeriod, AnnotationRebalance, AnnotationFloor)
 }
 
 // AnnotationDefaultGracePeriod on a policy tells the grace period that admission filled in because the user gave none, in seconds.
@@ -41,6 +41,9 @@ const AnnotationUnhealthySince = "seatrial.io/unhealthy-since"
 // AnnotationPodDemand on a binding is JSON: what a replica asks of the nodes and pods around it beyond its requirements, so
 // that estimates can heed it. The pod template is its source, and the annotation goes when the template asks no more.
 const AnnotationPodDemand = "seatrial.io/pod-demand"
+
+// AnnotationFloor of a policy raises the availability floor of its workloads, as a number of replicas or as a part such as "100%".
+const AnnotationFloor = "seatrial.io/availability-floor"
 
 // AnnotationRebalance of a policy with value RebalanceAutomatic lets workloads move by themselves to where they would be placed
 // anew, such as back to a cluster that has recovered.
@@ -67,3 +70,9 @@ const (
 
 // AnnotationRequestLeft on the certificate request of an agent says why an administrator has to decide on it.
 const AnnotationRequestLeft = "seatrial.io/request-left"
+
+// AnnotationGrantedRequest on the role of an agent is the UID of the certificate request it was made for, until the cluster is a member.
+const AnnotationGrantedRequest = "seatrial.io/granted-request"
+
+// AnnotationStoredFields on a binding that is read as v1alpha1 holds what only its stored form has fields for, as JSON.
+const AnnotationStoredFields = "seatrial.io/stored-fields"

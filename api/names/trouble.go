@@ -11,4 +11,9 @@ const (
 	ConditionDependenciesResolved = "DependenciesResolved"
 	// ConditionStatusAggregated: the reports of the clusters could not be summed up in the status of the template.
 	ConditionStatusAggregated = "StatusAggregated"
+	// ConditionReplaced: copies that are to go are still held, since nothing more becomes ready in their place.
+	ConditionReplaced = "Replaced"
 )
+
+// ReasonReplacementsNotReady is why copies are not replaced.
+const ReasonReplacementsNotReady = "ReplacementsNotReady"

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/utils/ptr"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
@@ -30,6 +31,8 @@ type connection struct {
 	token    string
 	// plain carries ordinary requests, many over one HTTP/2 connection. Those that change the protocol need HTTP/1.1.
 	plain, upgrading *http.Transport
+	// limiter bounds what the control plane itself asks; nil for no bound.
+	limiter flowcontrol.RateLimiter
 }
 
 type version struct {

@@ -13,10 +13,14 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
+	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/utils/clock"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
@@ -44,6 +48,8 @@ type Members struct {
 	clock   clock.PassiveClock
 	// ends is done when what still goes on shall end.
 	ends context.Context
+	// limiter makes what bounds the requests to one member; nil for none.
+	limiter func() flowcontrol.RateLimiter
 
 	mu    sync.Mutex
 	known map[role]*connection
@@ -58,6 +64,23 @@ type role struct {
 // New returns Members that read credentials by secrets. When ends is done, what goes on with members is cut.
 func New(ends context.Context, secrets ReadSecret, clock clock.PassiveClock) *Members {
 	return &Members{secrets: secrets, clock: clock, ends: ends, known: map[role]*connection{}}
+}
+
+// ForControlPlane returns Members that read the credentials which the control plane of config keeps.
+func ForControlPlane(ends context.Context, config *rest.Config) (*Members, error) {
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("making a client of the control plane: %w", err)
+	}
+	read := func(ctx context.Context, name types.NamespacedName) (*corev1.Secret, error) {
+		return client.CoreV1().Secrets(name.Namespace).Get(ctx, name.Name, metav1.GetOptions{})
+	}
+	return New(ends, read, clock.RealClock{}), nil
+}
+
+// Limit bounds the requests that Client and Raw make to each member. It is called before the first of them.
+func (m *Members) Limit(qps float32, burst int) {
+	m.limiter = func() flowcontrol.RateLimiter { return flowcontrol.NewTokenBucketRateLimiter(qps, burst) }
 }
 
 // Connect prepares requests to a member as its Cluster says. It does not dial. Its errors are those of an API server: the Cluster
@@ -75,19 +98,42 @@ var errRedirect = errors.New("it answers with a redirect, which is not followed"
 
 // Client returns a client of a member with the credentials that the control plane itself has there. It does not dial.
 func (m *Members) Client(ctx context.Context, cluster *clusterv1alpha1.Cluster) (dynamic.Interface, error) {
-	made, err := m.connect(ctx, role{cluster: cluster.Name, own: true}, cluster, m.own)
+	config, authenticated, err := m.reach(ctx, cluster)
 	if err != nil {
 		return nil, err
+	}
+	client, err := dynamic.NewForConfigAndClient(config, authenticated)
+	if err != nil {
+		return nil, fmt.Errorf("making a client of cluster %s: %w", cluster.Name, err)
+	}
+	return client, nil
+}
+
+// Raw returns a client for paths of a member, with the credentials that the control plane itself has there. It does not dial.
+func (m *Members) Raw(ctx context.Context, cluster *clusterv1alpha1.Cluster) (rest.Interface, error) {
+	config, authenticated, err := m.reach(ctx, cluster)
+	if err != nil {
+		return nil, err
+	}
+	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
+	client, err := rest.UnversionedRESTClientForConfigAndClient(config, authenticated)
+	if err != nil {
+		return nil, fmt.Errorf("making a client of cluster %s: %w", cluster.Name, err)
+	}
+	return client, nil
+}
+
+// reach is how the control plane itself asks a member.
+func (m *Members) reach(ctx context.Context, cluster *clusterv1alpha1.Cluster) (*rest.Config, *http.Client, error) {
+	made, err := m.connect(ctx, role{cluster: cluster.Name, own: true}, cluster, m.own)
+	if err != nil {
+		return nil, nil, err
 	}
 	authenticated := &http.Client{
 		Transport:     transport.NewBearerAuthRoundTripper(made.token, made),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return errRedirect },
 	}
-	client, err := dynamic.NewForConfigAndClient(&rest.Config{Host: made.endpoint.String(), QPS: -1}, authenticated)
-	if err != nil {
-		return nil, fmt.Errorf("making a client of cluster %s: %w", cluster.Name, err)
-	}
-	return client, nil
+	return &rest.Config{Host: made.endpoint.String(), QPS: -1, RateLimiter: made.limiter}, authenticated, nil
 }
 
 func (m *Members) connect(
@@ -108,6 +154,9 @@ func (m *Members) connect(
 	if err != nil {
 		return nil, unavailable(cluster, "%v", err)
 	}
+	if m.limiter != nil {
+		made.limiter = m.limiter()
+	}
 	return m.keep(as, made), nil
 }
 
@@ -118,7 +167,7 @@ func (m *Members) keep(as role, made *connection) *connection {
 	defer m.mu.Unlock()
 	before := m.known[as]
 	if before != nil && before.version == made.version {
-		made.plain, made.upgrading = before.plain, before.upgrading
+		made.plain, made.upgrading, made.limiter = before.plain, before.upgrading, before.limiter
 	} else if before != nil {
 		before.closeIdle()
 	}

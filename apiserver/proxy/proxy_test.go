@@ -438,3 +438,36 @@ func TestThroughAProxy(t *testing.T) {
 	}
 	s.members.Forget("m1")
 }
+
+// What the control plane itself asks of a member bears its own credentials, goes nowhere else, and is bounded although credentials are
+// read anew.
+func TestTheControlPlaneAsksByItself(t *testing.T) {
+	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/elsewhere" {
+			http.Redirect(w, r, "/", http.StatusFound)
+			return
+		}
+		_, _ = io.WriteString(w, r.Header.Get("Authorization")+r.Header.Get("Impersonate-User"))
+	})
+	s.members.Limit(0.001, 2)
+	ask := func(path string) (string, error) {
+		client, err := s.members.Raw(t.Context(), s.cluster)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		body, err := client.Get().AbsPath(path).DoRaw(ctx)
+		return string(body), err
+	}
+	if got, err := ask("/x"); err != nil || got != "Bearer access" {
+		t.Errorf("%s, %v", got, err)
+	}
+	s.clock.SetTime(s.clock.Now().Add(time.Minute))
+	if _, err := ask("/elsewhere"); err == nil || !strings.Contains(err.Error(), "redirect") {
+		t.Errorf("a redirect: %v", err)
+	}
+	if _, err := ask("/x"); err == nil || !strings.Contains(err.Error(), "limit") || s.reads != 2 {
+		t.Errorf("beyond the limit: %v, after %d reads of credentials", err, s.reads)
+	}
+}

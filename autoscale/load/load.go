@@ -23,8 +23,8 @@ const window = 30 * time.Second
 
 // Source implements autoscale.Metrics.
 type Source struct {
-	// Clusters are the names of the members, in an order that is always the same.
-	Clusters []string
+	// Clusters names the members, in an order that is always the same.
+	Clusters func() []string
 	// Inside reads a member from within, whether or not others reach it. It fails for one that does not run.
 	Inside func(ctx context.Context, cluster string) (client.Client, error)
 	// Members are reached as the control plane does.
@@ -57,7 +57,7 @@ func (s *Source) share(ctx context.Context, namespace string, pods labels.Select
 		return nil, fmt.Errorf("nobody reports %s in namespace %s", metric, namespace)
 	}
 	serving, reported := 0, autoscale.Samples{}
-	for _, cluster := range s.Clusters {
+	for _, cluster := range s.Clusters() {
 		found, err := s.serving(ctx, cluster, namespace, pods)
 		if err != nil {
 			continue // what does not run does nothing
@@ -109,8 +109,9 @@ func (s *Source) serving(ctx context.Context, cluster, namespace string, pods la
 }
 
 // Object implements autoscale.Metrics.
-func (s *Source) Object(ctx context.Context, namespace string, _ autoscalingv2.CrossVersionObjectReference, metric autoscale.Query) (int64, error) {
-	return s.External(ctx, namespace, metric)
+func (s *Source) Object(ctx context.Context, namespace string, _ autoscalingv2.CrossVersionObjectReference, metric autoscale.Query) (autoscale.Total, error) {
+	total, err := s.External(ctx, namespace, metric)
+	return autoscale.Total{Value: total}, err
 }
 
 // External implements autoscale.Metrics.

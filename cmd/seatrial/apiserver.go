@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	logsapi "k8s.io/component-base/logs/api/v1"
 
@@ -19,11 +20,14 @@ const apiServerExample = `  # Beside a kube-apiserver, sharing its etcd, on port
   seatrial apiserver --kubeconfig=karmada.config --secure-port=7443 --etcd-servers=http://127.0.0.1:2379 \
     --tls-cert-file=apiserver.crt --tls-private-key-file=apiserver.key`
 
-func newAPIServerCommand() *cobra.Command {
-	options := apiserver.NewOptions()
-	logging := logsapi.NewLoggingConfiguration()
+// newServerCommands are the API servers beside the control plane's. Their gates are those of the process.
+func newServerCommands() []*cobra.Command {
 	warnOfGates := component.AddOtherGates(utilfeature.DefaultMutableFeatureGate)
-	var warnOfLogging func()
+	return []*cobra.Command{newAPIServerCommand(warnOfGates), newSearchCommand(warnOfGates), newMetricsAdapterCommand(warnOfGates)}
+}
+
+func newAPIServerCommand(warnOfGates func()) *cobra.Command {
+	options := apiserver.NewOptions()
 	command := &cobra.Command{
 		Use: "apiserver", Aliases: []string{"aggregated-apiserver"},
 		Short: "Serve clusters (cluster.karmada.io) to the control plane",
@@ -35,27 +39,36 @@ The server keeps Clusters in etcd. The control plane's kube-apiserver forwards r
 v1alpha1.cluster.karmada.io, and answers for it who a caller is and what the caller may do.`,
 		Example: apiServerExample,
 		Args:    cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			return runAPIServer(command.Context(), options, logging, warnOfLogging, warnOfGates)
-		},
 	}
-	options.AddFlags(command.Flags())
-	warnOfLogging = component.AddLoggingFlags(logging, command.Flags())
-	return command
+	return serverCommand(command, options, warnOfGates)
 }
 
-func runAPIServer(ctx context.Context, options *apiserver.Options, logging *logsapi.LoggingConfiguration, warnings ...func()) error {
-	if err := options.Complete(); err != nil {
-		return err
+// apiServer is what an API server is started by.
+type apiServer interface {
+	AddFlags(flags *pflag.FlagSet)
+	Complete() error
+	Validate() error
+	Run(ctx context.Context) error
+}
+
+// serverCommand makes a command run a server with the options that its flags set.
+func serverCommand(command *cobra.Command, options apiServer, warnOfGates func()) *cobra.Command {
+	logging := logsapi.NewLoggingConfiguration()
+	options.AddFlags(command.Flags())
+	warnOfLogging := component.AddLoggingFlags(logging, command.Flags())
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		if err := options.Complete(); err != nil {
+			return err
+		}
+		if err := options.Validate(); err != nil {
+			return err
+		}
+		if err := component.ApplyLogging(logging, utilfeature.DefaultFeatureGate); err != nil {
+			return err
+		}
+		warnOfLogging()
+		warnOfGates()
+		return options.Run(command.Context())
 	}
-	if err := options.Validate(); err != nil {
-		return err
-	}
-	if err := logsapi.ValidateAndApply(logging, utilfeature.DefaultFeatureGate); err != nil {
-		return err
-	}
-	for _, warn := range warnings {
-		warn()
-	}
-	return options.Run(ctx)
+	return command
 }

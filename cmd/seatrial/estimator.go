@@ -21,7 +21,6 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/component-base/featuregate"
 	"k8s.io/component-base/logs"
-	logsapi "k8s.io/component-base/logs/api/v1"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -118,8 +117,8 @@ func (o *estimatorOptions) run(ctx context.Context) error {
 	if o.cluster == "" {
 		return errors.New("--cluster-name is missing: the estimator answers for one member cluster")
 	}
-	if err := logsapi.ValidateAndApply(o.logging, nil); err != nil {
-		return fmt.Errorf("logging flags: %w", err)
+	if err := component.ApplyLogging(o.logging, nil); err != nil {
+		return err
 	}
 	o.warnOfLogging()
 	o.warnOfGates()

@@ -30,6 +30,8 @@ type sides struct {
 	clusterKubeconfig, clusterContext string
 	clusterNamespace                  string
 	dryRun                            bool
+	// as is whom to act as in the control plane.
+	as rest.ImpersonationConfig
 }
 
 func (s *sides) addTo(command *cobra.Command) {
@@ -67,6 +69,9 @@ In the member it creates service accounts for the control plane, in the control 
 	command.Flags().StringVar(&provider, "cluster-provider", "", "Provider of the member, such as the name of a cloud")
 	command.Flags().StringVar(&region, "cluster-region", "", "Region of the member")
 	command.Flags().StringSliceVar(&zones, "cluster-zones", nil, "Zones of the member, comma-separated")
+	command.Flags().StringVar(&s.as.UserName, "karmada-as", "", "User to act as in the control plane")
+	command.Flags().StringArrayVar(&s.as.Groups, "karmada-as-group", nil, "Group to act as in the control plane; may be repeated")
+	command.Flags().StringVar(&s.as.UID, "karmada-as-uid", "", "UID to act as in the control plane")
 	return command
 }
 
@@ -84,6 +89,9 @@ func nameOfCluster(_ *cobra.Command, args []string) error {
 func (s *sides) join(command *cobra.Command, member registration.Member) error {
 	if s.clusterKubeconfig == "" {
 		return errors.New("--cluster-kubeconfig is required: the path of a kubeconfig that reaches the member as an administrator")
+	}
+	if s.as.UserName == "" && (len(s.as.Groups) > 0 || s.as.UID != "") {
+		return errors.New("--karmada-as-group and --karmada-as-uid belong to --karmada-as: name the user")
 	}
 	plane, err := s.plane()
 	if err != nil {
@@ -120,6 +128,7 @@ func (s *sides) plane() (client.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the control plane (see --kubeconfig and --karmada-context): %w", err)
 	}
+	config.Impersonate = s.as
 	return newClient(config)
 }
 

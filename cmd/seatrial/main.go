@@ -43,6 +43,7 @@ func tell(out io.Writer, err error) {
 func newRootCommand() *cobra.Command {
 	const (
 		fleetGroup     = "fleet"
+		installGroup   = "installation"
 		memberGroup    = "members"
 		resourceGroup  = "resources"
 		decisionGroup  = "decisions"
@@ -64,6 +65,7 @@ Start a fleet of real clusters on this machine with "seatrial up".`,
 	}
 	root.AddGroup(
 		&cobra.Group{ID: fleetGroup, Title: "A fleet on this machine:"},
+		&cobra.Group{ID: installGroup, Title: "A control plane in a cluster:"},
 		&cobra.Group{ID: memberGroup, Title: "Member clusters:"},
 		&cobra.Group{ID: resourceGroup, Title: "Resources of the control plane and of members:"},
 		&cobra.Group{ID: decisionGroup, Title: "Decisions:"},
@@ -76,10 +78,12 @@ Start a fleet of real clusters on this machine with "seatrial up".`,
 		}
 	}
 	add(fleetGroup, newUpCommand(), newStatusCommand(), newDownCommand())
+	add(installGroup, newInstallCommand(), newUninstallCommand())
 	add(memberGroup, newJoinCommand(), newUnjoinCommand(), newCordonCommand(), newUncordonCommand(), newDrainCommand(), newTaintCommand(), newTokenCommand(), newRegisterCommand(), newUnregisterCommand())
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
 	add(resourceGroup, cli.Commands(streams)...)
-	add(componentGroup, newAPIServerCommand(), newControllerManagerCommand(), component.NewScheduler(nil), component.NewDescheduler(), newWebhookCommand(), newAgentCommand(), newEstimatorCommand())
+	add(componentGroup, newServerCommands()...)
+	add(componentGroup, newControllerManagerCommand(), component.NewScheduler(nil), component.NewDescheduler(), newWebhookCommand(), newAgentCommand(), newEstimatorCommand())
 	add(decisionGroup, newSimulateCommand(), newExplainCommand(streams), newRebalanceCommand(), newEstimateCommand(), newInterpretCommand(), newFuzzCommand())
 	root.AddCommand(newVersionCommand())
 	return root

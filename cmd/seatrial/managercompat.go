@@ -33,7 +33,7 @@ func managerIgnored() component.Ignored {
 // absent are controllers of the reference that there are not with these settings.
 func (o *managerOptions) absent() []string {
 	if !o.settings.MultiClusterService {
-		return []string{"endpointsliceCollect", "endpointsliceDispatch", "multiclusterservice"}
+		return []string{"endpointsliceCollect", "endpointsliceDispatch"}
 	}
 	return nil
 }

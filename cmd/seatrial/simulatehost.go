@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
@@ -9,10 +10,12 @@ import (
 )
 
 // While a fleet is small its heap would be collected dozens of times a second; while it is large, garbage as large as itself would
-// need as much memory again. So a simulation may hold this much garbage, or this part of what lives if that is more, in percent.
+// need as much memory again. So a simulation may hold this much garbage, or this part of what lives if that is more, in percent. It
+// takes no more memory than the aim for it, as long as that leaves room for this part.
 const (
 	garbageRoom = 2304 << 20
 	garbagePart = 60
+	memoryAim   = 5800 << 20
 )
 
 // tendHeap sets the garbage collector accordingly until the context ends, unless the user has done so by GOGC.
@@ -28,11 +31,13 @@ func tendHeap(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			debug.SetGCPercent(100)
+			debug.SetMemoryLimit(math.MaxInt64)
 			return
 		case <-tick.C:
 		}
 		metrics.Read(sample)
 		live := max(sample[0].Value.Uint64(), 1)
+		debug.SetMemoryLimit(max(memoryAim, int64(live/100*(100+2*garbagePart))))
 		debug.SetGCPercent(max(garbagePart, int(garbageRoom*100/live)))
 	}
 }

@@ -28,9 +28,7 @@ controllers run with --feature-gates=Failover=true and --enable-no-execute-taint
   # Two at once: one goes, one gets another value
   seatrial taint member1 maintenance- tier=gold:NoExecute --overwrite`,
 		RunE: func(command *cobra.Command, args []string) error {
-			if len(args) > 0 && (args[0] == "clusters" || args[0] == "cluster") {
-				args = args[1:]
-			}
+			args = withoutKind(args)
 			if len(args) < 2 {
 				return errors.New("give the NAME of a cluster and at least one taint, such as maintenance=tonight:NoSchedule or maintenance-")
 			}
@@ -57,8 +55,20 @@ controllers run with --feature-gates=Failover=true and --enable-no-execute-taint
 		},
 	}
 	c.addTo(command)
+	complete := command.ValidArgsFunction
+	command.ValidArgsFunction = func(command *cobra.Command, given []string, typed string) ([]string, cobra.ShellCompDirective) {
+		return complete(command, withoutKind(given), typed)
+	}
 	command.Flags().BoolVar(&overwrite, "overwrite", false, "Replace the value of a taint that has the same key and effect")
 	return command
+}
+
+// withoutKind leaves out the word clusters before the name of one.
+func withoutKind(args []string) []string {
+	if len(args) > 0 && (args[0] == "clusters" || args[0] == "cluster") {
+		return args[1:]
+	}
+	return args
 }
 
 // taintEdit is what arguments ask of the taints of a cluster.

@@ -78,3 +78,12 @@ func FuzzTaintEdit(f *testing.F) {
 		}
 	})
 }
+
+// TestTaintTakesTheKindOrNot: the word clusters may stand before the name, as in kubectl.
+func TestTaintTakesTheKindOrNot(t *testing.T) {
+	for given, want := range map[string]string{"": "", "clusters": "", "cluster member1 a-": "member1 a-", "member1 a-": "member1 a-", "clusters clusters a-": "clusters a-"} {
+		if got := strings.Join(withoutKind(strings.Fields(given)), " "); got != want {
+			t.Errorf("of %q it takes %q, want %q", given, got, want)
+		}
+	}
+}

@@ -44,6 +44,21 @@ func TestVerbs(t *testing.T) {
 func TestFlagsOfTheReferenceVerbs(t *testing.T) {
 	commands := verbs()
 	for verb, flags := range map[string]string{
+		"join":   "kubeconfig karmada-context cluster-kubeconfig cluster-context cluster-namespace cluster-provider cluster-region cluster-zones dry-run karmada-as karmada-as-group karmada-as-uid",
+		"unjoin": "kubeconfig karmada-context cluster-kubeconfig cluster-context cluster-namespace dry-run force wait",
+		"register": "token discovery-token-ca-cert-hash discovery-token-unsafe-skip-ca-verification discovery-timeout cluster-name cluster-namespace cluster-provider cluster-region " +
+			"cluster-zones cert-expiration-seconds enable-cert-rotation karmada-agent-image karmada-agent-replicas proxy-server-address namespace context dry-run",
+		"unregister":    "agent-name cluster-kubeconfig cluster-context cluster-namespace karmada-config namespace dry-run wait",
+		"cordon":        "kubeconfig karmada-context dry-run",
+		"uncordon":      "kubeconfig karmada-context dry-run",
+		"taint":         "kubeconfig karmada-context dry-run overwrite",
+		"interpret":     "operation check edit show-doc observed-file desired-file status-file desired-replica filename",
+		"create":        "filename dry-run output karmada-context",
+		"delete":        "filename selector all force grace-period dry-run karmada-context",
+		"edit":          "filename output karmada-context",
+		"patch":         "filename type patch dry-run output karmada-context",
+		"label":         "filename overwrite selector all dry-run output karmada-context",
+		"annotate":      "filename overwrite selector all dry-run output karmada-context",
 		"get":           "operation-scope clusters labels selector output karmada-context namespace all-namespaces watch",
 		"describe":      "operation-scope cluster show-events chunk-size",
 		"explain":       "operation-scope cluster api-version recursive output",
@@ -58,6 +73,21 @@ func TestFlagsOfTheReferenceVerbs(t *testing.T) {
 		for flag := range strings.FieldsSeq(flags) {
 			if commands[verb].Flag(flag) == nil && commands[verb].Flags().Lookup(flag) == nil {
 				t.Errorf("%s has no flag --%s", verb, flag)
+			}
+		}
+	}
+	for path, flags := range map[string]string{
+		"token create": "ttl usages groups description print-register-command",
+		"top node":     "clusters no-headers sort-by selector show-capacity",
+		"top pod":      "clusters no-headers sort-by selector containers sum all-namespaces",
+	} {
+		command, _, err := newRootCommand().Find(strings.Fields(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for flag := range strings.FieldsSeq(flags) {
+			if command.Flag(flag) == nil {
+				t.Errorf("%s has no flag --%s", path, flag)
 			}
 		}
 	}

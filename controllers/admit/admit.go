@@ -138,7 +138,7 @@ func (a *approver) judge(ctx context.Context, deps control.Deps, name string) er
 	}
 	// An agent that asks for itself has its rights.
 	if request.Spec.Username != names.AgentUser(cluster) {
-		if err := a.grant(ctx, deps, cluster, nil); err != nil {
+		if err := a.grant(ctx, deps, grantee{name: cluster, request: string(request.UID)}); err != nil {
 			return err
 		}
 	}
@@ -215,6 +215,22 @@ func taken(ctx context.Context, deps control.Deps, cluster string) (string, erro
 	return "", nil
 }
 
+// reserved says why the name of a cluster waits for an administrator although no member has it: somebody got a certificate of its agent
+// before, and would share the name with whoever comes by it now. Names are given once, for a token is soon copied.
+func reserved(ctx context.Context, deps control.Deps, request *certificatesv1.CertificateSigningRequest, cluster string) (string, error) {
+	role := &rbacv1.ClusterRole{}
+	err := deps.Live.Get(ctx, types.NamespacedName{Name: AgentRole(cluster)}, role)
+	if client.IgnoreNotFound(err) != nil {
+		return "", fmt.Errorf("looking whether the name of cluster %s is taken: %w", cluster, err)
+	}
+	to := role.Annotations[names.AnnotationGrantedRequest]
+	if err != nil || to == "" || to == string(request.UID) {
+		return "", nil
+	}
+	return "a certificate of the agent of cluster " + cluster + " was given before, and no cluster has registered by it: choose another --cluster-name, or if it " +
+		"was yours, give the name back with `kubectl delete clusterrole " + AgentRole(cluster) + "` and try again", nil
+}
+
 // entitled tells whether the requester gets the certificate: the agent itself, to follow one that expires, or somebody who may
 // register clusters, for one that is none yet. Otherwise a bootstrap token would be enough to take over any cluster.
 func entitled(ctx context.Context, deps control.Deps, request *certificatesv1.CertificateSigningRequest, cluster string) (bool, error) {
@@ -222,9 +238,14 @@ func entitled(ctx context.Context, deps control.Deps, request *certificatesv1.Ce
 	if request.Spec.Username == names.AgentUser(cluster) {
 		subresource = SelfClusterAgent
 	} else {
-		if why, err := taken(ctx, deps, cluster); err != nil {
+		why, err := taken(ctx, deps, cluster)
+		if err == nil && why == "" {
+			why, err = reserved(ctx, deps, request, cluster)
+		}
+		if err != nil {
 			return false, err
-		} else if why != "" {
+		}
+		if why != "" {
 			return false, leave(ctx, deps, request, why)
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	testclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -217,7 +218,7 @@ func TestRights(t *testing.T) {
 		}
 	}
 	check("", "system:karmada:m1:agent", true, false)
-	check("karmada-cluster", "system:karmada:m1:agent-secret", true, false)
+	check("karmada-cluster", "system:karmada:m1:agent-secret", false, false)
 	check("karmada-es-m1", "system:karmada:m1:agent-work", false, false)
 
 	if err := p.Create(t.Context(), member("m1", clusterv1alpha1.Pull)); err != nil {
@@ -236,12 +237,38 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// TestPushModeNeedsNoRights: nobody inside such a cluster talks to the control plane.
+// TestPushModeNeedsNoRights: nobody inside such a cluster talks to the control plane. Who has got a certificate of its agent before loses
+// what came with it, or could read the credentials of the cluster.
 func TestPushModeNeedsNoRights(t *testing.T) {
-	p := newPlane(t, member("m1", clusterv1alpha1.Push))
+	p := newPlane(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "karmada-es-m1"}})
+	if !p.approved(asked(t, bootstrapper, agentOfM1, group)) {
+		t.Fatal("not approved")
+	}
+	joined := member("m1", clusterv1alpha1.Pull)
+	if err := p.Create(t.Context(), joined); err != nil {
+		t.Fatal(err)
+	}
 	p.turn(control.Key{GVK: clusterKind, Name: "m1"})
-	if rules, _, _ := p.rules("", "system:karmada:m1:agent"); rules != nil {
-		t.Errorf("rules %v", rules)
+	elses := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "system:karmada:m1:agent-secret", Namespace: "karmada-cluster"}}
+	for _, mode := range []clusterv1alpha1.ClusterSyncMode{clusterv1alpha1.Push, clusterv1alpha1.Pull, clusterv1alpha1.Push} {
+		joined.Spec.SyncMode = mode
+		if err := p.Update(t.Context(), joined); err != nil {
+			t.Fatal(err)
+		}
+		p.turn(control.Key{GVK: clusterKind, Name: "m1"})
+		for name, namespace := range map[string]string{"agent": "", "agent-secret": "karmada-cluster", "agent-work": "karmada-es-m1"} {
+			if rules, _, _ := p.rules(namespace, "system:karmada:m1:"+name); (rules != nil) != (mode == clusterv1alpha1.Pull) {
+				t.Errorf("in %s mode: %s has rules %v", mode, name, rules)
+			}
+		}
+	}
+	// One that the controller did not make is not its to delete.
+	if err := p.Create(t.Context(), elses); err != nil {
+		t.Fatal(err)
+	}
+	p.turn(control.Key{GVK: clusterKind, Name: "m1"})
+	if err := p.Get(t.Context(), client.ObjectKeyFromObject(elses), elses); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -279,6 +306,66 @@ func TestEarlierRolesGetWhatTheyLack(t *testing.T) {
 	}
 	if versions[0] != versions[1] {
 		t.Error("a role that lacks nothing was written")
+	}
+}
+
+// TestEarlierRolesLoseWhatIsTooMuch: agents could look at the requests of all. What the reference gives them is theirs.
+func TestEarlierRolesLoseWhatIsTooMuch(t *testing.T) {
+	requests := func(verbs ...string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"certificatesigningrequests"}, Verbs: verbs}
+	}
+	for name, c := range map[string]struct {
+		given rbacv1.PolicyRule
+		kept  bool
+	}{"earlier": {requests("create", "get", "list", "watch"), false}, "of the reference": {requests("get", "create"), true}} {
+		role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "system:karmada:m1:agent"}, Rules: []rbacv1.PolicyRule{c.given}}
+		p := newPlane(t, member("m1", clusterv1alpha1.Pull), role)
+		p.turn(control.Key{GVK: clusterKind, Name: "m1"})
+		rules, _, _ := p.rules("", role.Name)
+		if kept := equality.Semantic.DeepEqual(rules[0], c.given); kept != c.kept {
+			t.Errorf("%s: rules %v", name, rules)
+		}
+		if own := rules[len(rules)-1]; len(own.ResourceNames) != 1 || own.ResourceNames[0] != "karmada-agent-m1" {
+			if !c.kept {
+				t.Errorf("%s: the agent cannot follow its own certificate: %v", name, rules)
+			}
+		}
+	}
+}
+
+// TestNameIsGivenOnce: whoever copies a token must not share a name with the cluster that registers by it.
+func TestNameIsGivenOnce(t *testing.T) {
+	p := newPlane(t)
+	request := func(name string) *certificatesv1.CertificateSigningRequest {
+		made := asked(t, bootstrapper, agentOfM1, group)
+		made.Name, made.UID = name, types.UID("uid-of-"+name)
+		return made
+	}
+	thief := request("thief")
+	if !p.approved(thief) {
+		t.Fatal("not approved")
+	}
+	// Its turn may come again, when the approval could not be written.
+	thief.Status.Conditions = nil
+	if err := p.Status().Update(t.Context(), thief); err != nil {
+		t.Fatal(err)
+	}
+	p.turn(control.Key{GVK: requestKind, Name: thief.Name})
+	if err := p.Get(t.Context(), client.ObjectKeyFromObject(thief), thief); err != nil || len(thief.Status.Conditions) != 1 {
+		t.Errorf("the same request has conditions %v, %v", thief.Status.Conditions, err)
+	}
+	late := request("late")
+	if p.approved(late) {
+		t.Error("two have certificates of one agent")
+	}
+	if why := late.Annotations["seatrial.io/request-left"]; !strings.Contains(why, "kubectl delete clusterrole system:karmada:m1:agent") {
+		t.Errorf("left for %q", why)
+	}
+	if err := p.Delete(t.Context(), &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "system:karmada:m1:agent"}}); err != nil {
+		t.Fatal(err)
+	}
+	if !p.approved(request("later")) {
+		t.Error("a name that was given back is not given again")
 	}
 }
 

@@ -3,6 +3,7 @@ package admit
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,22 +32,29 @@ type right struct {
 	rules           []rbacv1.PolicyRule
 }
 
-// rights are those of the agent of a cluster before it is a member. It writes by names only: it makes its Cluster, its Lease, its
-// secrets and its certificate requests by applying them, for the right to create by name holds for nothing else. Its secrets may
-// stand in any of the namespaces.
-func rights(cluster string, namespaces []string) []right {
+// asking are the rights of the agent of a cluster that is no member yet. It writes by names only: it makes its Cluster and its
+// certificate requests by applying them, for the right to create by name holds for nothing else. Secrets it may not touch: those of
+// this name are somebody else's if another cluster becomes a member by it.
+func asking(cluster string) []right {
 	own := []string{cluster}
-	write := []string{"get", "create", "patch", "update"}
-	secrets := rule(corev1.GroupName, []string{"secrets"}, []string{cluster, names.ImpersonationSecret(cluster)}, write)
-	lease := right{name: secretRole(cluster), namespace: names.NamespaceCluster, rules: []rbacv1.PolicyRule{
-		rule(coordinationv1.GroupName, []string{"leases"}, own, write),
-	}}
-	all := []right{{name: rolePrefix + cluster + roleSuffix, rules: []rbacv1.PolicyRule{
-		rule(clusterv1alpha1.GroupName, []string{"clusters"}, own, append([]string{"list", "watch", "delete"}, write...)),
+	return []right{{name: AgentRole(cluster), rules: []rbacv1.PolicyRule{
+		rule(clusterv1alpha1.GroupName, []string{"clusters"}, own, append([]string{"list", "watch", "delete"}, write()...)),
 		rule(clusterv1alpha1.GroupName, []string{"clusters/status"}, own, []string{"get", "patch", "update"}),
 		rule(configv1alpha1.GroupName, []string{"resourceinterpretercustomizations", "resourceinterpreterwebhookconfigurations"}, nil, []string{"get", "list", "watch"}),
 		rule(certificatesv1.GroupName, []string{"certificatesigningrequests"}, []string{names.AgentRequest(cluster)}, []string{"get", "create", "patch", "delete"}),
 	}}}
+}
+
+func write() []string { return []string{"get", "create", "patch", "update"} }
+
+// rights are those of the agent of a member outside its execution space. It makes its Lease and its secrets by applying them too. Its
+// secrets may stand in any of the namespaces.
+func rights(cluster string, namespaces []string) []right {
+	all := asking(cluster)
+	secrets := rule(corev1.GroupName, []string{"secrets"}, []string{cluster, names.ImpersonationSecret(cluster)}, write())
+	lease := right{name: secretRole(cluster), namespace: names.NamespaceCluster, rules: []rbacv1.PolicyRule{
+		rule(coordinationv1.GroupName, []string{"leases"}, []string{cluster}, write()),
+	}}
 	for _, namespace := range namespaces {
 		if namespace == lease.namespace {
 			lease.rules = append(lease.rules, secrets)
@@ -62,6 +70,9 @@ const (
 	rolePrefix = "system:karmada:"
 	roleSuffix = ":agent"
 )
+
+// AgentRole is the cluster role of the agent of a cluster.
+func AgentRole(cluster string) string { return rolePrefix + cluster + roleSuffix }
 
 func secretRole(cluster string) string { return rolePrefix + cluster + roleSuffix + "-secret" }
 
@@ -101,36 +112,48 @@ func (a *approver) grantMember(ctx context.Context, deps control.Deps, name stri
 	if err := deps.Client.Get(ctx, types.NamespacedName{Name: name}, cluster); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	if cluster.Spec.SyncMode != clusterv1alpha1.Pull || !cluster.DeletionTimestamp.IsZero() {
+	if !cluster.DeletionTimestamp.IsZero() {
 		return nil
 	}
-	return a.grant(ctx, deps, name, cluster)
+	if cluster.Spec.SyncMode != clusterv1alpha1.Pull {
+		return a.revoke(ctx, deps, name)
+	}
+	return a.grant(ctx, deps, grantee{name: name, member: cluster})
+}
+
+// grantee is the agent of a cluster that is a member, or of one that asks to become one.
+type grantee struct {
+	name string
+	// member is nil for those that ask, and request is the UID of theirs.
+	member  *clusterv1alpha1.Cluster
+	request string
 }
 
 // grant makes the roles of an agent, and adds to those that are there the rules they lack, as they do after an upgrade, or the agent to
 // whom they are bound. What an administrator or another tool has said beyond stays. They go with the Cluster once there is one.
-func (a *approver) grant(ctx context.Context, deps control.Deps, name string, cluster *clusterv1alpha1.Cluster) error {
+func (a *approver) grant(ctx context.Context, deps control.Deps, agent grantee) error {
 	for _, namespace := range a.options.SecretNamespaces {
 		if err := ensureNamespace(ctx, deps, namespace); err != nil {
 			return err
 		}
 	}
-	all := rights(name, a.options.SecretNamespaces)
-	if cluster != nil {
+	all := asking(agent.name)
+	if agent.member != nil {
+		all = rights(agent.name, a.options.SecretNamespaces)
 		space := &corev1.Namespace{}
-		err := deps.Client.Get(ctx, types.NamespacedName{Name: names.ExecutionSpace(name)}, space)
+		err := deps.Client.Get(ctx, types.NamespacedName{Name: names.ExecutionSpace(agent.name)}, space)
 		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("reading the execution space of cluster %s: %w", name, err)
+			return fmt.Errorf("reading the execution space of cluster %s: %w", agent.name, err)
 		}
 		// Without one, its coming wakes the cluster again.
 		if err == nil && space.DeletionTimestamp.IsZero() {
-			all = append(all, inside(name))
+			all = append(all, inside(agent.name))
 		}
 	}
 	for _, given := range all {
-		for _, object := range given.objects(name) {
-			if err := ensure(ctx, deps, object, cluster); err != nil {
-				return fmt.Errorf("granting the agent of cluster %s its rights: %w", name, err)
+		for _, object := range given.objects(agent.name) {
+			if err := ensure(ctx, deps, object, agent); err != nil {
+				return fmt.Errorf("granting the agent of cluster %s its rights: %w", agent.name, err)
 			}
 		}
 	}
@@ -168,16 +191,34 @@ func (r right) objects(cluster string) []client.Object {
 	}
 }
 
+// revoke takes away what an agent was given: nobody inside a cluster in Push mode talks to the control plane, and who got a certificate
+// by that name earlier must not become an administrator of the cluster by the secrets that the control plane keeps of it.
+func (a *approver) revoke(ctx context.Context, deps control.Deps, cluster string) error {
+	for _, given := range append(rights(cluster, a.options.SecretNamespaces), inside(cluster)) {
+		for _, object := range given.objects(cluster) {
+			err := deps.Client.Get(ctx, client.ObjectKeyFromObject(object), object)
+			if err == nil && object.GetLabels()[names.LabelSystem] == names.LabelSystemValue {
+				err = deps.Client.Delete(ctx, object)
+			}
+			if client.IgnoreNotFound(err) != nil {
+				return fmt.Errorf("taking the rights of an agent of cluster %s away, which is in Push mode: %T %s: %w", cluster, object, client.ObjectKeyFromObject(object), err)
+			}
+		}
+	}
+	return nil
+}
+
 // ensure makes an object, or brings one that is there up to date.
-func ensure(ctx context.Context, deps control.Deps, wanted client.Object, cluster *clusterv1alpha1.Cluster) error {
+func ensure(ctx context.Context, deps control.Deps, wanted client.Object, agent grantee) error {
 	key := client.ObjectKeyFromObject(wanted)
 	present := wanted.DeepCopyObject().(client.Object)
 	err := deps.Client.Get(ctx, key, present)
 	if apierrors.IsNotFound(err) {
-		wanted.SetOwnerReferences(owned(nil, cluster))
+		wanted.SetOwnerReferences(owned(nil, agent.member))
+		note(wanted, agent)
 		err = deps.Client.Create(ctx, wanted)
 	} else if err == nil {
-		err = update(ctx, deps, present, wanted, cluster)
+		err = update(ctx, deps, present, wanted, agent)
 	}
 	if err != nil {
 		return fmt.Errorf("%T %s: %w", wanted, key, err)
@@ -186,9 +227,10 @@ func ensure(ctx context.Context, deps control.Deps, wanted client.Object, cluste
 }
 
 // update adds what an object lacks. It fails where somebody else writes the object meanwhile, the garbage collector included.
-func update(ctx context.Context, deps control.Deps, present, wanted client.Object, cluster *clusterv1alpha1.Cluster) error {
+func update(ctx context.Context, deps control.Deps, present, wanted client.Object, agent grantee) error {
 	before := present.DeepCopyObject().(client.Object)
-	present.SetOwnerReferences(owned(present.GetOwnerReferences(), cluster))
+	present.SetOwnerReferences(owned(present.GetOwnerReferences(), agent.member))
+	note(present, agent)
 	if present.GetAnnotations()[rbacv1.AutoUpdateAnnotationKey] != "false" {
 		switch given := present.(type) {
 		case *rbacv1.ClusterRole:
@@ -205,6 +247,21 @@ func update(ctx context.Context, deps control.Deps, present, wanted client.Objec
 		return nil
 	}
 	return deps.Client.Patch(ctx, present, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+}
+
+// note says on the role of an agent for which request it was given the name, as long as no member has it.
+func note(object client.Object, agent grantee) {
+	annotations := maps.Clone(object.GetAnnotations())
+	_, isRole := object.(*rbacv1.ClusterRole)
+	switch {
+	case agent.member != nil:
+		delete(annotations, names.AnnotationGrantedRequest)
+	case isRole && annotations == nil:
+		annotations = map[string]string{names.AnnotationGrantedRequest: agent.request}
+	case isRole:
+		annotations[names.AnnotationGrantedRequest] = agent.request
+	}
+	object.SetAnnotations(annotations)
 }
 
 // owned are the owners of what goes with a Cluster. What an earlier Cluster of the name owned does not go with that one any more: its
@@ -229,8 +286,14 @@ func owned(present []metav1.OwnerReference, cluster *clusterv1alpha1.Cluster) []
 	})
 }
 
-// amended are rules that allow what the wanted ones do. What they allow beyond stays.
+// outgrown tells rules that this controller gave agents before, and which allow them more than they need: to look at the requests of all.
+func outgrown(given rbacv1.PolicyRule) bool {
+	return equality.Semantic.DeepEqual(given, rule(certificatesv1.GroupName, []string{"certificatesigningrequests"}, nil, []string{"create", "get", "list", "watch"}))
+}
+
+// amended are rules that allow what the wanted ones do. What they allow beyond stays, but for what this controller gave itself.
 func amended(present, wanted []rbacv1.PolicyRule) []rbacv1.PolicyRule {
+	present = slices.DeleteFunc(slices.Clone(present), outgrown)
 	for _, rule := range wanted {
 		if covered, _ := validation.Covers(present, []rbacv1.PolicyRule{rule}); !covered {
 			present = append(present, rule)

@@ -108,7 +108,8 @@ func (a *aggregator) reconcile(ctx context.Context, deps control.Deps, key contr
 	if err != nil {
 		return control.Result{}, err
 	}
-	items, now, templates := sum(bound, works), deps.Clock.Now(), sources(deps, bound)
+	copies := counted(bound, works)
+	items, now, templates := sum(bound, copies), deps.Clock.Now(), sources(deps, bound)
 	if fields := news(bound, items, now); len(fields) > 0 {
 		if progress(bound, items, judged(deps, bound)) {
 			if wait := a.pace.Gather(key, now); wait > 0 {
@@ -124,16 +125,55 @@ func (a *aggregator) reconcile(ctx context.Context, deps control.Deps, key contr
 	if len(templates) > 0 {
 		failure = a.writeTemplate(ctx, deps, key, bound.Spec.Resource, items)
 	}
-	told := report(ctx, deps, bound, errors.Join(failure, unreflected(works)))
+	told := report(ctx, deps, bound, errors.Join(failure, unreflected(copies)))
 	return control.Result{Sources: templates}, errors.Join(failure, told)
 }
 
-// unreflected is what the clusters cannot tell about their copies.
-func unreflected(works []workv1alpha1.Work) error {
-	var failures []error
+// counted are the Works that speak for the clusters of a binding, one a cluster: those it is scheduled to, those it leaves, and those
+// that need its template for another. Agents may make Works in the execution spaces of their own clusters, and what such a Work calls
+// its binding is for nobody to believe.
+func counted(bound binding.Binding, works []workv1alpha1.Work) []*workv1alpha1.Work {
+	const none = -1
+	at := map[string]int{}
+	for _, target := range bound.Spec.Clusters {
+		at[target.Name] = none
+	}
+	for _, task := range bound.Spec.GracefulEvictionTasks {
+		at[task.FromCluster] = none
+	}
+	for _, dependent := range bound.Spec.RequiredBy {
+		for _, target := range dependent.Clusters {
+			at[target.Name] = none
+		}
+	}
+	var kept []*workv1alpha1.Work
 	for i := range works {
-		condition := meta.FindStatusCondition(works[i].Status.Conditions, names.ConditionStatusReflected)
-		if condition != nil && works[i].DeletionTimestamp.IsZero() {
+		cluster, err := names.ClusterOfExecutionSpace(works[i].Namespace)
+		place, meant := at[cluster]
+		switch {
+		case err != nil || !meant || !works[i].DeletionTimestamp.IsZero():
+		case place == none:
+			at[cluster] = len(kept)
+			kept = append(kept, &works[i])
+		case replaces(bound.Spec.Resource, &works[i], kept[place]):
+			kept[place] = &works[i]
+		}
+	}
+	return kept
+}
+
+// replaces tells which of two Works of a cluster counts: the one of the name that render gives.
+func replaces(template workv1alpha2.ObjectReference, work, other *workv1alpha1.Work) bool {
+	own := names.Work(template.Kind, template.Name, template.Namespace)
+	return work.Name == own || other.Name != own && work.Name < other.Name
+}
+
+// unreflected is what the clusters cannot tell about their copies.
+func unreflected(works []*workv1alpha1.Work) error {
+	var failures []error
+	for _, work := range works {
+		condition := meta.FindStatusCondition(work.Status.Conditions, names.ConditionStatusReflected)
+		if condition != nil {
 			failures = append(failures, errors.New(condition.Message))
 		}
 	}
@@ -208,16 +248,11 @@ func itemOf(items []workv1alpha2.AggregatedStatusItem, cluster string) workv1alp
 	return workv1alpha2.AggregatedStatusItem{}
 }
 
-// sum makes one item a cluster, sorted by name, of the manifest that stands for the template. Works on their way out count
-// no more.
-func sum(bound binding.Binding, works []workv1alpha1.Work) []workv1alpha2.AggregatedStatusItem {
+// sum makes one item of each Work that counts, sorted by cluster, of the manifest that stands for the template.
+func sum(bound binding.Binding, works []*workv1alpha1.Work) []workv1alpha2.AggregatedStatusItem {
 	var items []workv1alpha2.AggregatedStatusItem
-	for i := range works {
-		work := &works[i]
-		cluster, err := names.ClusterOfExecutionSpace(work.Namespace)
-		if err != nil || !work.DeletionTimestamp.IsZero() {
-			continue
-		}
+	for _, work := range works {
+		cluster, _ := names.ClusterOfExecutionSpace(work.Namespace)
 		item := workv1alpha2.AggregatedStatusItem{ClusterName: cluster, Health: workv1alpha2.ResourceUnknown}
 		if condition := meta.FindStatusCondition(work.Status.Conditions, names.ConditionWorkApplied); condition != nil {
 			item.Applied = condition.Status == metav1.ConditionTrue

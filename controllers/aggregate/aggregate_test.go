@@ -49,7 +49,8 @@ func TestSum(t *testing.T) {
 	leaving.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
 	unheard := work("d", metav1.ConditionTrue, "")
 	unheard.Status = workv1alpha1.WorkStatus{}
-	items := sum(web(), []workv1alpha1.Work{work("c", metav1.ConditionTrue, "fine"), leaving, work("b", metav1.ConditionFalse, "no room"), unheard})
+	bound := web("a", "b", "c", "d")
+	items := sum(bound, counted(bound, []workv1alpha1.Work{work("c", metav1.ConditionTrue, "fine"), leaving, work("b", metav1.ConditionFalse, "no room"), unheard}))
 	var clusters []string
 	for _, item := range items {
 		clusters = append(clusters, item.ClusterName)
@@ -62,6 +63,57 @@ func TestSum(t *testing.T) {
 	}
 	if items[1].Health != workv1alpha2.ResourceHealthy || string(items[1].Status.Raw) != `{"replicas":1}` || items[2].Health != workv1alpha2.ResourceUnknown {
 		t.Errorf("status: %+v", items)
+	}
+}
+
+// TestForgedWorksCountForNothing: an agent can make Works in the execution space of its own cluster, and name any binding as theirs.
+func TestForgedWorksCountForNothing(t *testing.T) {
+	dependency := web()
+	dependency.Spec.RequiredBy = []workv1alpha2.BindingSnapshot{
+		{Namespace: "shop", Name: "a", Clusters: []workv1alpha2.TargetCluster{{Name: "b"}}}, {Namespace: "shop", Name: "b", Clusters: []workv1alpha2.TargetCluster{{Name: "c"}}},
+	}
+	leaving := web("a")
+	leaving.Spec.GracefulEvictionTasks = []workv1alpha2.GracefulEvictionTask{{FromCluster: "b"}}
+	for name, c := range map[string]struct {
+		bound binding.Binding
+		want  string
+	}{
+		"scheduled":             {web("a", "c"), "a c"},
+		"nowhere":               {web(), ""},
+		"scheduled and leaving": {leaving, "a b"},
+		"needed by others":      {dependency, "b c"},
+	} {
+		var works []workv1alpha1.Work
+		for _, cluster := range []string{"a", "b", "c", "evil"} {
+			works = append(works, work(cluster, metav1.ConditionTrue, ""))
+		}
+		stray := work("a", metav1.ConditionTrue, "")
+		stray.Namespace = "default"
+		var clusters []string
+		for _, item := range sum(c.bound, counted(c.bound, append(works, stray))) {
+			clusters = append(clusters, item.ClusterName)
+		}
+		if got := strings.Join(clusters, " "); got != c.want {
+			t.Errorf("%s: clusters %q count, want %q", name, got, c.want)
+		}
+	}
+}
+
+// TestOneWorkAClusterCounts, in whatever order they come: the one that the control plane made.
+func TestOneWorkAClusterCounts(t *testing.T) {
+	bound := web("a")
+	named := func(name string, applied metav1.ConditionStatus) workv1alpha1.Work {
+		made := work("a", applied, "")
+		made.Name = name
+		return made
+	}
+	own := named(names.Work("Deployment", "web", "shop"), metav1.ConditionFalse)
+	for _, works := range [][]workv1alpha1.Work{
+		{own, named("a", metav1.ConditionTrue), named("z", metav1.ConditionTrue)}, {named("z", metav1.ConditionTrue), named("a", metav1.ConditionTrue), own},
+	} {
+		if items := sum(bound, counted(bound, works)); len(items) != 1 || items[0].Applied {
+			t.Errorf("the sum is %+v", items)
+		}
 	}
 }
 

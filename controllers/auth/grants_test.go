@@ -28,6 +28,9 @@ func TestGrants(t *testing.T) {
 		"the cluster alone": {rule("cluster.karmada.io", "clusters"), false, false},
 		"another group":     {rule("apps", "clusters/proxy"), false, false},
 		"no verb":           {silent, false, false},
+		"the search proxy":  {rule("search.karmada.io", "proxying/proxy"), true, true},
+		"search":            {rule("search.karmada.io", "search"), false, false},
+		"its proxy by name": {rule("search.karmada.io", "proxying/proxy", "karmada"), true, true},
 		"no resource":       {rbacv1.PolicyRule{Verbs: []string{"*"}, NonResourceURLs: []string{"*"}}, false, false},
 	} {
 		rules := []rbacv1.PolicyRule{rule("apps", "deployments"), c.rule}
@@ -62,13 +65,17 @@ func TestImpersonation(t *testing.T) {
 		give("Role", "one", "User nobody"),
 	}
 	for cluster, want := range map[string]string{
-		"m1": "users=ann,zoe serviceaccounts=tom groups=staff,system:masters",
-		"m2": "users=ann groups=system:masters",
+		"m1": "users=ann,zoe serviceaccounts=tom groups=staff,system:masters extra",
+		"m2": "users=ann groups=system:masters extra",
 	} {
 		var parts []string
 		for _, rule := range Impersonation(roles, bindings, cluster) {
-			if rule.Verbs[0] != "impersonate" || rule.APIGroups[0] != "" {
+			if rule.Verbs[0] != "impersonate" || rule.APIGroups[0] != "" && rule.APIGroups[0] != "authentication.k8s.io" {
 				t.Errorf("%s: rule %v", cluster, rule)
+			}
+			if rule.APIGroups[0] != "" {
+				parts = append(parts, "extra")
+				continue
 			}
 			parts = append(parts, rule.Resources[0]+"="+strings.Join(rule.ResourceNames, ","))
 		}

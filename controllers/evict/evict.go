@@ -103,7 +103,7 @@ func (e *evictor) reconcile(ctx context.Context, deps control.Deps, key control.
 	if key == queueKey {
 		return e.workOff(ctx, deps)
 	}
-	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName())
+	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName(), client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return control.Result{}, client.IgnoreNotFound(err)
 	}
@@ -140,7 +140,7 @@ func (e *evictor) judge(ctx context.Context, deps control.Deps, bound binding.Bi
 	judged := map[string]judgement{}
 	for _, name := range clustersOf(bound) {
 		cluster := &clusterv1alpha1.Cluster{}
-		if err := deps.Client.Get(ctx, types.NamespacedName{Name: name}, cluster); err != nil {
+		if err := deps.Client.Get(ctx, types.NamespacedName{Name: name}, cluster, client.UnsafeDisableDeepCopy); err != nil {
 			if client.IgnoreNotFound(err) != nil {
 				return nil, err
 			}

@@ -125,7 +125,7 @@ func (e *evictor) next(deps control.Deps, line *lane, rate float64) (departure e
 // evict makes a binding leave a cluster, unless nothing calls for that any more. The kind is that of its template, empty when
 // nothing was to be done.
 func (e *evictor) evict(ctx context.Context, deps control.Deps, departure eviction.Departure) (kind string, err error) {
-	bound, err := binding.Get(ctx, deps.Client, departure.Binding)
+	bound, err := binding.Get(ctx, deps.Client, departure.Binding, client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return "", client.IgnoreNotFound(err)
 	}
@@ -173,7 +173,7 @@ func (e *evictor) task(bound binding.Binding, cluster string, mode policyv1alpha
 // withdraw takes back evictions that have not taken effect and that nothing calls for any more. It returns the binding as it is
 // then.
 func (e *evictor) withdraw(ctx context.Context, deps control.Deps, bound binding.Binding, judged map[string]judgement) (binding.Binding, error) {
-	if e.options.Reference {
+	if e.options.Reference || len(bound.Spec.GracefulEvictionTasks) == 0 {
 		return bound, nil
 	}
 	changed := bound.Clone()

@@ -204,7 +204,7 @@ func (e *executor) sync(ctx context.Context, deps control.Deps, member control.M
 	return e.update(ctx, deps, member, cluster, manifest, content, observed)
 }
 
-// framed is a manifest whose metadata can be written to; what lies below it is shared.
+// framed is an object whose metadata can be written to; what lies below it is shared.
 func framed(manifest *unstructured.Unstructured) *unstructured.Unstructured {
 	frame := &unstructured.Unstructured{Object: maps.Clone(manifest.Object)}
 	if metadata, ok := frame.Object["metadata"].(map[string]any); ok {
@@ -238,7 +238,7 @@ func (e *executor) update(ctx context.Context, deps control.Deps, member control
 		if err != nil {
 			return nil, fmt.Errorf("retaining fields of %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
 		}
-		desired = retained.DeepCopy()
+		desired = framed(retained)
 	}
 	if err := member.Update(ctx, desired, fieldpatch.Unread{}); err != nil {
 		return nil, fmt.Errorf("updating %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
@@ -269,10 +269,14 @@ func (e *executor) remove(ctx context.Context, deps control.Deps, work *workv1al
 			return control.Result{}, err
 		}
 	}
-	released := work.DeepCopy()
-	controllerutil.RemoveFinalizer(released, names.FinalizerExecution)
-	patch := client.MergeFromWithOptions(work, client.MergeFromWithOptimisticLock{})
-	if err := deps.Client.Patch(ctx, released, patch); client.IgnoreNotFound(err) != nil {
+	// Without any finalizer left the list is nil, which takes the field away.
+	var kept []string
+	for _, finalizer := range work.Finalizers {
+		if finalizer != names.FinalizerExecution {
+			kept = append(kept, finalizer)
+		}
+	}
+	if err := fieldpatch.Object(ctx, deps.Client, work, fieldpatch.Fields{Finalizers: &kept}); client.IgnoreNotFound(err) != nil {
 		return control.Result{}, fmt.Errorf("releasing Work %s/%s: %w", work.Namespace, work.Name, err)
 	}
 	return control.Result{}, nil

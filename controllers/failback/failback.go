@@ -15,12 +15,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/estimator"
 	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/fieldpatch"
 	"github.com/seatrial/seatrial/scheduler/placement"
@@ -42,12 +44,15 @@ type Options struct {
 	AtOnce float64
 	// Eviction is when workloads count as settled.
 	Eviction eviction.Options
+	// General says how many replicas fit beside what clusters have.
+	General estimator.General
 }
 
 // Defaults lack Decide.
 func Defaults() Options {
 	return Options{
 		Interval: time.Minute, Settling: 5 * time.Minute, Rest: 10 * time.Minute, Hysteresis: 0.1, AtOnce: 0.05, Eviction: eviction.Defaults(),
+		General: estimator.General{UseModels: true},
 	}
 }
 
@@ -56,7 +61,7 @@ var lookKey = control.Key{GVK: schema.GroupVersionKind{Kind: "Fleet"}}
 
 // New is the controller named "failback". Its one key stands for a look at the fleet.
 func New(options Options) control.Controller {
-	m := &mover{options: options}
+	m := &mover{options: options, asked: map[types.NamespacedName]asked{}}
 	var watches []control.Watch
 	for _, kind := range binding.Kinds() {
 		watches = append(watches, control.Watch{Object: kind, Keys: m.onBinding})
@@ -69,9 +74,11 @@ func New(options Options) control.Controller {
 type mover struct {
 	options Options
 
-	// mu guards receiver, the cluster into which workloads move at present; empty for none.
+	// mu guards what follows. Receiver is the cluster into which workloads move at present; empty for none.
 	mu       sync.Mutex
 	receiver string
+	// asked are the last requests, by binding.
+	asked map[types.NamespacedName]asked
 }
 
 // onBinding wakes for bindings that opt in; what else happens to them the next look finds.
@@ -107,6 +114,7 @@ func (m *mover) look(ctx context.Context, deps control.Deps, _ control.Key) (con
 	if err != nil {
 		return control.Result{}, err
 	}
+	m.forget(chosen)
 	most := max(int(m.options.AtOnce*float64(len(chosen))), 1)
 	moving := 0
 	var idle []binding.Binding
@@ -154,26 +162,36 @@ func (m *mover) move(ctx context.Context, deps control.Deps, seen *fleet, idle [
 		if moving >= most {
 			return nil
 		}
+		if m.waits(bound, seen.now) {
+			continue
+		}
 		better, found := m.judge(ctx, bound, seen)
 		if !found || m.receiver != "" && better.receiver != m.receiver {
+			continue
+		}
+		if answered(bound, seen.now) {
 			continue
 		}
 		if err := ask(ctx, deps, bound, better); err != nil {
 			return err
 		}
+		m.note(bound, seen.now)
 		m.receiver = better.receiver
 		moving++
 	}
 	return nil
 }
 
+// answered tells whether a binding was decided on in this very second: what is asked for now would count as answered.
+func answered(bound binding.Binding, now time.Time) bool {
+	last := bound.Status.LastScheduledTime
+	return last != nil && !now.Truncate(time.Second).After(last.Time)
+}
+
 // ask has a binding placed anew. One that shall return to an earlier affinity group loses the name of the present one first, from
 // which the scheduler would go on.
 func ask(ctx context.Context, deps control.Deps, bound binding.Binding, better improvement) error {
 	now := metav1.NewTime(deps.Clock.Now()).Rfc3339Copy()
-	if last := bound.Status.LastScheduledTime; last != nil && !now.After(last.Time) {
-		return nil // it was decided on in this very second
-	}
 	changed := bound.Shallow()
 	if better.returns {
 		fields := fieldpatch.Fields{Status: map[string]any{"schedulerObservingAffinityName": nil}}

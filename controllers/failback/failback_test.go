@@ -303,3 +303,65 @@ func TestWhoIsWoken(t *testing.T) {
 		t.Errorf("nothing has opted in, and it looks again after %s", result.RequeueAfter)
 	}
 }
+
+// byWeight divides a workload equally between m1 and m2.
+func byWeight(view binding.Binding) {
+	view.Spec.Placement.ReplicaScheduling.WeightPreference = &policyv1alpha1.ClusterPreferences{StaticWeightList: []policyv1alpha1.StaticClusterWeight{
+		{TargetCluster: policyv1alpha1.ClusterAffinity{ClusterNames: []string{"m1"}}, Weight: 1}, {TargetCluster: policyv1alpha1.ClusterAffinity{ClusterNames: []string{"m2"}}, Weight: 1},
+	}}
+}
+
+// TestFullClusterGetsNothing: weights want replicas in a cluster that has no room for them by its summary.
+func TestFullClusterGetsNothing(t *testing.T) {
+	for room, want := range map[int64]string{2: "", 3: "web"} {
+		s := newStage(t, nil)
+		s.cluster("m1", 100, metav1.ConditionTrue, time.Hour)
+		s.cluster("m2", room, metav1.ConditionTrue, time.Hour)
+		s.workload("web", byWeight, on("m1", 6))
+		if got := s.asked(); got != want {
+			t.Errorf("with room for %d: moves %q, want %q", room, got, want)
+		}
+	}
+}
+
+// TestAsksLessAndLess: the scheduler knows better than what is foreseen, and leaves a workload where it is. Once it has moved, what
+// was in vain does not count any more.
+func TestAsksLessAndLess(t *testing.T) {
+	s := newStage(t, nil)
+	s.cluster("m1", 100, metav1.ConditionTrue, time.Hour)
+	s.cluster("m2", 100, metav1.ConditionTrue, time.Hour)
+	s.workload("web", byWeight, on("m1", 6))
+	var at []string
+	began := s.clock.Now()
+	for range 5 * 60 {
+		if s.asked() != "" {
+			at = append(at, s.clock.Now().Sub(began).String())
+			s.stayed("web", on("m1", 6))
+		}
+		s.clock.SetTime(s.clock.Now().Add(time.Minute))
+	}
+	if got, want := strings.Join(at, " "), "0s 10m0s 30m0s 1h10m0s 2h30m0s"; got != want {
+		t.Errorf("asked after %s, want %s", got, want)
+	}
+	s.stayed("web", on("m2", 6))
+	s.clock.SetTime(s.clock.Now().Add(time.Second))
+	if got := s.asked(); got != "web" {
+		t.Errorf("in another place it moves %q", got)
+	}
+}
+
+// stayed answers what was asked: the workload runs in a cluster, decided on at this moment.
+func (s *stage) stayed(name string, in workv1alpha2.TargetCluster) {
+	s.t.Helper()
+	view := binding.New("default", name)
+	s.Read(view.Object)
+	view.Spec.Clusters = []workv1alpha2.TargetCluster{in}
+	s.Must(s.Store.Update(s.t.Context(), view.Object))
+	decided := metav1.NewTime(s.clock.Now())
+	view.Status.LastScheduledTime, view.Status.SchedulerObservedGeneration = &decided, view.GetGeneration()
+	view.Status.AggregatedStatus = []workv1alpha2.AggregatedStatusItem{{
+		ClusterName: in.Name, Applied: true, Health: workv1alpha2.ResourceHealthy,
+		Status: &runtime.RawExtension{Raw: fmt.Appendf(nil, `{"replicas":%d,"readyReplicas":%d}`, in.Replicas, in.Replicas)},
+	}}
+	s.Must(s.Store.Status().Update(s.t.Context(), view.Object))
+}

@@ -8,8 +8,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/scheduler/placement"
@@ -43,8 +45,9 @@ func (i improvement) String() string {
 // must together be off by more than a replica and a half. It must also concern the part of the replicas that the hysteresis
 // asks for. A return to an earlier affinity group pays back in any case: the user put the groups in order.
 //
-// Nothing moves into a cluster that has not been healthy for long enough, no workload that leaves clusters because of its own
-// health, for nobody can tell whether it would be well again where it was not, and none that the scheduler leaves alone.
+// Nothing moves into a cluster that has not been healthy for long enough, or that has no room for it by its summary. Nor does a
+// workload that leaves clusters because of its own health, for nobody can tell whether it would be well again where it was not, and
+// none that the scheduler leaves alone.
 func (m *mover) judge(ctx context.Context, bound binding.Binding, seen *fleet) (better improvement, found bool) {
 	failover, suspension := bound.Spec.Failover, bound.Spec.Suspension
 	if !eviction.Divided(bound.Spec) || failover != nil && failover.Application != nil || suspension != nil && ptr.Deref(suspension.Scheduling, false) {
@@ -75,7 +78,7 @@ func (m *mover) judge(ctx context.Context, bound binding.Binding, seen *fleet) (
 		if grows <= 0 {
 			continue
 		}
-		if !m.healthy(seen, name) {
+		if !m.healthy(seen, name) || !m.takes(cluster, bound.Spec, grows) {
 			return improvement{}, false
 		}
 		better.moved += grows
@@ -142,4 +145,10 @@ func idealOf(bound binding.Binding, decision *placement.Decision) (ideal map[str
 func (m *mover) healthy(seen *fleet, name string) bool {
 	ready := meta.FindStatusCondition(seen.clusters[name].Status.Conditions, names.ConditionClusterReady)
 	return ready != nil && ready.Status == metav1.ConditionTrue && seen.now.Sub(ready.LastTransitionTime.Time) >= m.options.Settling
+}
+
+// takes tells whether a cluster has room for so many replicas more, by its summary where it has one. Weights alone do not tell, and a
+// move into a full cluster ends halfway.
+func (m *mover) takes(cluster *clusterv1alpha1.Cluster, spec *workv1alpha2.ResourceBindingSpec, replicas int64) bool {
+	return cluster.Status.ResourceSummary == nil || int64(m.options.General.Replicas(cluster, spec.ReplicaRequirements, nil)) >= replicas
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -36,13 +37,19 @@ func New(options eviction.Options, workers int) control.Controller {
 
 type assessor struct{ options eviction.Options }
 
-// onBinding wakes bindings with tasks for every change: what their copies report matters as much as the tasks.
+// onBinding wakes bindings with tasks for every change: what their copies report matters as much as the tasks. Without any, those that
+// still tell of a copy that was held.
 func (a *assessor) onBinding(_ context.Context, _ client.Reader, event control.Event) []control.Key {
 	bound, ok := binding.Of(event.New)
-	if !ok || !a.options.GracefulEviction || len(bound.Spec.GracefulEvictionTasks) == 0 {
+	if !ok || !a.options.GracefulEviction || len(bound.Spec.GracefulEvictionTasks) == 0 && !tells(bound) {
 		return nil
 	}
 	return []control.Key{control.KeyOf(bound)}
+}
+
+// tells: a binding bears the condition that copies wait for their replacement.
+func tells(bound binding.Binding) bool {
+	return meta.FindStatusCondition(bound.Status.Conditions, names.ConditionReplaced) != nil
 }
 
 // onCluster wakes the bindings with tasks when a cluster is seen again or not any more, or is gone.
@@ -66,11 +73,11 @@ func (a *assessor) onCluster(ctx context.Context, reader client.Reader, event co
 }
 
 func (a *assessor) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
-	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName())
+	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName(), client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return control.Result{}, client.IgnoreNotFound(err)
 	}
-	if !bound.GetDeletionTimestamp().IsZero() || len(bound.Spec.GracefulEvictionTasks) == 0 {
+	if !bound.GetDeletionTimestamp().IsZero() || len(bound.Spec.GracefulEvictionTasks) == 0 && !tells(bound) {
 		return control.Result{}, nil
 	}
 	clusters, err := bound.Clusters(ctx, deps.Client)
@@ -79,9 +86,9 @@ func (a *assessor) reconcile(ctx context.Context, deps control.Deps, key control
 	}
 	changed := bound.Clone()
 	dated := a.date(deps, changed)
-	ended, stepped, next := a.assess(ctx, deps, changed, clusters)
+	ended, stepped, next, stuck := a.assess(ctx, deps, changed, clusters)
 	if !dated && !stepped && len(ended) == 0 {
-		return control.Result{RequeueAfter: next}, nil
+		return control.Result{RequeueAfter: next}, report(ctx, deps, changed, stuck)
 	}
 	if err := write(ctx, deps, bound, changed); err != nil {
 		return control.Result{}, err
@@ -89,7 +96,12 @@ func (a *assessor) reconcile(ctx context.Context, deps control.Deps, key control
 	for _, cluster := range ended {
 		deps.Events.Eventf(bound.Object, corev1.EventTypeNormal, names.EventEvictWorkloadFromClusterSucceed, "the copy in cluster %s is not held any more", cluster)
 	}
-	return control.Result{RequeueAfter: next}, nil
+	return control.Result{RequeueAfter: next}, report(ctx, deps, changed, nil)
+}
+
+// report tells users why copies are still held, nil when they are not or the move gets on.
+func report(ctx context.Context, deps control.Deps, bound binding.Binding, stuck error) error {
+	return binding.Report(ctx, deps, bound, names.ConditionReplaced, names.ReasonReplacementsNotReady, stuck)
 }
 
 // date starts the time of the tasks for which it runs now.
@@ -106,10 +118,11 @@ func (a *assessor) date(deps control.Deps, changed binding.Binding) bool {
 }
 
 // assess takes out the tasks that end, and a target that was to be left and whose time is over with it. Those that stay may give up
-// a part of what they hold. Next is how long it is until time alone may change more, 0 for never.
+// a part of what they hold. Next is how long it is until time alone may change more, 0
+// for never. Stuck says why those that stay give nothing up, when they have not for long.
 func (a *assessor) assess(
 	ctx context.Context, deps control.Deps, changed binding.Binding, clusters map[string]*clusterv1alpha1.Cluster,
-) (ended []string, stepped bool, next time.Duration) {
+) (ended []string, stepped bool, next time.Duration, stuck error) {
 	before := changed.Clone()
 	spec, view := before.Spec, eviction.Look(before, clusters, deps.Clock.Now())
 	view.Least = func() int64 { return a.floor(ctx, deps, changed) }
@@ -132,7 +145,7 @@ func (a *assessor) assess(
 		kept = slices.DeleteFunc(kept, func(task workv1alpha2.GracefulEvictionTask) bool { return eviction.Spared(spec, &task) })
 	}
 	changed.Spec.GracefulEvictionTasks = kept
-	return ended, stepped, sooner(next, wait)
+	return ended, stepped, sooner(next, wait), a.options.Stuck(kept, view)
 }
 
 // sooner is the shorter of two waits, of which 0 or less never ends.
@@ -143,7 +156,7 @@ func sooner(a, b time.Duration) time.Duration {
 	return a
 }
 
-// floor is that of the template of a binding; all of its replicas when it cannot be read.
+// floor is that of the template of a binding, raised as its policy asks; all of its replicas when it cannot be read.
 func (a *assessor) floor(ctx context.Context, deps control.Deps, bound binding.Binding) int64 {
 	template := &unstructured.Unstructured{}
 	template.SetAPIVersion(bound.Spec.Resource.APIVersion)
@@ -151,7 +164,11 @@ func (a *assessor) floor(ctx context.Context, deps control.Deps, bound binding.B
 	if err := deps.Client.Get(ctx, types.NamespacedName{Namespace: bound.Spec.Resource.Namespace, Name: bound.Spec.Resource.Name}, template); err != nil {
 		return int64(bound.Spec.Replicas)
 	}
-	return a.options.Least(template, bound.Spec.Replicas)
+	floor, err := eviction.Raised(a.options.Least(template, bound.Spec.Replicas), bound.GetAnnotations()[names.AnnotationFloor], bound.Spec.Replicas)
+	if err != nil {
+		deps.Events.Eventf(bound.Object, corev1.EventTypeWarning, names.EventEvictWorkloadFromClusterFailed, "%v; the floor is %d", err, floor)
+	}
+	return floor
 }
 
 func write(ctx context.Context, deps control.Deps, bound, changed binding.Binding) error {

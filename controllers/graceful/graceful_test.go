@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	testclock "k8s.io/utils/clock/testing"
@@ -213,5 +215,55 @@ func TestHeldReplicasGoInSteps(t *testing.T) {
 	}
 	if stored, _ := s.turns(t, 0, copyIn("m1", healthy, "1"), copyIn("m2", healthy, "2")); len(stored.Spec.GracefulEvictionTasks) > 0 {
 		t.Errorf("with all ready elsewhere: %v", stored.Spec.GracefulEvictionTasks)
+	}
+}
+
+// TestStuckMoveSaysWhy: the one target is full, and no replica may be missing. The condition goes when the move gets on, and with its
+// task whoever took that away.
+func TestStuckMoveSaysWhy(t *testing.T) {
+	held := func(task *workv1alpha2.GracefulEvictionTask) {
+		task.Producer, task.Reason, task.Replicas = names.EvictionProducerScheduler, names.EvictionReasonMoved, ptr.To[int32](2)
+	}
+	s := newStage(t, []string{"m2"}, held, clusterOf("m1", "True"), clusterOf("m2", "True"))
+	said := func(in binding.Binding) string {
+		if told := meta.FindStatusCondition(in.Status.Conditions, names.ConditionReplaced); told != nil {
+			return string(told.Status) + " " + told.Reason + ": " + told.Message
+		}
+		return ""
+	}
+	full := []workv1alpha2.AggregatedStatusItem{copyIn("m1", healthy, "2"), copyIn("m2", unhealthy, "0")}
+	if stored, _ := s.turns(t, 9*time.Minute, full...); said(stored) != "" {
+		t.Errorf("after 9 minutes: %q", said(stored))
+	}
+	stored, _ := s.turns(t, time.Hour, full...)
+	want := "False ReplacementsNotReady: copies are held in m1 (2) until others are ready: m2 has 0 of 2 replicas ready"
+	if said(stored) != want {
+		t.Errorf("after the timeout: %q, want %q", said(stored), want)
+	}
+	if stored, _ = s.turns(t, 0, copyIn("m1", healthy, "2"), copyIn("m2", healthy, "2")); said(stored) != "" || len(stored.Spec.GracefulEvictionTasks) > 0 {
+		t.Errorf("with all ready: %q, tasks %v", said(stored), stored.Spec.GracefulEvictionTasks)
+	}
+	meta.SetStatusCondition(&stored.Status.Conditions, metav1.Condition{Type: names.ConditionReplaced, Status: metav1.ConditionFalse, Reason: "R"})
+	if err := s.deps.Client.Status().Update(t.Context(), stored.Object); err != nil {
+		t.Fatal(err)
+	}
+	if keys := s.onBinding(t.Context(), nil, control.Event{New: stored.Object}); len(keys) != 1 {
+		t.Errorf("a condition without a task wakes %v", keys)
+	}
+	if stored, _ = s.turns(t, 0); said(stored) != "" {
+		t.Errorf("without a task: %q", said(stored))
+	}
+}
+
+// TestPolicyRaisesTheFloor: of two StatefulSet replicas one may be away, unless the policy says otherwise. Nobody can read another wish.
+func TestPolicyRaisesTheFloor(t *testing.T) {
+	for wish, want := range map[string]int64{"": 1, "100%": 2, "all": 1} {
+		s := newStage(t, []string{"m2"}, nil, &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "web"}})
+		stored := s.stored(t)
+		stored.Spec.Resource = workv1alpha2.ObjectReference{APIVersion: "apps/v1", Kind: "StatefulSet", Namespace: "ns", Name: "web"}
+		stored.SetAnnotations(map[string]string{names.AnnotationFloor: wish})
+		if got := s.floor(t.Context(), s.deps, stored); got != want {
+			t.Errorf("with %q: %d, want %d", wish, got, want)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/google/uuid"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -20,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/interpreter"
 )
@@ -83,11 +85,16 @@ func NewDriver(config *rest.Config, options ctrl.Options, memberLimits Limits, i
 	if err != nil {
 		return nil, fmt.Errorf("preparing the controller manager for %s: %w", config.Host, err)
 	}
+	found, err := discovery.NewDiscoveryClientForConfigAndClient(config, manager.GetHTTPClient())
+	if err != nil {
+		return nil, fmt.Errorf("making a client of %s: %w", config.Host, err)
+	}
 	driver := &Driver{manager: manager, plane: plane, interpreters: interpreters, indexed: map[indexName]bool{}}
 	driver.members = newMembers(manager, direct, memberLimits, driver.reopen)
 	driver.deps = control.Deps{
 		Client:  manager.GetClient(),
 		Live:    direct,
+		Paths:   paths{found.RESTClient()},
 		Members: driver.members,
 		Clock:   clock.RealClock{},
 		IDs:     randomIDs{},
@@ -117,7 +124,7 @@ func (d *Driver) Add(ctx context.Context, value control.Controller) error {
 	}
 	running := &runner{value: value, deps: d.deps}
 	running.deps.Interpreter = d.interpreters()
-	running.deps.Events = recorder{d.manager.GetEventRecorder(value.Name)}
+	running.deps.Events = binding.OnTemplates(recorder{d.manager.GetEventRecorder(value.Name)})
 	reader := &telling{Reader: d.manager.GetClient(), controller: value.Name}
 	running.sources = newSources(value, reader, d.view, running.enqueue)
 	d.mu.Lock()

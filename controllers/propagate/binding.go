@@ -47,7 +47,7 @@ func (d *detector) syncBinding(ctx context.Context, deps control.Deps, template 
 	if current.Object == nil {
 		return createBinding(ctx, deps, template, desired)
 	}
-	if sameTemplate(current, desired) {
+	if reports(template) && sameTemplate(current, desired) {
 		desired.Spec.Resource.ResourceVersion = current.Spec.Resource.ResourceVersion
 	}
 	changed := current.Clone()
@@ -76,6 +76,13 @@ func createBinding(ctx context.Context, deps control.Deps, template *unstructure
 		return fmt.Errorf("creating the binding of %s: %w", workload.Describe(template), err)
 	}
 	return nil
+}
+
+// reports tells a template of which another version may be no more than another status. Versions of one without generation and status
+// are all made by users: when it was changed and changed back, members may have what it said in between.
+func reports(template *unstructured.Unstructured) bool {
+	_, status := template.Object["status"]
+	return status || template.GetGeneration() > 0
 }
 
 // sameTemplate tells whether a binding need not be made anew for the version of its template alone: nothing of it that reaches

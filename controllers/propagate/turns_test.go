@@ -314,3 +314,34 @@ func TestActivation(t *testing.T) {
 		}
 	}
 }
+
+// TestChangedBackIsAChange: of a ConfigMap that says again what its binding was made from, nobody can tell what it said meanwhile, and
+// that may have been rendered.
+func TestChangedBackIsAChange(t *testing.T) {
+	plane := byhand.New(t, New(Options{}))
+	_, claimer, bound := settings(plane)
+	claimer.Spec.ResourceSelectors = []policyv1alpha1.ResourceSelector{{APIVersion: "v1", Kind: "ConfigMap"}}
+	plane.Must(plane.Store.Update(t.Context(), claimer))
+	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}, Data: map[string]string{"version": "1"}}
+	plane.Create(config)
+	key := control.Key{GVK: corev1.SchemeGroupVersion.WithKind("ConfigMap"), Namespace: "default", Name: "web"}
+	plane.Turn(key)
+	bound.Name = "web-configmap"
+	plane.Read(bound)
+	before := bound.Generation
+	plane.Read(config)
+	for _, version := range []string{"2", "1"} {
+		config.Data["version"] = version
+		plane.Must(plane.Store.Update(t.Context(), config))
+	}
+	plane.Turn(key)
+	plane.Read(bound)
+	if bound.Generation == before || bound.Spec.Resource.ResourceVersion != config.ResourceVersion {
+		t.Errorf("generation %d after %d, made from version %s of %s", bound.Generation, before, bound.Spec.Resource.ResourceVersion, config.ResourceVersion)
+	}
+	before = bound.Generation
+	plane.Turn(key)
+	if plane.Read(bound); bound.Generation != before {
+		t.Errorf("made anew without a change: generation %d after %d", bound.Generation, before)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	configv1alpha1 "github.com/seatrial/seatrial/api/config/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	"github.com/seatrial/seatrial/binding"
@@ -30,17 +31,39 @@ func overdrawn(object client.Object) bool {
 	return told != nil && told.Status == metav1.ConditionFalse && told.Reason == names.ReasonQuotaExceeded
 }
 
+// outpaced tells that the template asks more for a replica than its binding says: the binding has yet to follow, and a quota may refuse
+// that. When it does follow, that wakes the binding.
+func outpaced(ctx context.Context, deps control.Deps, bound binding.Binding, template *unstructured.Unstructured) bool {
+	said := bound.Spec.ReplicaRequirements
+	if said == nil || bound.GetNamespace() == "" || bound.Spec.Resource.ResourceVersion == template.GetResourceVersion() ||
+		!deps.Interpreter.Supports(template.GroupVersionKind(), configv1alpha1.InterpreterOperationInterpretReplica) {
+		return false
+	}
+	_, asked, err := deps.Interpreter.Replicas(ctx, template)
+	if err != nil || asked == nil {
+		// What cannot be read is told where bindings are made.
+		return false
+	}
+	for name, amount := range asked.ResourceRequest {
+		if admitted := said.ResourceRequest[name]; amount.Cmp(admitted) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // errRefused says that a cluster has to wait for the quota.
 var errRefused = errors.New("a quota refuses its template, and none of its Works carries what was admitted as this cluster would have it")
 
-// keepOrRender renders the template for a cluster, unless the template is overdrawn: then the cluster keeps what it was given before,
-// and nothing but its share of the replicas changes, so that moves within the quota go on. One that has nothing yet is given
-// what others have: neither does a workload that moves wait for somebody to mend its quota, nor does a move bring in what was refused.
+// keepOrRender renders the template for a cluster, unless the template is overdrawn or its binding has yet to follow it: then the cluster
+// keeps what it was given before, and nothing but its share of the replicas changes, so that moves within the quota go on. One that has
+// nothing yet is given what others have: neither does a workload that moves wait for somebody to mend its quota, nor does a move
+// bring in what was refused.
 func keepOrRender(
 	ctx context.Context, deps control.Deps, bound binding.Binding, works []workv1alpha1.Work, template *unstructured.Unstructured,
 	target share, overrides []override.Policy,
 ) (written bool, err error) {
-	if !overdrawn(bound.Object) {
+	if !overdrawn(bound.Object) && !outpaced(ctx, deps, bound, template) {
 		return renderFor(ctx, deps, bound, template, target, overrides)
 	}
 	for i := range works {
@@ -73,6 +96,9 @@ func renderAdmitted(
 		return renderFor(ctx, deps, bound, admitted, target, overrides)
 	}
 	like := firstWith(applied, works)
+	if like == nil && !overdrawn(bound.Object) {
+		return renderFor(ctx, deps, bound, template, target, overrides) // nobody has refused it
+	}
 	if like == nil {
 		return false, fmt.Errorf("giving cluster %s its Work: %w", target.Name, errRefused)
 	}

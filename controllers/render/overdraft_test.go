@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
@@ -196,4 +197,59 @@ func imageAndLabels(t *testing.T, plane *byhand.Plane, cluster string) string {
 		}
 	}
 	return strings.Join(told, " ")
+}
+
+// TestRendersNoMoreThanItsBindingSays: a template has come to ask more, and something renders it before its binding says so: a quota may
+// refuse that. Its Works follow the binding.
+func TestRendersNoMoreThanItsBindingSays(t *testing.T) {
+	plane := byhand.New(t, New(eviction.Defaults(), 1))
+	labels := map[string]string{"app": "web"}
+	asking := func(cpu string) corev1.ResourceRequirements {
+		return corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu)}}
+	}
+	template := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}, Spec: appsv1.DeploymentSpec{
+		Replicas: ptr.To[int32](4), Selector: &metav1.LabelSelector{MatchLabels: labels},
+		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{
+			{Name: "web", Image: "web:1", Resources: asking("1")},
+		}}},
+	}}
+	plane.Create(template)
+	made := &workv1alpha2.ResourceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-deployment", Finalizers: []string{names.FinalizerResourceBinding}}}
+	made.Spec = workv1alpha2.ResourceBindingSpec{
+		Resource: workv1alpha2.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "default", Name: "web"}, Replicas: 4,
+		Placement:           &policyv1alpha1.Placement{ReplicaScheduling: &policyv1alpha1.ReplicaSchedulingStrategy{ReplicaSchedulingType: policyv1alpha1.ReplicaSchedulingTypeDivided}},
+		ReplicaRequirements: &workv1alpha2.ReplicaRequirements{ResourceRequest: asking("1").Requests},
+		Clusters:            []workv1alpha2.TargetCluster{{Name: "m1", Replicas: 4}},
+	}
+	for _, name := range []string{"m1", "m2"} {
+		plane.Create(&clusterv1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: clusterv1alpha1.ClusterSpec{SyncMode: clusterv1alpha1.Push}})
+		plane.Create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: names.ExecutionSpace(name)}})
+	}
+	plane.Create(made)
+	plane.Turn(control.KeyOf(made))
+	follow := func(when string, follows bool, want string, clusters ...workv1alpha2.TargetCluster) {
+		t.Helper()
+		plane.Read(made)
+		made.Spec.Clusters = clusters
+		if follows {
+			made.Spec.ReplicaRequirements.ResourceRequest = template.Spec.Template.Spec.Containers[0].Resources.Requests
+		}
+		plane.Must(plane.Store.Update(t.Context(), made))
+		plane.Turn(control.KeyOf(made))
+		for _, target := range clusters {
+			if replicas, image, _ := given(t, plane, target.Name); replicas != target.Replicas || image != want {
+				t.Errorf("%s, %s has %d of %s, want %d of %s", when, target.Name, replicas, image, target.Replicas, want)
+			}
+		}
+	}
+	becomes := func(image, cpu string) {
+		container := &template.Spec.Template.Spec.Containers[0]
+		container.Image, container.Resources = image, asking(cpu)
+		plane.Must(plane.Store.Update(t.Context(), template))
+	}
+	becomes("web:2", "2")
+	follow("ahead of its binding", false, "web:1", workv1alpha2.TargetCluster{Name: "m1", Replicas: 1}, workv1alpha2.TargetCluster{Name: "m2", Replicas: 3})
+	follow("level with it", true, "web:2", workv1alpha2.TargetCluster{Name: "m1", Replicas: 1}, workv1alpha2.TargetCluster{Name: "m2", Replicas: 3})
+	becomes("web:3", "1")
+	follow("it asks less", false, "web:3", workv1alpha2.TargetCluster{Name: "m1", Replicas: 2}, workv1alpha2.TargetCluster{Name: "m2", Replicas: 2})
 }

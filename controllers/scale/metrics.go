@@ -2,11 +2,9 @@ package scale
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -19,14 +17,16 @@ import (
 	"github.com/seatrial/seatrial/control"
 )
 
-// errCustom is what autoscalers are told of metrics that the metrics API of members does not have.
-var errCustom = errors.New("this control plane has no source of custom and external metrics")
-
-// members implements autoscale.Metrics by the metrics API of each member, metrics.k8s.io/v1beta1, as its metrics-server serves it.
+// members implements autoscale.Metrics by the metrics APIs of each member: metrics.k8s.io/v1beta1, as its metrics-server serves it, and
+// custom.metrics.k8s.io. External metrics belong to no member, and are read from the control plane.
 type members struct {
 	control.Members
-	// clusters are those to ask.
-	clusters []string
+	// clusters are those that pods were seen in, placed all that have the workload.
+	clusters, placed []string
+	// plane is the control plane; nil where it is no real one.
+	plane control.PathReader
+	// kinds are those of the control plane.
+	kinds meta.RESTMapper
 }
 
 var _ autoscale.Metrics = members{}
@@ -41,31 +41,44 @@ func (t *turn) source(seen *sight) autoscale.Metrics {
 		clusters = append(clusters, pod.Cluster)
 	}
 	slices.Sort(clusters)
-	return members{t.deps.Members, slices.Compact(clusters)}
+	return members{
+		Members: t.deps.Members, clusters: slices.Compact(clusters), placed: seen.clusters, plane: t.deps.Paths, kinds: t.deps.Client.RESTMapper(),
+	}
 }
 
-// Resource implements autoscale.Metrics. Clusters that do not answer are left out, unless none does: to the algorithm their pods are
-// pods without a reading, for whose sake nothing is taken away.
-func (m members) Resource(ctx context.Context, namespace string, pods labels.Selector, resource corev1.ResourceName, container string) (autoscale.Samples, error) {
-	all, answers := autoscale.Samples{}, 0
+// each asks the clusters that pods were seen in. Those that do not answer are left out, unless none does: to the algorithm their pods
+// are pods without a reading, for whose sake nothing is taken away.
+func (m members) each(what string, ask func(cluster string) error) error {
+	answers := 0
 	var lost error
 	for _, cluster := range m.clusters {
-		read, err := m.podMetrics(ctx, cluster, namespace, pods)
-		if err != nil {
-			if lost == nil {
-				lost = fmt.Errorf("reading the use of %s in cluster %s: %w", resource, cluster, err)
-			}
-			continue
+		err := ask(cluster)
+		if err == nil {
+			answers++
+		} else if lost == nil {
+			lost = fmt.Errorf("reading %s in cluster %s: %w", what, cluster, err)
 		}
-		answers++
+	}
+	if answers == 0 {
+		return lost
+	}
+	return nil
+}
+
+// Resource implements autoscale.Metrics.
+func (m members) Resource(ctx context.Context, namespace string, pods labels.Selector, resource corev1.ResourceName, container string) (autoscale.Samples, error) {
+	all := autoscale.Samples{}
+	err := m.each(fmt.Sprintf("the use of %s", resource), func(cluster string) error {
+		read, err := m.podMetrics(ctx, cluster, namespace, pods)
 		for i := range read {
 			if used, ok := use(&read[i], resource, container); ok {
 				all[autoscale.PodKey{Cluster: cluster, Name: read[i].Name}] = autoscale.Sample{Value: used, At: read[i].Timestamp.Time, Window: read[i].Window.Duration}
 			}
 		}
-	}
-	if answers == 0 && lost != nil {
-		return nil, lost
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return all, nil
 }
@@ -108,13 +121,3 @@ func use(pod *metricsv1beta1.PodMetrics, resource corev1.ResourceName, container
 	}
 	return sum, found
 }
-
-func (members) Pods(context.Context, string, labels.Selector, autoscale.Query) (autoscale.Samples, error) {
-	return nil, errCustom
-}
-
-func (members) Object(context.Context, string, autoscalingv2.CrossVersionObjectReference, autoscale.Query) (int64, error) {
-	return 0, errCustom
-}
-
-func (members) External(context.Context, string, autoscale.Query) (int64, error) { return 0, errCustom }

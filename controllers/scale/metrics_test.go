@@ -105,7 +105,7 @@ func TestUseOfMembers(t *testing.T) {
 		"no cluster can be reached":             {clusters: []string{"gone"}, err: control.ErrNoMember},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := members{fleet, tc.clusters}.Resource(t.Context(), "shop", labels.SelectorFromSet(web), corev1.ResourceCPU, tc.container)
+			got, err := members{Members: fleet, clusters: tc.clusters}.Resource(t.Context(), "shop", labels.SelectorFromSet(web), corev1.ResourceCPU, tc.container)
 			if !errors.Is(err, tc.err) {
 				t.Fatalf("error %v, want %v", err, tc.err)
 			}

@@ -25,7 +25,7 @@ type Options struct {
 	autoscale.Options
 	// Period is the time between two looks at a workload.
 	Period time.Duration
-	// Metrics answers what workloads use; nil for the metrics API of the members.
+	// Metrics answers what workloads use; nil for the metrics APIs of the members.
 	Metrics autoscale.Metrics
 	Workers int
 }

@@ -69,7 +69,7 @@ func (l *loaded) begin(without ...string) {
 	l.Helper()
 	settings := controlplane.Defaults()
 	settings.Autoscale.Metrics = &load.Source{
-		Clusters: members, Inside: l.env.Client, Members: l.env, Clock: now{l.env},
+		Clusters: func() []string { return members }, Inside: l.env.Client, Members: l.env, Clock: now{l.env},
 		Demand: func(time.Time, string, labels.Selector, string) int64 { return l.milli },
 	}
 	all := append(controlplane.Controllers(settings), scheduler.New(scheduler.Options{Name: "default-scheduler"}))

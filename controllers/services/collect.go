@@ -185,7 +185,8 @@ func (c *collector) collect(ctx context.Context, deps control.Deps, cluster stri
 
 // report makes a Work say what a slice says. It tells the name of the Work, and how long the report has to wait.
 func (c *collector) report(ctx context.Context, deps control.Deps, cluster string, service types.NamespacedName, slice *discoveryv1.EndpointSlice) (name string, wait time.Duration, err error) {
-	current, template, err := workFor(ctx, deps.Client, cluster, cluster, slice, func(work *workv1alpha1.Work) bool {
+	candidates := []string{slice.Name, names.DispatchedEndpointSlice(slice.Name, cluster)}
+	current, template, err := workFor(ctx, deps.Client, cluster, slice, candidates, func(work *workv1alpha1.Work) bool {
 		return work.Annotations[names.AnnotationProvisionCluster] == ""
 	})
 	if err != nil {
@@ -222,11 +223,10 @@ func (c *collector) report(ctx context.Context, deps control.Deps, cluster strin
 	return name, 0, err
 }
 
-// workFor finds the Work for a slice from a cluster in the execution space of another, or of the same, and what the slice is called in
-// the name of the Work: as it is, unless a slice of that name from elsewhere is there already, which does not fit. current is nil
-// when there is none yet.
-func workFor(ctx context.Context, reader client.Reader, space, from string, slice *discoveryv1.EndpointSlice, fits func(*workv1alpha1.Work) bool) (current *workv1alpha1.Work, called string, err error) {
-	for _, candidate := range []string{slice.Name, names.DispatchedEndpointSlice(slice.Name, from)} {
+// workFor finds the Work for a slice in the execution space of a cluster, and by which of the candidates the slice is called in the
+// name of the Work: the first that is free, unless one of the Works fits. current is nil when there is none yet.
+func workFor(ctx context.Context, reader client.Reader, space string, slice *discoveryv1.EndpointSlice, candidates []string, fits func(*workv1alpha1.Work) bool) (current *workv1alpha1.Work, called string, err error) {
+	for _, candidate := range candidates {
 		found := &workv1alpha1.Work{}
 		name := types.NamespacedName{Namespace: names.ExecutionSpace(space), Name: names.Work(sliceKind.Kind, candidate, slice.Namespace)}
 		switch err := reader.Get(ctx, name, found, client.UnsafeDisableDeepCopy); {
@@ -239,7 +239,7 @@ func workFor(ctx context.Context, reader client.Reader, space, from string, slic
 		}
 	}
 	if called == "" {
-		return nil, "", fmt.Errorf("the Works for EndpointSlice %s/%s of cluster %s in %s belong to others", slice.Namespace, slice.Name, from, names.ExecutionSpace(space))
+		return nil, "", fmt.Errorf("the Works for EndpointSlice %s/%s in %s belong to others", slice.Namespace, slice.Name, names.ExecutionSpace(space))
 	}
 	return nil, called, nil
 }

@@ -90,7 +90,7 @@ func (d *dispatcher) reconcile(ctx context.Context, deps control.Deps, key contr
 			return control.Result{}, err
 		}
 		sources = exposed.sources(works, key.Namespace)
-		stay, again, failure = d.sendAll(ctx, deps, mcs, sources, clusters)
+		stay, again, failure = d.sendAll(ctx, deps, mcs, sources, clusters, listed(deps.Client, works))
 	}
 	// What cannot be sent to one consumer keeps no other one from losing what it shall not have.
 	removal := d.removeOthers(ctx, deps, works, stay)
@@ -115,9 +115,32 @@ type staying struct {
 	spaces map[string]bool
 }
 
+// listed reads the Works that are at hand, and others by a reader: every consumer has one of every provider.
+func listed(reader client.Reader, works []workv1alpha1.Work) client.Reader {
+	at := atHand{Reader: reader, works: make(map[types.NamespacedName]*workv1alpha1.Work, len(works))}
+	for i := range works {
+		at.works[client.ObjectKeyFromObject(&works[i])] = &works[i]
+	}
+	return at
+}
+
+type atHand struct {
+	client.Reader
+	works map[types.NamespacedName]*workv1alpha1.Work
+}
+
+// Get implements client.Reader for Works.
+func (a atHand) Get(ctx context.Context, name client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	if work := a.works[name]; work != nil {
+		*object.(*workv1alpha1.Work) = *work
+		return nil
+	}
+	return a.Reader.Get(ctx, name, object, options...)
+}
+
 // sendAll gives every consumer the slices of all other clusters. It returns the Works that shall be, and after how long that may be
 // others.
-func (d *dispatcher) sendAll(ctx context.Context, deps control.Deps, mcs *networkingv1alpha1.MultiClusterService, sources []source, clusters map[string]*clusterv1alpha1.Cluster) (stay staying, again time.Duration, err error) {
+func (d *dispatcher) sendAll(ctx context.Context, deps control.Deps, mcs *networkingv1alpha1.MultiClusterService, sources []source, clusters map[string]*clusterv1alpha1.Cluster, present client.Reader) (stay staying, again time.Duration, err error) {
 	providers := providersOf(mcs, clusters)
 	sources = slices.DeleteFunc(slices.Clone(sources), func(s source) bool { return !slices.Contains(providers, s.cluster) })
 	sources, again = serving(sources, clusters, deps.Clock.Now())
@@ -136,7 +159,7 @@ func (d *dispatcher) sendAll(ctx context.Context, deps control.Deps, mcs *networ
 			if source.cluster == consumer {
 				continue
 			}
-			name, err := d.send(ctx, deps, mcs, source, consumer)
+			name, err := d.send(ctx, deps, mcs, source, consumer, present)
 			if name.Name == "" {
 				stay.spaces[names.ExecutionSpace(consumer)] = true
 			}
@@ -148,8 +171,14 @@ func (d *dispatcher) sendAll(ctx context.Context, deps control.Deps, mcs *networ
 }
 
 // send makes a Work carry a slice to a consumer. The name is empty when it could not be told.
-func (d *dispatcher) send(ctx context.Context, deps control.Deps, mcs *networkingv1alpha1.MultiClusterService, from source, consumer string) (types.NamespacedName, error) {
-	current, called, err := workFor(ctx, deps.Client, consumer, from.cluster, from.slice, func(work *workv1alpha1.Work) bool {
+func (d *dispatcher) send(ctx context.Context, deps control.Deps, mcs *networkingv1alpha1.MultiClusterService, from source, consumer string, present client.Reader) (types.NamespacedName, error) {
+	dispatched := names.DispatchedEndpointSlice(from.slice.Name, from.cluster) + from.suffix
+	candidates := []string{from.slice.Name, dispatched}
+	if from.suffix != "" {
+		// A Work of its own, so that the slice goes by the name of its Work when it gets another name.
+		candidates = candidates[1:]
+	}
+	current, called, err := workFor(ctx, present, consumer, from.slice, candidates, func(work *workv1alpha1.Work) bool {
 		return work.Annotations[names.AnnotationProvisionCluster] == from.cluster
 	})
 	if err != nil {
@@ -161,7 +190,7 @@ func (d *dispatcher) send(ctx context.Context, deps control.Deps, mcs *networkin
 	}
 	manifest, err := tree(&discoveryv1.EndpointSlice{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: mcs.Namespace, Name: names.DispatchedEndpointSlice(from.slice.Name, from.cluster),
+			Namespace: mcs.Namespace, Name: dispatched,
 			Labels: map[string]string{discoveryv1.LabelServiceName: mcs.Name, discoveryv1.LabelManagedBy: names.EndpointSliceDispatchControllerValue},
 		},
 		AddressType: from.slice.AddressType, Endpoints: from.slice.Endpoints, Ports: from.slice.Ports,

@@ -161,7 +161,7 @@ func onPlaced(_ context.Context, _ client.Reader, event control.Event) []control
 func imported(from source, service string) *discoveryv1.EndpointSlice {
 	return &discoveryv1.EndpointSlice{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: from.slice.Namespace, Name: names.ImportedEndpointSlice(from.slice.Name, from.cluster),
+			Namespace: from.slice.Namespace, Name: names.ImportedEndpointSlice(from.slice.Name, from.cluster) + from.suffix,
 			Labels: map[string]string{
 				discoveryv1.LabelServiceName: names.DerivedService(service), discoveryv1.LabelManagedBy: names.EndpointSliceControllerValue,
 				names.LabelWorkID: from.work.Labels[names.LabelWorkID],
@@ -182,7 +182,7 @@ func place(ctx context.Context, deps control.Deps, wanted *discoveryv1.EndpointS
 	if err != nil {
 		return fmt.Errorf("reading EndpointSlice %s/%s: %w", wanted.Namespace, wanted.Name, err)
 	}
-	// Names of clusters and slices may add up to the same.
+	// Somebody else may have made one of that name.
 	if owner, ok := workload.Owner(current); !ok || owner.Namespace != wanted.Annotations[names.AnnotationWorkNamespace] {
 		return fmt.Errorf("the EndpointSlice %s/%s was not imported from %s", wanted.Namespace, wanted.Name, wanted.Annotations[names.AnnotationWorkNamespace])
 	}

@@ -33,14 +33,14 @@ type Options struct {
 	Workers             int
 }
 
-// New are the controllers named "serviceExport", "endpointSlice", "serviceImport" and, with the gate, "multiclusterservice",
+// New are the controllers named "serviceExport", "endpointSlice", "serviceImport", "multiclusterservice" and, with the gate,
 // "endpointsliceCollect" and "endpointsliceDispatch".
 func New(options Options) []control.Controller {
 	all := []control.Controller{exported.collector(control.Scope{}, options.Workers), imports(options), derive(options)}
-	if options.MultiClusterService {
-		all = append(all, expose(options), exposed.collector(control.Scope{}, options.Workers), dispatch(options))
+	if !options.MultiClusterService {
+		return append(all, retire(options))
 	}
-	return all
+	return append(all, expose(options), exposed.collector(control.Scope{}, options.Workers), dispatch(options))
 }
 
 // Collectors are those that work inside a member, of which an agent runs its own.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,6 +26,8 @@ type source struct {
 	cluster string
 	work    *workv1alpha1.Work
 	slice   *discoveryv1.EndpointSlice
+	// suffix ends the names that the slice gets elsewhere.
+	suffix string
 }
 
 // sources reads the collected Works of a Service. Those that leave, that cannot be read, or that carry a slice of another namespace, are
@@ -61,6 +64,17 @@ func sliceOf(work *workv1alpha1.Work) (*discoveryv1.EndpointSlice, error) {
 		return slice, nil
 	}
 	return nil, nil
+}
+
+// suffix keeps names apart that are made of a cluster and a slice, as of b-c in cluster a and of c in cluster a-b. It is that of the
+// shorter cluster, and empty where no such cluster is.
+func suffix(from source, clusters map[string]*clusterv1alpha1.Cluster) string {
+	for other := range clusters {
+		if len(other) > len(from.cluster) && strings.HasPrefix(from.cluster+"-"+from.slice.Name, other+"-") {
+			return "-" + names.Hash(from.cluster+"/"+from.slice.Name)
+		}
+	}
+	return ""
 }
 
 // clustersOf reads all clusters by name. Those that leave are not among them. They belong to a cache.
@@ -109,6 +123,7 @@ func serving(sources []source, clusters map[string]*clusterv1alpha1.Cluster, now
 		if replaced && (drained(cluster) || lost && wait <= 0) {
 			continue
 		}
+		s.suffix = suffix(s, clusters)
 		kept = append(kept, s)
 		if replaced && lost {
 			again = min(again, wait)

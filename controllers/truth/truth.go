@@ -164,7 +164,7 @@ func (c *comparer) compare(ctx context.Context, deps control.Deps, p *placement,
 		return left, nil
 	}
 	cluster := &clusterv1alpha1.Cluster{}
-	if err := deps.Client.Get(ctx, types.NamespacedName{Name: target.Name}, cluster); err != nil {
+	if err := deps.Client.Get(ctx, types.NamespacedName{Name: target.Name}, cluster, client.UnsafeDisableDeepCopy); err != nil {
 		return 0, client.IgnoreNotFound(err)
 	}
 	if !workload.Ready(cluster) {

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/fleet/embedded/process"
+	"github.com/seatrial/seatrial/fleet/realtime"
 )
 
 // Options say where a fleet lives and how its processes are run.
@@ -88,14 +90,35 @@ func DefaultSpecs() []fleet.Spec {
 // Up makes every cluster of specs exist, run and answer, all at once. What already runs is left alone, what is paused goes on and
 // what died is revived on its data, so a second Up is harmless. A known cluster keeps the spec it was made with.
 func (f *Fleet) Up(ctx context.Context, specs ...fleet.Spec) error {
-	names := make([]string, len(specs))
+	await, err := f.Start(ctx, specs...)
+	if err != nil {
+		return err
+	}
+	return await()
+}
+
+// Start begins what Up does. The clusters exist when it returns; await returns once the named ones answer, or all without names. It may
+// be called again, and it has to be called for all before the fleet is used otherwise.
+func (f *Fleet) Start(ctx context.Context, specs ...fleet.Spec) (await func(names ...string) error, err error) {
+	all := make([]string, len(specs))
 	for i, spec := range specs {
-		names[i] = spec.Name
+		all[i] = spec.Name
 		if err := f.create(ctx, spec, true); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return forEach(names, func(name string) error { return f.change(ctx, name, f.bringUp) })
+	starts := make(map[string]func() error, len(all))
+	for _, name := range all {
+		var started errgroup.Group
+		started.Go(func() error { return f.change(ctx, name, f.bringUp) })
+		starts[name] = started.Wait
+	}
+	return func(names ...string) error {
+		if len(names) == 0 {
+			names = all
+		}
+		return forEach(names, func(name string) error { return starts[name]() })
+	}, nil
 }
 
 // Down shuts down every process of the fleet and keeps the data, so that Up takes it up again.
@@ -262,26 +285,9 @@ func (f *Fleet) setPartitioned(ctx context.Context, cluster string, partitioned 
 	})
 }
 
-const awaitPoll = 100 * time.Millisecond
-
 // Await implements fleet.Environment: it asks for the condition ten times a second.
 func (f *Fleet) Await(ctx context.Context, timeout time.Duration, what string, condition func(context.Context) (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	for {
-		ok, err := condition(ctx)
-		if ok && err == nil {
-			return nil
-		}
-		if err != nil && ctx.Err() == nil {
-			return fmt.Errorf("awaiting %s: %w", what, err)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("awaiting %s for %s: %w", what, timeout, ctx.Err())
-		case <-time.After(awaitPoll):
-		}
-	}
+	return realtime.Await(ctx, timeout, what, condition)
 }
 
 // MergedKubeconfig is the path of the kubeconfig with a context per cluster; the control plane's is current.

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	readyTimeout = 60 * time.Second
+	readyTimeout = 2 * time.Minute
 	// askTimeout bounds one question to a starting or paused API server.
 	askTimeout = 2 * time.Second
 	readyPoll  = 50 * time.Millisecond

@@ -192,18 +192,3 @@ func TestCheckPortsNamesPortAndCluster(t *testing.T) {
 		t.Errorf("free ports: %v", err)
 	}
 }
-
-func TestAwaitTimesOut(t *testing.T) {
-	f := &Fleet{}
-	asked := 0
-	err := f.Await(t.Context(), 3*awaitPoll/2, "the impossible", func(context.Context) (bool, error) { asked++; return false, nil })
-	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "the impossible") || asked < 2 {
-		t.Errorf("after asking %d times: %v", asked, err)
-	}
-	broken := errors.New("broken")
-	began := time.Now()
-	err = f.Await(t.Context(), time.Hour, "the broken", func(context.Context) (bool, error) { return false, broken })
-	if !errors.Is(err, broken) || time.Since(began) > time.Minute {
-		t.Errorf("a condition that fails: %v", err)
-	}
-}

@@ -9,11 +9,14 @@ import (
 	"strings"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
+	"github.com/seatrial/seatrial/controllers/admit"
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/fleet/embedded"
 	"github.com/seatrial/seatrial/registration"
@@ -90,6 +93,11 @@ func (u *up) bootstrap(ctx context.Context, say func(string), member string, pla
 			return fmt.Errorf("issuing the kubeconfig of the agent of %s: %w", member, err)
 		}
 		return os.Rename(issued, path)
+	}
+	// Whoever rules the control plane gives a name back that an earlier start got a certificate for and did not use.
+	unused := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: admit.AgentRole(member)}}
+	if err := u.plane.Delete(ctx, unused); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("giving back the name of an agent: deleting ClusterRole %s: %w", unused.Name, err)
 	}
 	say("registering " + member)
 	endpoint, err := u.fleet.UplinkEndpoint(member)

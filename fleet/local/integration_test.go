@@ -128,7 +128,7 @@ func (l *life) testInterrupted(t *testing.T) {
 		return time.Now()
 	}
 	err := l.installation.Up(ctx, UpOptions{Members: 3, Timeout: time.Minute}, progress)
-	if err == nil || !strings.Contains(err.Error(), "interrupted while starting clusters") {
+	if err == nil || !strings.Contains(err.Error(), "interrupted while starting the control plane") {
 		t.Fatalf("interrupted Up: %v", err)
 	}
 }

@@ -24,8 +24,8 @@ const fieldOwner = client.FieldOwner("seatrial")
 // definitionAnnotation stands on an installed definition: a hash of its content, so that one that is current is not sent again.
 const definitionAnnotation = "seatrial/definition"
 
-// installKinds creates the definitions of the fleet's own kinds, replaces old ones, and waits until all are served.
-func installKinds(ctx context.Context, plane client.Client, say func(string)) error {
+// InstallKinds creates the definitions of the fleet's own kinds, replaces old ones, and waits until all are served.
+func InstallKinds(ctx context.Context, plane client.Client, say func(string)) error {
 	wanted, err := definitions()
 	if err != nil {
 		return err

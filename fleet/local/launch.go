@@ -32,13 +32,14 @@ func (u *up) apiServerLaunch(files embedded.Files) (launch, error) {
 		caCert:    files.CA.Cert,
 		healthURL: func(ports []int) string { return "https://" + loopback(ports[0]) + "/readyz" },
 		args: func(ports []int) []string {
-			return []string{
+			args := []string{
 				apiServer, "--kubeconfig=" + kubeconfig, "--search",
 				"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", ports[0]),
 				"--tls-cert-file=" + serving.Cert, "--tls-private-key-file=" + serving.Key,
 				"--etcd-servers=" + etcd, "--etcd-cafile=" + files.EtcdCA.Cert,
 				"--etcd-certfile=" + files.EtcdClient.Cert, "--etcd-keyfile=" + files.EtcdClient.Key,
 			}
+			return append(args, u.options.Flags[apiServer]...)
 		},
 	}, nil
 }

@@ -50,6 +50,8 @@ type up struct {
 
 	fleet      *embedded.Fleet
 	executable program
+	// started waits for clusters that are being started; without names, for all.
+	started func(names ...string) error
 	// plane and config reach the control plane once its cluster runs.
 	plane  client.Client
 	config *rest.Config
@@ -90,6 +92,13 @@ func (i *Installation) Up(ctx context.Context, options UpOptions, progress *Prog
 		return err
 	}
 	u.options.Estimators = options.Estimators || len(known) > 0
+	defer func() {
+		if u.started != nil {
+			// Of an error that matters a step has told.
+			cancel()
+			_ = u.started()
+		}
+	}()
 	for _, s := range u.steps() {
 		if err := progress.Step(s.name, func(say func(string)) error { return s.do(ctx, say) }); err != nil {
 			return u.explain(ctx, s, err)
@@ -101,9 +110,10 @@ func (i *Installation) Up(ctx context.Context, options UpOptions, progress *Prog
 func (u *up) steps() []step {
 	all := []step{
 		{"checking the machine", nil, u.check},
-		{"starting clusters", nil, u.startClusters},
+		{"starting the control plane", nil, u.startPlane},
 		{"installing kinds", nil, u.installKinds},
 		{"starting the server of clusters and admission", []string{apiServer, webhookServer}, u.startServers},
+		{"starting members", nil, func(context.Context, func(string)) error { return u.started() }},
 	}
 	if u.options.Estimators {
 		all = append(all, step{"starting estimators", []string{estimator}, u.startEstimators})
@@ -185,12 +195,16 @@ func fleetSpecs(members int) []fleet.Spec {
 	return specs[:1+members]
 }
 
-func (u *up) startClusters(ctx context.Context, _ func(string)) error {
+// startPlane starts all clusters and waits for the control plane alone: members need longer, and nothing needs them until they join.
+func (u *up) startPlane(ctx context.Context, _ func(string)) error {
 	specs, err := u.specs(ctx)
 	if err != nil {
 		return err
 	}
-	if err := u.fleet.Up(ctx, specs...); err != nil {
+	if u.started, err = u.fleet.Start(ctx, specs...); err != nil {
+		return err
+	}
+	if err := u.started(fleet.ControlPlaneName); err != nil {
 		return err
 	}
 	if u.config, err = u.fleet.RESTConfig(fleet.ControlPlaneName); err != nil {
@@ -218,7 +232,7 @@ func (u *up) installKinds(ctx context.Context, say func(string)) error {
 	if err := registration.OpenPlane(ctx, u.plane, u.config.Host, ca); err != nil {
 		return err
 	}
-	return installKinds(ctx, u.plane, say)
+	return InstallKinds(ctx, u.plane, say)
 }
 
 // startServers starts what serves Clusters and what judges writes, and makes the control plane ask both.

@@ -112,10 +112,12 @@ func (i *Interpreter) ReviseReplica(
 	if !found {
 		return object, nil
 	}
-	revised := object.DeepCopy()
-	if err := unstructured.SetNestedField(revised.Object, replicas, "spec", kind.replicaField); err != nil {
-		return nil, describe("revising replicas of", object, err)
-	}
+	// What an interpreter answers is read-only, so it may share all that stays.
+	spec, _ := object.Object["spec"].(map[string]any)
+	spec = maps.Clone(spec)
+	spec[kind.replicaField] = replicas
+	revised := &unstructured.Unstructured{Object: maps.Clone(object.Object)}
+	revised.Object["spec"] = spec
 	return revised, nil
 }
 

@@ -171,14 +171,29 @@ func (c *Cache) known(ctx context.Context, resource schema.GroupVersionResource)
 	return t, nil
 }
 
-// Find tells which cluster has an object. An object that several have is a conflict.
-func (c *Cache) Find(ctx context.Context, resource schema.GroupVersionResource, namespace, name string) (cluster string, err error) {
+// Find tells which cluster has an object, and of which nothing is known, so that they may have one as well. An object that several
+// have is a conflict.
+func (c *Cache) Find(ctx context.Context, resource schema.GroupVersionResource, namespace, name string) (cluster string, unknown []string, err error) {
 	t, err := c.known(ctx, resource)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	_, at, err := t.find(namespace, name)
-	return at.cluster, err
+	_, at, unknown, err := t.find(namespace, name)
+	return at.cluster, unknown, err
+}
+
+// Reach waits until reads are not older than the resource version of several clusters that a list or a watch gave. It is a timeout when
+// that takes too long.
+func (c *Cache) Reach(ctx context.Context, resource schema.GroupVersionResource, version string) error {
+	versions, err := ParseVersions(version)
+	if err != nil || len(versions) == 0 {
+		return err
+	}
+	t, err := c.known(ctx, resource)
+	if err != nil {
+		return err
+	}
+	return t.reach(ctx, versions)
 }
 
 // Get returns an object, marked with its cluster, and with a version that is good for a watch over all clusters.
@@ -187,7 +202,7 @@ func (c *Cache) Get(ctx context.Context, resource schema.GroupVersionResource, n
 	if err != nil {
 		return nil, err
 	}
-	found, at, err := t.find(namespace, name)
+	found, at, _, err := t.find(namespace, name)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -206,5 +207,101 @@ func TestNamespacesHaveVersionsOfTheirOwn(t *testing.T) {
 	}
 	if versions, err := ParseVersions(x.GetResourceVersion()); err != nil || versions.Of("m1", "a") != "101" || versions.Of("m1", "b") != "" {
 		t.Errorf("%v, %v", versions, err)
+	}
+}
+
+// A few large objects are not kept by the thousand for those who may come back.
+func TestChangesAreBoundedByBytes(t *testing.T) {
+	c, sources := filled(t)
+	large := strings.Repeat("x", 1<<20)
+	for i := range 40 {
+		changed := pod("x", large, 11+i)
+		if err := sources[0].Update(changed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sum := 0
+	for _, kept := range sources[0].changes {
+		sum += len(kept.entry.raw)
+	}
+	if sum != sources[0].bytes || sum > windowBytes+windowBytes/4 || len(sources[0].changes) < 4 {
+		t.Errorf("%d changes of %d bytes are kept, counted as %d", len(sources[0].changes), sum, sources[0].bytes)
+	}
+	last := sources[0].changes[0].entry.version
+	if _, err := c.Watch(t.Context(), pods, Selection{}, (Versions{"m1": fmt.Sprint(last - 2), "m2": "100"}).String(), false, 0); !apierrors.IsResourceExpired(err) {
+		t.Errorf("from before what is kept: %v", err)
+	}
+	w, err := c.Watch(t.Context(), pods, Selection{}, (Versions{"m1": fmt.Sprint(last), "m2": "100"}).String(), false, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	if got := next(w, 1); got != "MODIFIED x" {
+		t.Errorf("told %s", got)
+	}
+}
+
+// selecting is a selector that looks whether the table can be used while it selects.
+type selecting struct {
+	fields.Selector
+	table *table
+	held  *bool
+}
+
+func (s selecting) Matches(all fields.Fields) bool {
+	if s.table.mu.TryLock() {
+		s.table.mu.Unlock()
+	} else {
+		*s.held = true
+	}
+	return s.Selector.Matches(all)
+}
+
+// A slow selection, over many objects, must not hold up the changes of members.
+func TestSelectingHoldsNoLock(t *testing.T) {
+	c, _ := filled(t)
+	held := false
+	slow := selecting{Selector: fields.OneTermEqualSelector("spec.nodeName", "n1"), table: c.table(pods), held: &held}
+	list, err := c.List(t.Context(), pods, Selection{Fields: slow}, 1, "")
+	if err != nil || len(list.Items) != 1 || list.GetContinue() == "" {
+		t.Fatalf("%v, %v", list, err)
+	}
+	if held {
+		t.Error("objects are selected under the lock of their table")
+	}
+}
+
+func TestReadsAreNotOlderThanAsked(t *testing.T) {
+	c, sources := filled(t)
+	if err := c.Reach(t.Context(), pods, (Versions{"m1": "10", "gone": "7"}).String()); err != nil {
+		t.Errorf("what is there: %v", err)
+	}
+	reached := make(chan error, 1)
+	go func() { reached <- c.Reach(context.Background(), pods, (Versions{"m1": "10", "m2": "120"}).String()) }()
+	if err := sources[1].Update(pod("z", "n1", 121)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-reached; err != nil {
+		t.Errorf("what comes: %v", err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.Reach(ended, pods, (Versions{"m1": "11"}).String()); !apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge) || !strings.Contains(err.Error(), "cluster m1") {
+		t.Errorf("what does not come: %v", err)
+	}
+	if err := c.Reach(t.Context(), pods, "17"); !apierrors.IsBadRequest(err) {
+		t.Errorf("a version of no cluster: %v", err)
+	}
+}
+
+func TestUnknownClustersAreNamed(t *testing.T) {
+	c, _ := filled(t)
+	c.Keep(map[schema.GroupVersionResource]Kind{pods: {Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, Clusters: map[string][]string{"m1": nil, "m2": nil, "m3": nil, "m4": {"b"}}}})
+	for _, s := range c.table(pods).sources {
+		s.fail()
+	}
+	cluster, unknown, err := c.Find(t.Context(), pods, "a", "x")
+	if err != nil || cluster != "m1" || strings.Join(unknown, " ") != "m3" {
+		t.Errorf("in %s, perhaps in %v, %v", cluster, unknown, err)
 	}
 }

@@ -11,8 +11,12 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// window is how many changes of a source are kept at least for those that come back.
-const window = 1024
+// window is how many changes of a source are kept at most for those that come back, and windowBytes how much memory their objects may
+// take. Either may be exceeded by a quarter.
+const (
+	window      = 1024
+	windowBytes = 8 << 20
+)
 
 // sourceID says which part of a kind a source follows: a cluster, and there one namespace, or all when it is empty.
 type sourceID struct{ cluster, namespace string }
@@ -44,8 +48,10 @@ type source struct {
 	objects map[string]*entry
 	// changes are all that came after version floor; the first of them is number first of all there have been.
 	changes []change
-	first   int
-	floor   uint64
+	// bytes is what the objects of changes take.
+	bytes int
+	first int
+	floor uint64
 	// current is the version of the state that objects are in.
 	current uint64
 	// epoch counts how often the member went back in time, as when it is restored from a backup.
@@ -109,7 +115,7 @@ func (s *source) Replace(objects []any, resourceVersion string) error {
 // begin takes a list as it is: nothing before it counts.
 func (s *source) begin(listed []*entry, version uint64) {
 	s.epoch++
-	s.first, s.changes, s.objects = s.first+len(s.changes), nil, map[string]*entry{}
+	s.first, s.changes, s.bytes, s.objects = s.first+len(s.changes), nil, 0, map[string]*entry{}
 	for _, e := range listed {
 		s.objects[e.key()] = e
 	}
@@ -177,13 +183,22 @@ func (s *source) drop(key string, version uint64) {
 func (s *source) record(c change) {
 	s.current = max(s.current, c.entry.version)
 	s.changes = append(s.changes, c)
+	s.bytes += len(c.entry.raw)
 	// Not with every change, so that trimming costs little.
-	if len(s.changes) > window+window/4 {
-		excess := len(s.changes) - window
-		s.floor = s.changes[excess-1].entry.version
-		s.first += excess
-		s.changes = slices.Clone(s.changes[excess:])
+	if len(s.changes) > window+window/4 || s.bytes > windowBytes+windowBytes/4 {
+		s.trim()
 	}
+}
+
+// trim forgets the first changes until the others are within bounds.
+func (s *source) trim() {
+	excess := 0
+	for ; len(s.changes)-excess > window || s.bytes > windowBytes; excess++ {
+		s.floor = s.changes[excess].entry.version
+		s.bytes -= len(s.changes[excess].entry.raw)
+	}
+	s.first += excess
+	s.changes = slices.Clone(s.changes[excess:])
 }
 
 // retire ends a source for good: what it had is gone.
@@ -192,10 +207,4 @@ func (s *source) retire() {
 	for _, key := range slices.Sorted(maps.Keys(s.objects)) {
 		s.drop(key, s.current)
 	}
-}
-
-func (s *source) sorted() []*entry {
-	found := slices.Collect(maps.Values(s.objects))
-	slices.SortFunc(found, func(a, b *entry) int { return cmp.Compare(a.key(), b.key()) })
-	return found
 }

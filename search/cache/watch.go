@@ -58,6 +58,7 @@ func (t *table) watch(ctx context.Context, wanted Selection, versions Versions, 
 		cancel()
 		return nil, err
 	}
+	order(first)
 	go w.run(ctx, first, changed)
 	return w, nil
 }
@@ -129,6 +130,7 @@ func (w *watcher) run(ctx context.Context, found []pending, changed <-chan struc
 		changed, current = w.table.changed, w.table.versions()
 		ended := w.table.ended
 		w.table.mu.Unlock()
+		order(found)
 		if err != nil {
 			w.send(ctx, watch.Event{Type: watch.Error, Object: statusOf(err)})
 			return
@@ -180,6 +182,21 @@ func (w *watcher) collect() ([]pending, error) {
 	return found, nil
 }
 
+// order brings what is new in each source into the order of its versions, so that a client that leaves amid it goes on without a gap.
+// Changes are in that order already.
+func order(found []pending) {
+	for from := 0; from < len(found); {
+		to := from + 1
+		for to < len(found) && found[to].source == found[from].source {
+			to++
+		}
+		slices.SortStableFunc(found[from:to], func(a, b pending) int {
+			return cmp.Compare(a.change.entry.version, b.change.entry.version)
+		})
+		from = to
+	}
+}
+
 // read gathers what is new in a source.
 func (w *watcher) read(s *source) ([]pending, error) {
 	if !s.synced {
@@ -218,10 +235,7 @@ func (w *watcher) begin(s *source) ([]pending, error) {
 			}
 		}
 	} else {
-		// By version, so that a client that leaves amid them goes on without a gap.
-		all := s.sorted()
-		slices.SortStableFunc(all, func(a, b *entry) int { return cmp.Compare(a.version, b.version) })
-		for _, e := range all {
+		for _, e := range s.objects { // no two objects of a cluster have one version: order sorts them without the lock
 			found = append(found, pending{s, change{kind: watch.Added, entry: e}})
 		}
 		if len(found) == 0 {

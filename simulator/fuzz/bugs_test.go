@@ -27,6 +27,7 @@ import (
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/policy"
+	"github.com/seatrial/seatrial/simulator"
 	"github.com/seatrial/seatrial/simulator/invariant"
 	"github.com/seatrial/seatrial/workload"
 )
@@ -45,9 +46,15 @@ type bug struct {
 	then func(ctx context.Context, deps control.Deps, key control.Key) error
 	// found are the invariants that may tell of it first.
 	found []string
-	// until is how much of a scenario it takes; 0 for 6 minutes.
+	// until is how much of a large scenario it takes; 0 for 6 minutes.
 	until time.Duration
+	// small is the first small seed to try; 0 for 1. Large is why it takes a large one, empty when small ones find it as well.
+	small uint64
+	large string
 }
+
+// young: a small scenario is over before a move is judged.
+const young = "what a user asked for in the last four minutes excuses a move, and a small scenario takes no longer"
 
 var bugs = []bug{
 	{
@@ -59,7 +66,7 @@ var bugs = []bug{
 		plane: interceptor.Funcs{Delete: deleteNothing},
 	},
 	{
-		name: "a Work is deleted too early", controller: "binding", found: []string{"retract"},
+		name: "a Work is deleted too early", small: 33, controller: "binding", found: []string{"retract"},
 		plane: interceptor.Funcs{Update: func(ctx context.Context, c client.WithWatch, object client.Object, _ ...client.UpdateOption) error {
 			return c.Delete(ctx, object)
 		}},
@@ -193,10 +200,10 @@ var bugs = []bug{
 		},
 	},
 	{
-		name: "replicas move without need", controller: "clusterStatus", found: []string{"floor"}, then: moveAll,
+		name: "replicas move without need", large: young, controller: "clusterStatus", found: []string{"floor"}, then: moveAll,
 	},
 	{
-		name: "a fresh placement gives up what is ready", controller: "scheduler", found: []string{"floor"}, only: asked, until: 10 * time.Minute,
+		name: "a fresh placement gives up what is ready", large: young, controller: "scheduler", found: []string{"floor"}, only: asked, until: 10 * time.Minute,
 		plane: interceptor.Funcs{Patch: bendSpec("gracefulEvictionTasks", func([]any) []any { return nil })},
 	},
 	{
@@ -206,10 +213,10 @@ var bugs = []bug{
 		},
 	},
 	{
-		name: "evictions end before replacements are ready", controller: "gracefulEviction", found: []string{"floor"}, then: endEvictions, until: 20 * time.Minute,
+		name: "evictions end before replacements are ready", large: young, controller: "gracefulEviction", found: []string{"floor"}, then: endEvictions, until: 20 * time.Minute,
 	},
 	{
-		name: "evictions do not end", controller: "gracefulEviction", found: []string{"placed", "evicted"}, until: 20 * time.Minute,
+		name: "evictions do not end", large: "no small seed up to 100 finds it", controller: "gracefulEviction", found: []string{"placed", "evicted"}, until: 20 * time.Minute,
 		plane: interceptor.Funcs{Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
 			return nil
 		}},
@@ -226,7 +233,7 @@ var bugs = []bug{
 		}},
 	},
 	{
-		name: "what pods read does not follow them", controller: "dependencies", found: []string{"followed"},
+		name: "what pods read does not follow them", large: "no small seed up to 100 finds it", controller: "dependencies", found: []string{"followed"},
 		plane: interceptor.Funcs{
 			Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return nil },
 			Update: updateNothing,
@@ -252,7 +259,7 @@ var bugs = []bug{
 		plane: interceptor.Funcs{SubResourcePatch: patchNothing},
 	},
 	{
-		name: "admission forgets quotas", controller: enforcement, found: []string{"quota"}, lax: true,
+		name: "admission forgets quotas", small: 61, controller: enforcement, found: []string{"quota"}, lax: true,
 	},
 	{
 		name: "a cluster keeps its part of a quota", controller: "federatedResourceQuotaSync", found: []string{"quotas"},
@@ -273,7 +280,7 @@ var bugs = []bug{
 		plane: interceptor.Funcs{Delete: deleteNothing, Update: updateNothing},
 	},
 	{
-		name: "a role for one cluster counts in all", controller: "unifiedAuth", found: []string{"impersonated"},
+		name: "a role for one cluster counts in all", small: 12, controller: "unifiedAuth", found: []string{"impersonated"},
 		plane: interceptor.Funcs{List: bendList(func(list *rbacv1.ClusterRoleList) {
 			for i := range list.Items {
 				list.Items[i] = *list.Items[i].DeepCopy()
@@ -288,7 +295,7 @@ var bugs = []bug{
 		plane: interceptor.Funcs{SubResourcePatch: patchNothing},
 	},
 	{
-		name: "a request for fresh placements outlives its time", controller: "workloadRebalancer", found: []string{"rebalanced"},
+		name: "a request for fresh placements outlives its time", small: 8, controller: "workloadRebalancer", found: []string{"rebalanced"},
 		plane: interceptor.Funcs{Delete: deleteNothing}, until: 10 * time.Minute,
 	},
 	{
@@ -369,6 +376,49 @@ func TestBugs(t *testing.T) {
 			t.Error("no seed finds it")
 		})
 	}
+}
+
+// TestBugsInSmallSeeds makes sure of the same for small seeds, which are played whole.
+func TestBugsInSmallSeeds(t *testing.T) {
+	kinds, err := simulator.NewKinds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, b := range bugs {
+		t.Run(b.name, func(t *testing.T) {
+			if b.large != "" {
+				t.Skip("takes a large seed: " + b.large)
+			}
+			if testing.Short() && i%8 != 0 {
+				t.Skip("takes long")
+			}
+			t.Parallel()
+			for seed := max(b.small, 1); seed <= smallSeeds; seed++ {
+				found := b.playSmall(t, seed, b.controllers, kinds)
+				if found != nil && slices.Contains(b.found, found.Invariant) && b.playSmall(t, seed, nil, kinds) == nil {
+					t.Logf("seed %d: %v", seed, found)
+					return
+				}
+			}
+			t.Error("no seed finds it")
+		})
+	}
+}
+
+// smallSeeds is the last of them that is tried for a bug.
+const smallSeeds = 100
+
+func (b bug) playSmall(t *testing.T, seed uint64, controllers func(Scenario, Estimators) []control.Controller, kinds *simulator.Kinds) *invariant.Violation {
+	t.Helper()
+	options := Options{Controllers: controllers, Kinds: kinds, Invariants: invariant.Defaults()}
+	scenario := Generate(seed, sized(t, Small), ControllerNames())
+	scenario.EnforceQuotas = !b.lax || controllers == nil
+	options.Invariants.QuotasEnforced = true
+	result, err := Run(t.Context(), scenario, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result.Violation
 }
 
 // play runs the beginning of a scenario with these controllers, nil for those without the bug, and tells what it breaks.

@@ -44,8 +44,26 @@ func TestSmallSeeds(t *testing.T) {
 func TestFoundSeeds(t *testing.T) {
 	for seed, was := range map[uint64]string{
 		11582: "a duplicated StatefulSet was scaled down while an application failover held its only copy; the invariant wanted what it had before",
+		38976: "a divided Deployment was scaled down while an application failover waited for another place; the invariant wanted what it had before",
+		39511: "a ClusterRole was changed and changed back before its binding followed, and an override had what it said in between rendered",
 	} {
 		t.Run(was, func(t *testing.T) { runSeed(t, Small, seed) })
+	}
+}
+
+// TestUnjoinedClusterIsTheUsersWord: a cluster whose taint a workload does not tolerate is taken out of the fleet, and its replicas go at
+// once. The invariant took that for a move of the control plane. It is what large seed 20 was shrunk to.
+func TestUnjoinedClusterIsTheUsersWord(t *testing.T) {
+	text, err := os.ReadFile("testdata/unjoined.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scenario, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result, err := Run(t.Context(), scenario, Options{}); err != nil || result.Violation != nil {
+		t.Errorf("%v, %v", result.Violation, err)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/estimator"
+	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/workload"
 )
 
@@ -106,7 +107,8 @@ func holders(spec *workv1alpha2.ResourceBindingSpec) []string {
 	return clusters
 }
 
-// granted are the replicas that a cluster may hold: those it is given, or those of an eviction that has not ended.
+// granted are the replicas that a cluster may hold: those it is given, or those of an eviction that has not ended. One that waits for a
+// place elsewhere holds nothing: until then the cluster has what it is given.
 func granted(spec *workv1alpha2.ResourceBindingSpec, cluster string) int64 {
 	var most int64
 	for _, target := range spec.Clusters {
@@ -115,7 +117,7 @@ func granted(spec *workv1alpha2.ResourceBindingSpec, cluster string) int64 {
 		}
 	}
 	for _, task := range spec.GracefulEvictionTasks {
-		if task.FromCluster == cluster && task.PurgeMode != policyv1alpha1.PurgeModeDirectly {
+		if task.FromCluster == cluster && task.PurgeMode != policyv1alpha1.PurgeModeDirectly && !eviction.Waiting(spec, &task) {
 			most = max(most, int64(ptr.Deref(task.Replicas, spec.Replicas)))
 		}
 	}
@@ -193,11 +195,12 @@ func (w *World) readyIfSteady(cluster string, of identity) int64 {
 	return w.ready(cluster, of)
 }
 
-// steady tells whether a cluster has been ready all the while.
+// steady tells whether a cluster has been ready all the while, and stays in the fleet: what runs in one that a user takes out of it
+// need not be kept up.
 func (w *World) steady(cluster string) bool {
 	return !w.ever(clusterKind, types.NamespacedName{Name: cluster}, func(object client.Object) bool {
 		seen, there := object.(*clusterv1alpha1.Cluster)
-		return !there || !workload.Ready(seen)
+		return !there || !workload.Ready(seen) || !seen.DeletionTimestamp.IsZero()
 	})
 }
 

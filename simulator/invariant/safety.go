@@ -34,6 +34,7 @@ func SafetyInvariants() []Safety {
 		{"copies", copies},
 		{"floor", floor},
 		{"quota", quota},
+		{"refused", refused},
 	}
 }
 

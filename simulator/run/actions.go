@@ -27,7 +27,7 @@ func (e *engine) do(a *scenario.Action) error {
 	switch a.Verb {
 	case scenario.AddCluster:
 		return e.addCluster(a.Added)
-	case scenario.ScaleTo, scenario.RollOut, scenario.Apply, scenario.Delete:
+	case scenario.ScaleTo, scenario.RollOut, scenario.SetLoad, scenario.Apply, scenario.Delete:
 		return e.doObjects(a)
 	case scenario.SlowDown, scenario.SlowAPIEnd, scenario.Disturb, scenario.DisturbEnd:
 		return e.doServers(a)
@@ -245,6 +245,9 @@ func (e *engine) doTarget(a *scenario.Action, target *scenario.Target) error {
 	}
 	if err := e.plane.Get(e.ctx, client.ObjectKeyFromObject(object), object); err != nil {
 		return client.IgnoreNotFound(err)
+	}
+	if a.Verb == scenario.SetLoad {
+		return e.setLoad(a, object)
 	}
 	object = object.DeepCopy()
 	field, value := []string{"spec", "replicas"}, any(int64(target.Replicas))

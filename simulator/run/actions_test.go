@@ -32,6 +32,9 @@ workloads:
 timeline:
 `
 
+// autoscaled has the workload use half of what it requests.
+const autoscaled = `- {at: 5m, apply: {inline: "{apiVersion: autoscaling.karmada.io/v1alpha1, kind: FederatedHPA, metadata: {name: web, namespace: default}, spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, minReplicas: 2, maxReplicas: 30, metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]}}"}}`
+
 func inline(t *testing.T, content string) *scenario.Plan {
 	t.Helper()
 	read, err := scenario.Load("inline.yaml", []byte(content), nil)
@@ -75,6 +78,17 @@ func TestActions(t *testing.T) {
 			}},
 		{"apply", `- {at: 10m, apply: {inline: "{apiVersion: apps/v1, kind: Deployment, metadata: {name: lone}, spec: {replicas: 2, selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}}}"}}`,
 			func(_ *testing.T, r *report.Report) bool { return r.Total.Workloads == 2 && r.Total.Pending == 2 }},
+		{"load doubles", autoscaled + `
+  - {at: 10m, load: {amount: 6}}`, func(_ *testing.T, r *report.Report) bool { return r.Total.Ready == 24 && r.Total.Pending == 0 }},
+		{"load falls and comes back", autoscaled + `
+  - {at: 10m, load: {workloads: {names: [web]}, metric: cpu, amount: 1500m}}
+  - {at: 25m, load: {amount: 3}}`, func(_ *testing.T, r *report.Report) bool {
+			return r.Total.Ready == 12 && r.ControlPlane.PodStarts == 18
+		}},
+		{"no load that anybody scales by", autoscaled + `
+  - {at: 10m, load: {metric: requests, amount: 6}}`, func(_ *testing.T, r *report.Report) bool {
+			return r.Total.Ready == 12 && r.ControlPlane.PodStarts == 12
+		}},
 		{"fail and heal", `- {at: 10m, for: 10m, fail: {names: [m1]}}`, func(t *testing.T, r *report.Report) bool {
 			states := clusterOf(t, r, "m1").States
 			return r.Total.PodsLost == 4 && r.Total.Ready == 12 && len(states) == 3 && states[1].State == report.ClusterFailed && states[1].From == 600

@@ -91,6 +91,8 @@ type engine struct {
 	workloads map[workloadKey]*workload
 	bindings  map[bindingKey]*decision
 	turns     map[string]int64
+	// loads are what there is to do, as the last event about each workload said.
+	loads []load
 }
 
 // prepare makes the fleet as it is at the beginning.

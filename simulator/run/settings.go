@@ -86,6 +86,7 @@ func (e *engine) controllers() ([]control.Controller, error) {
 	options.Components = e.gate("MultiplePodTemplatesScheduling", options.Components)
 	options.Dependencies = e.gate("PropagateDeps", options.Dependencies)
 	options.Quota.Enforced = e.gate(gateQuota, options.Quota.Enforced)
+	options.Autoscale.Metrics = e.metrics()
 	all := controlplane.Controllers(options)
 	if len(settings.Controllers) > 0 {
 		chosen, err := controlplane.Choose(append(all, controlplane.Optional(options)...), settings.Controllers)

@@ -46,6 +46,8 @@ type Event struct {
 	// Scale changes the replicas of workloads; RollOut changes their pod template, so that all replicas are replaced.
 	Scale   *Scale     `json:"scale,omitempty"`
 	RollOut *Selection `json:"rollOut,omitempty"`
+	// Load says how much there is to do for workloads from then on: their ready pods share it, and autoscalers see what each of them does.
+	Load *Demand `json:"load,omitempty"`
 	// Apply creates or updates objects of the control plane, and Delete removes them.
 	Apply  *Manifest  `json:"apply,omitempty"`
 	Delete *Reference `json:"delete,omitempty"`
@@ -120,6 +122,15 @@ type Scale struct {
 	To        *int      `json:"to,omitempty" rule:"min=0"`
 	By        int       `json:"by,omitempty"`
 	Factor    float64   `json:"factor,omitempty" rule:"min=0"`
+}
+
+// Demand is what all pods of a workload use together.
+type Demand struct {
+	Workloads Selection `json:"workloads,omitempty"`
+	// Metric is a resource or the name of a metric of pods, as autoscalers call it; cpu unless given.
+	Metric string `json:"metric,omitempty"`
+	// Amount for each of the workloads, such as 12 or 500m.
+	Amount Quantity `json:"amount" rule:"required"`
 }
 
 // Reference names an object of the control plane.

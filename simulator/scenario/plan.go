@@ -115,6 +115,7 @@ const (
 
 	ScaleTo Verb = "scale"   // Targets
 	RollOut Verb = "rollOut" // Targets
+	SetLoad Verb = "load"    // Targets, Metric, Amount
 	Apply   Verb = "apply"   // Objects
 	Delete  Verb = "delete"  // Targets
 
@@ -144,6 +145,10 @@ type Action struct {
 	Nodes   []NodesOf
 	Targets []Target
 	Objects []client.Object
+
+	// Amount is in thousandths.
+	Metric string
+	Amount int64
 
 	Taint          corev1.Taint
 	Price          string

@@ -69,7 +69,7 @@ func TestProblems(t *testing.T) {
 		"a bad time":        {head + smallFleet + "start: yesterday\n", `test.yaml:8: start: "yesterday" is no time; write a time such as 2026-01-01T00:00:00Z`},
 		"an unknown word":   {head + "fleet: {clusters: [{name: a, syncMode: Drag}]}\n", `test.yaml:5: fleet.clusters[0].syncMode: unknown "Drag"; write one of Push, Pull`},
 		"many of one name":  {head + "fleet: {clusters: [{name: a, count: 2}]}\n", "test.yaml:5: fleet.clusters[0].name: 2 of them cannot all be called a; write a name with {n}, such as a-{n}"},
-		"nothing happens":   {head + smallFleet + "timeline: [{at: 5m}]\n", "test.yaml:8: timeline[0]: nothing happens; add one of fail, pause, partition, heal, addCluster, removeCluster, taint, untaint, setPrice, failNodes, healNodes, cordon, drain, uncordon, taintNodes, addNodes, removeNodes, scale, rollOut, apply, delete, slowAPI, disturb, estimator, crash"},
+		"nothing happens":   {head + smallFleet + "timeline: [{at: 5m}]\n", "test.yaml:8: timeline[0]: nothing happens; add one of fail, pause, partition, heal, addCluster, removeCluster, taint, untaint, setPrice, failNodes, healNodes, cordon, drain, uncordon, taintNodes, addNodes, removeNodes, scale, rollOut, load, apply, delete, slowAPI, disturb, estimator, crash"},
 		"two things at once": {head + smallFleet + "timeline: [{at: 5m, fail: {}, heal: {}}]\n",
 			"test.yaml:8: timeline[0]: fail and heal happen at once; write an event for each"},
 		"after the end": {head + smallFleet + "timeline: [{at: 2h, fail: {}}]\n", "test.yaml:8: timeline[0].at: 2h is after the end; write a time within the duration of 1h"},

@@ -160,7 +160,7 @@ func (p *planner) resolve(a *Action, e *Event, chance rand.Source) bool {
 	case SetPrice:
 		a.Price = price(e.SetPrice.Price)
 		return p.onClusters(a, &e.SetPrice.Clusters, "setPrice.clusters", chance)
-	case ScaleTo, RollOut, Apply, Delete:
+	case ScaleTo, RollOut, SetLoad, Apply, Delete:
 		return p.resolveObjects(a, e, chance)
 	case SlowDown, Disturb, FaultyEstim, Stop:
 		return p.resolveFault(a, e, chance)
@@ -242,8 +242,12 @@ func (p *planner) resolveObjects(a *Action, e *Event, chance rand.Source) bool {
 		return true
 	}
 	selection, field := e.RollOut, "rollOut"
-	if a.Verb == ScaleTo {
+	switch a.Verb {
+	case ScaleTo:
 		selection, field = &e.Scale.Workloads, "scale.workloads"
+	case SetLoad:
+		selection, field = &e.Load.Workloads, "load.workloads"
+		a.Metric, a.Amount = orWord(e.Load.Metric, string(corev1.ResourceCPU)), e.Load.Amount.MilliValue()
 	}
 	chosen := p.load.choose(selection, chance)
 	for _, entry := range chosen {

@@ -237,7 +237,10 @@ func sortedJSON(data []byte) ([]byte, error) {
 
 // canonicalTree copies JSON-like content, bringing numbers into the form they have after a trip through JSON: int64
 // where they are integral, else float64.
-func canonicalTree(content any) any {
+func canonicalTree(content any) any { return canonicalWith(nil, content) }
+
+// canonicalWith does so with one copy of equal texts; nil keeps them as they are.
+func canonicalWith(texts *texts, content any) any {
 	switch value := content.(type) {
 	case map[string]any:
 		if value == nil {
@@ -245,7 +248,7 @@ func canonicalTree(content any) any {
 		}
 		copied := make(map[string]any, len(value))
 		for key, element := range value {
-			copied[key] = canonicalTree(element)
+			copied[texts.one(key)] = canonicalWith(texts, element)
 		}
 		return copied
 	case []any:
@@ -254,12 +257,14 @@ func canonicalTree(content any) any {
 		}
 		copied := make([]any, len(value))
 		for i, element := range value {
-			copied[i] = canonicalTree(element)
+			copied[i] = canonicalWith(texts, element)
 		}
 		return copied
 	case float64:
 		return canonicalNumber(value)
-	case string, bool, int64, nil:
+	case string:
+		return texts.boxed(value, content)
+	case bool, int64, nil:
 		return value
 	}
 	return canonicalLeaf(content)

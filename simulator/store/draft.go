@@ -28,7 +28,7 @@ func (s *Store) draft(k *kind, gvk schema.GroupVersionKind, object client.Object
 	}
 	var content map[string]any
 	if tree, ok := object.(runtime.Unstructured); ok {
-		content, _ = canonicalTree(tree.UnstructuredContent()).(map[string]any)
+		content, _ = s.options.Shared.canonical(tree.UnstructuredContent()).(map[string]any)
 	} else {
 		converted, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 		if err != nil {

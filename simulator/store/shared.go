@@ -14,6 +14,8 @@ type Shared struct {
 	// young are the parts seen since the last turn of the generations, old those of the one before.
 	young, old map[uint64]part
 	buffer     []byte
+
+	texts texts
 }
 
 // part is a tree and what it is encoded in.
@@ -27,7 +29,7 @@ const generation = 1 << 14
 
 // NewShared shares nothing yet.
 func NewShared() *Shared {
-	return &Shared{young: map[uint64]part{}, old: map[uint64]part{}}
+	return &Shared{young: map[uint64]part{}, old: map[uint64]part{}, texts: texts{young: map[string]any{}, old: map[string]any{}}}
 }
 
 // one is the copy of a tree that is kept, possibly the tree itself.
@@ -65,4 +67,53 @@ func (s *Shared) share(tree map[string]any) {
 			spec[name] = s.one(below)
 		}
 	}
+}
+
+// canonical is canonicalTree with one copy of equal texts for all stores: every copy of a workload has the labels, annotations and
+// names of the others, and was decoded by itself.
+func (s *Shared) canonical(content any) any {
+	if s == nil {
+		return canonicalTree(content)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return canonicalWith(&s.texts, content)
+}
+
+// texts keeps one copy of equal strings, each as the value of a tree that it will be, and forgets like Shared. Nil keeps none.
+type texts struct{ young, old map[string]any }
+
+// longestText is the length of strings that are kept; longer ones are hardly ever equal.
+const longestText = 256
+
+// one is the copy of a string that is kept, possibly the string itself.
+func (t *texts) one(text string) string {
+	if t == nil || len(text) > longestText {
+		return text
+	}
+	kept, _ := t.boxed(text, nil).(string)
+	return kept
+}
+
+// boxed is one as the value of a tree. The string may be there as such a value.
+func (t *texts) boxed(text string, value any) any {
+	if t == nil || len(text) > longestText {
+		return value
+	}
+	if found, known := t.young[text]; known {
+		return found
+	}
+	found, known := t.old[text]
+	switch {
+	case known:
+	case value != nil:
+		found = value
+	default:
+		found = text
+	}
+	if len(t.young) >= generation {
+		t.young, t.old = make(map[string]any, generation), t.young
+	}
+	t.young[text] = found
+	return found
 }

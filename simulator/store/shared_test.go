@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -38,5 +39,30 @@ func TestSharedForgets(t *testing.T) {
 	}
 	if kept := len(shared.young) + len(shared.old); kept > 2*generation {
 		t.Errorf("keeps %d parts, want at most %d", kept, 2*generation)
+	}
+}
+
+func TestSharedTexts(t *testing.T) {
+	shared := NewShared()
+	fresh := func() map[string]any {
+		return map[string]any{strings.Repeat("k", 3): map[string]any{"list": []any{strings.Repeat("v", 3), int64(1), 2.0, nil, true}}}
+	}
+	long := strings.Repeat("x", longestText+1)
+	first := shared.canonical(fresh()).(map[string]any)
+	second := shared.canonical(fresh()).(map[string]any)
+	if !reflect.DeepEqual(first, second) || !reflect.DeepEqual(first, canonicalTree(fresh())) {
+		t.Errorf("sharing changed %v or %v", first, second)
+	}
+	if allocated := testing.AllocsPerRun(100, func() { shared.canonical("vvv") }); allocated > 1 {
+		t.Errorf("a text that is known is allocated again: %v allocations", allocated)
+	}
+	if got := shared.canonical(long); got != long {
+		t.Errorf("a long text became %q", got)
+	}
+	for i := range 5 * generation {
+		shared.canonical(fmt.Sprint(i))
+	}
+	if kept := len(shared.texts.young) + len(shared.texts.old); kept > 2*generation {
+		t.Errorf("keeps %d texts, want at most %d", kept, 2*generation)
 	}
 }

@@ -134,14 +134,17 @@ func (s *Store) finishUpdate(m modification, current *version, draft client.Obje
 		return &version{object: draft}, true, nil
 	}
 	v, done, err = s.commit(k, m.key, current, draft, false)
-	if done && m.onlyStatus {
-		v.onlyStatus = true
-		if current.tree.Load() != nil {
-			v.base.Store(current)
-			s.prepare(k, v)
-		}
+	if !done || err != nil {
+		return v, done, err
 	}
-	return v, done, err
+	v.onlyStatus = m.onlyStatus
+	if current.treeRead() {
+		if m.onlyStatus {
+			v.base.Store(current)
+		}
+		s.prepare(k, v)
+	}
+	return v, true, nil
 }
 
 // checkRevision refuses drafts made from another version than the current one. Drafts without a resource version are

@@ -32,9 +32,11 @@ type version struct {
 	base atomic.Pointer[version]
 
 	// Derived forms, filled when first asked for.
-	typed   atomic.Pointer[client.Object]
-	tree    atomic.Pointer[unstructured.Unstructured]
-	partial atomic.Pointer[metav1.PartialObjectMetadata]
+	typed atomic.Pointer[client.Object]
+	tree  atomic.Pointer[unstructured.Unstructured]
+	// prepared says that the tree is being made beside the simulation.
+	prepared atomic.Bool
+	partial  atomic.Pointer[metav1.PartialObjectMetadata]
 
 	seals  *seals
 	shared *Shared
@@ -101,12 +103,16 @@ func (v *version) treeForm(gvk schema.GroupVersionKind) (*unstructured.Unstructu
 
 // prepare makes the tree of a version whose predecessor was read as one.
 func (s *Store) prepare(k *kind, v *version) {
-	if s.options.Beside == nil || s.options.Checked {
+	if _, isTree := v.object.(*unstructured.Unstructured); isTree || s.options.Beside == nil || s.options.Checked {
 		return
 	}
+	v.prepared.Store(true)
 	// An error shows when somebody reads it.
 	s.options.Beside(func() { _, _ = v.treeForm(k.resource.GVK) })
 }
+
+// treeRead tells whether somebody has read the version as a tree or is expected to, and so will read the next one.
+func (v *version) treeRead() bool { return v.prepared.Load() || v.tree.Load() != nil }
 
 // makeTree converts a Go value, or only its status where the rest is at hand.
 func (v *version) makeTree(gvk schema.GroupVersionKind) (*unstructured.Unstructured, error) {

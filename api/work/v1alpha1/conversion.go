@@ -9,7 +9,7 @@ import (
 )
 
 // ConvertTo writes the binding into its stored form, a v1alpha2 ResourceBinding; any other hub is an error. Fields
-// that v1alpha1 does not have are left empty.
+// that v1alpha1 does not have come from the annotation that ConvertFrom has left, or are left empty.
 func (b *ResourceBinding) ConvertTo(hub conversion.Hub) error {
 	stored, ok := hub.(*workv1alpha2.ResourceBinding)
 	if !ok {
@@ -17,11 +17,11 @@ func (b *ResourceBinding) ConvertTo(hub conversion.Hub) error {
 	}
 	b.ObjectMeta.DeepCopyInto(&stored.ObjectMeta)
 	stored.Spec, stored.Status = b.Spec.toStored(), b.Status.toStored()
-	return nil
+	return restore(&stored.ObjectMeta, &stored.Spec, &stored.Status)
 }
 
 // ConvertFrom reads the binding from its stored form, a v1alpha2 ResourceBinding; any other hub is an error. Fields
-// that v1alpha1 does not have are lost.
+// that v1alpha1 does not have are noted in an annotation.
 func (b *ResourceBinding) ConvertFrom(hub conversion.Hub) error {
 	stored, ok := hub.(*workv1alpha2.ResourceBinding)
 	if !ok {
@@ -29,11 +29,11 @@ func (b *ResourceBinding) ConvertFrom(hub conversion.Hub) error {
 	}
 	stored.ObjectMeta.DeepCopyInto(&b.ObjectMeta)
 	b.Spec, b.Status = specFromStored(stored.Spec), statusFromStored(stored.Status)
-	return nil
+	return keep(&b.ObjectMeta, stored.Spec, stored.Status)
 }
 
 // ConvertTo writes the binding into its stored form, a v1alpha2 ClusterResourceBinding; any other hub is an error.
-// Fields that v1alpha1 does not have are left empty.
+// Fields that v1alpha1 does not have come from the annotation that ConvertFrom has left, or are left empty.
 func (b *ClusterResourceBinding) ConvertTo(hub conversion.Hub) error {
 	stored, ok := hub.(*workv1alpha2.ClusterResourceBinding)
 	if !ok {
@@ -41,11 +41,11 @@ func (b *ClusterResourceBinding) ConvertTo(hub conversion.Hub) error {
 	}
 	b.ObjectMeta.DeepCopyInto(&stored.ObjectMeta)
 	stored.Spec, stored.Status = b.Spec.toStored(), b.Status.toStored()
-	return nil
+	return restore(&stored.ObjectMeta, &stored.Spec, &stored.Status)
 }
 
 // ConvertFrom reads the binding from its stored form, a v1alpha2 ClusterResourceBinding; any other hub is an error.
-// Fields that v1alpha1 does not have are lost.
+// Fields that v1alpha1 does not have are noted in an annotation.
 func (b *ClusterResourceBinding) ConvertFrom(hub conversion.Hub) error {
 	stored, ok := hub.(*workv1alpha2.ClusterResourceBinding)
 	if !ok {
@@ -53,7 +53,7 @@ func (b *ClusterResourceBinding) ConvertFrom(hub conversion.Hub) error {
 	}
 	stored.ObjectMeta.DeepCopyInto(&b.ObjectMeta)
 	b.Spec, b.Status = specFromStored(stored.Spec), statusFromStored(stored.Status)
-	return nil
+	return keep(&b.ObjectMeta, stored.Spec, stored.Status)
 }
 
 func wrongHub(binding, hub any) error {

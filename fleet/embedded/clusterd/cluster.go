@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	readyTimeout = 60 * time.Second
+	readyTimeout = 2 * time.Minute
 	readyPoll    = 25 * time.Millisecond
 
 	// How long each group of components may take to stop; together they stay within the patience of who sent SIGTERM.

@@ -13,14 +13,18 @@ const (
 	// time of a start.
 	startCollectAt = 400
 	// An idle one is one of many, and what counts is its memory.
-	idleCollectAt = 60
+	idleCollectAt = 20
 	// A busy one may hold this much garbage, for a small heap that is collected often costs a third of the processor. A cluster
-	// without nodes is the control plane, whose API server everything waits for.
+	// without nodes is the control plane, whose API server everything waits for. It has to be busy for a while: what an API server
+	// keeps of its kinds would be scattered among the garbage of its start, and hold on to all those pages for good.
 	planeHeadroom  = 640 << 20
 	memberHeadroom = 256 << 20
+	// Until then, and since it was idle.
+	wakeCollectAt = 100
 
 	heapLook  = time.Second
 	busyRate  = 24 << 20 // bytes a second
+	busyAfter = 10
 	calmAfter = 5
 )
 
@@ -31,7 +35,7 @@ func tendHeap(ctx context.Context, headroom uint64) {
 	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)
 	before := sample[0].Value.Uint64()
-	idle, calm := false, 0
+	idle, calm, busy := false, 0, 0
 	for {
 		select {
 		case <-ctx.Done():
@@ -44,11 +48,16 @@ func tendHeap(ctx context.Context, headroom uint64) {
 		before = allocated
 		switch {
 		case rate >= busyRate:
+			if idle {
+				debug.SetGCPercent(wakeCollectAt)
+			}
 			idle, calm = false, 0
-			debug.SetGCPercent(max(idleCollectAt, int(headroom*100/max(live, 1))))
+			if busy++; busy >= busyAfter {
+				debug.SetGCPercent(max(idleCollectAt, int(headroom*100/max(live, 1))))
+			}
 		case !idle:
 			if calm++; calm >= calmAfter {
-				idle = true
+				idle, busy = true, 0
 				debug.SetGCPercent(idleCollectAt)
 				debug.FreeOSMemory()
 			}
