@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
@@ -73,8 +74,12 @@ func readAuthority(from pair) (*authority, error) {
 	return &authority{pair: from, parsed: certificates[0], signer: signer}, nil
 }
 
-// issue signs a certificate with a new key.
+// issue signs a certificate with a new key. It cannot outlast the authority.
 func (a *authority) issue(of subject, now time.Time, validity time.Duration) (pair, error) {
+	if ends := a.parsed.NotAfter; now.Add(validity).Truncate(time.Second).After(ends) {
+		return pair{}, fmt.Errorf("issuing a certificate for %s that lasts %s: the authority %s ends on %s: choose a shorter --cert-validity-period, or install anew",
+			of.name, validity, a.parsed.Subject.CommonName, ends.Format(time.DateOnly))
+	}
 	template := &x509.Certificate{
 		Subject:   pkix.Name{CommonName: of.name, Organization: of.groups},
 		KeyUsage:  x509.KeyUsageDigitalSignature,
@@ -110,6 +115,9 @@ func (a *authority) why(held pair, of subject, now time.Time) error {
 	}
 	if _, err := keyutil.ParsePrivateKeyPEM(held.key); err != nil {
 		return errors.New("its key is missing")
+	}
+	if _, err := tls.X509KeyPair(held.cert, held.key); err != nil {
+		return errors.New("its key is another one's")
 	}
 	held0, roots := certificates[0], x509.NewCertPool()
 	roots.AddCert(a.parsed)

@@ -190,6 +190,9 @@ func TestCertificatesAreKept(t *testing.T) {
 		"a lost key": {func(_ *issuing, present map[string]*corev1.Secret) {
 			delete(present["karmada-webhook-cert"].Data, "tls.key")
 		}, []string{"tls in karmada-webhook-cert: its key is missing"}},
+		"another key": {func(_ *issuing, present map[string]*corev1.Secret) {
+			present["karmada-webhook-cert"].Data["tls.key"] = present["karmada-webhook-config"].Data["client.key"]
+		}, []string{"tls in karmada-webhook-cert: its key is another one's"}},
 		"another certificate": {func(_ *issuing, present map[string]*corev1.Secret) {
 			put(present["karmada-scheduler-config"], "client", held(present["karmada-webhook-config"], "client"))
 		}, []string{"client in karmada-scheduler-config: it is for CN=system:karmada:webhook"}},
@@ -243,5 +246,21 @@ func TestRotation(t *testing.T) {
 				t.Error("the administrator has the same certificate")
 			}
 		})
+	}
+}
+
+// TestNothingOutlastsItsAuthority: a certificate that did would stop to verify before it ends.
+func TestNothingOutlastsItsAuthority(t *testing.T) {
+	now := time.Now()
+	signer, err := newAuthority("main", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := subject{name: "somebody"}
+	if _, err := signer.issue(of, now, authorityValidity); err != nil {
+		t.Errorf("as long as the authority: %v", err)
+	}
+	if _, err := signer.issue(of, now.Add(24*time.Hour), authorityValidity); err == nil || !strings.Contains(err.Error(), "--cert-validity-period") {
+		t.Errorf("a day longer: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -207,7 +208,7 @@ func checkAdvertised(address string) error {
 		}
 		host = name
 	}
-	if net.ParseIP(host) == nil && len(validation.IsDNS1123Subdomain(host)) > 0 {
+	if net.ParseIP(host) == nil && len(validation.IsDNS1123Subdomain(strings.ToLower(host))) > 0 {
 		return fmt.Errorf("--karmada-apiserver-advertise-address %q: %q is neither a DNS name nor an IP address", address, host)
 	}
 	return nil

@@ -48,7 +48,7 @@ type Removal struct {
 
 // Uninstall takes a control plane out of its host. It writes nothing to members: what runs there goes on running, for controllers end
 // before anything is taken away that they would act upon. What is gone already is passed over, so that an uninstallation that was
-// interrupted is continued by another run.
+// interrupted is continued by another run; with Force, once the API server is gone that would tell of members.
 func Uninstall(ctx context.Context, host Host, options RemoveOptions, progress Progress) (*Removal, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, options.Timeout, fmt.Errorf("not done within %s (see --timeout)", options.Timeout))
 	defer cancel()

@@ -25,10 +25,15 @@ import (
 	"sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
 
 	"github.com/seatrial/seatrial/autoscale/custom"
+	"github.com/seatrial/seatrial/controllers/live"
 )
 
-// listsLast is how long it is believed which metrics members have: clients ask for it with every discovery.
-const listsLast = 30 * time.Second
+const (
+	// listsLast is how long it is believed which metrics members have: clients ask for it with every discovery.
+	listsLast = 30 * time.Second
+	// failuresLast is how long members are left alone that have not told: those who wait for each other would each wait for them, too.
+	failuresLast = time.Second
+)
 
 // customs answers for custom metrics. What several clusters say of objects of the same name is added up.
 type customs struct {
@@ -37,9 +42,10 @@ type customs struct {
 	// ends is done when nobody needs an answer any more.
 	ends context.Context
 
-	mu     sync.Mutex
-	known  []provider.CustomMetricInfo
-	listed time.Time
+	mu    sync.Mutex
+	known []provider.CustomMetricInfo
+	// listsAgain is when members are asked again which metrics they have.
+	listsAgain time.Time
 }
 
 var _ provider.MetricsProvider = &customs{}
@@ -72,7 +78,7 @@ func (c *customs) GetMetricBySelector(ctx context.Context, namespace string, obj
 func (c *customs) values(ctx context.Context, query custom.Query) ([]custom_metrics.MetricValue, error) {
 	answers, err := ask(ctx, c.fleet, "metric "+query.Metric+" of "+query.Resource.String(), func(ctx context.Context, member rest.Interface) ([]v1beta2.MetricValue, error) {
 		return custom.Get(ctx, func(ctx context.Context, path string, parameters map[string]string) ([]byte, error) {
-			return read(ctx, member, path, parameters)
+			return live.Paths{Interface: member}.ReadPath(ctx, path, parameters)
 		}, query)
 	})
 	if err != nil {
@@ -120,12 +126,13 @@ func internal(value v1beta2.MetricValue) custom_metrics.MetricValue {
 func (c *customs) ListAllMetrics() []provider.CustomMetricInfo {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.listed.IsZero() && c.clock.Since(c.listed) < listsLast {
+	if c.clock.Now().Before(c.listsAgain) {
 		return c.known
 	}
 	answers, err := ask(c.ends, c.fleet, "the custom metrics it has", lists)
 	if err != nil {
 		klog.ErrorS(err, "What custom metrics members have could not be told")
+		c.listsAgain = c.clock.Now().Add(failuresLast)
 		return c.known
 	}
 	var found []provider.CustomMetricInfo
@@ -133,14 +140,14 @@ func (c *customs) ListAllMetrics() []provider.CustomMetricInfo {
 		found = append(found, answer.said...)
 	}
 	slices.SortFunc(found, func(a, b provider.CustomMetricInfo) int { return strings.Compare(a.String(), b.String()) })
-	c.known, c.listed = slices.Compact(found), c.clock.Now()
+	c.known, c.listsAgain = slices.Compact(found), c.clock.Now().Add(listsLast)
 	return c.known
 }
 
 // lists are the metrics that a member has. Their names are resource/metric.
 func lists(ctx context.Context, member rest.Interface) ([]provider.CustomMetricInfo, error) {
 	for _, version := range custom.Versions() {
-		body, err := read(ctx, member, path.Join("/apis", version.String()), nil)
+		body, err := live.Paths{Interface: member}.ReadPath(ctx, path.Join("/apis", version.String()), nil)
 		if apierrors.IsNotFound(err) {
 			continue
 		}

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/controllers/live"
 	"github.com/seatrial/seatrial/workload"
 )
 
@@ -43,7 +44,7 @@ type answer[T any] struct {
 // get asks all members for a path.
 func (f *fleet) get(ctx context.Context, path string, parameters map[string]string) ([]answer[[]byte], error) {
 	return ask(ctx, f, path, func(ctx context.Context, member rest.Interface) ([]byte, error) {
-		return read(ctx, member, path, parameters)
+		return live.Paths{Interface: member}.ReadPath(ctx, path, parameters)
 	})
 }
 
@@ -101,13 +102,4 @@ func askOne[T any](ctx context.Context, f *fleet, cluster *clusterv1alpha1.Clust
 		return nothing, err
 	}
 	return one(ctx, member)
-}
-
-// read gets a path of a member.
-func read(ctx context.Context, member rest.Interface, path string, parameters map[string]string) ([]byte, error) {
-	request := member.Get().AbsPath(path)
-	for name, value := range parameters {
-		request = request.Param(name, value)
-	}
-	return request.SetHeader("Accept", "application/json").DoRaw(ctx)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,6 +28,7 @@ import (
 	"k8s.io/client-go/rest"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 	"k8s.io/utils/clock"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
@@ -157,6 +159,9 @@ func TestUseOfNodesAndUnknownOnes(t *testing.T) {
 	if _, err := storage.(registry.Getter).Get(t.Context(), "other", nil); !apierrors.IsNotFound(err) {
 		t.Errorf("a node that no cluster has: %v", err)
 	}
+	if _, err := storage.(registry.Getter).Get(t.Context(), "..", nil); !apierrors.IsBadRequest(err) {
+		t.Errorf("a name that leads elsewhere: %v", err)
+	}
 }
 
 func TestClustersThatAreNotReadyAreNotAsked(t *testing.T) {
@@ -238,6 +243,24 @@ func TestCustomMetricsAreAddedUp(t *testing.T) {
 	}
 	if _, err := c.GetExternalMetric(t.Context(), "shop", labels.Everything(), provider.ExternalMetricInfo{Metric: "queue"}); !apierrors.IsNotFound(err) {
 		t.Errorf("what is outside of clusters: %v", err)
+	}
+}
+
+// Members that do not tell what they have are not asked by each client anew, and are asked again.
+func TestListsThatFailAreRemembered(t *testing.T) {
+	now, asked, broken := clocktesting.NewFakePassiveClock(time.Unix(1_700_000_000, 0)), 0, errors.New("broken")
+	c := &customs{clock: now, ends: t.Context(), fleet: &fleet{
+		clusters: func() ([]*clusterv1alpha1.Cluster, error) { return []*clusterv1alpha1.Cluster{readyCluster("m1")}, nil },
+		reach:    func(context.Context, *clusterv1alpha1.Cluster) (rest.Interface, error) { asked++; return nil, broken },
+	}}
+	for _, step := range []struct {
+		later time.Duration
+		want  int
+	}{{0, 1}, {0, 1}, {failuresLast - 1, 1}, {1, 2}, {0, 2}} {
+		now.SetTime(now.Now().Add(step.later))
+		if got := c.ListAllMetrics(); len(got) > 0 || asked != step.want {
+			t.Errorf("at %s there are %v, and members were asked %d times, want %d", now.Now().UTC().Format(time.TimeOnly), got, asked, step.want)
+		}
 	}
 }
 

@@ -76,6 +76,10 @@ func Join(ctx context.Context, plane, cluster client.Client, member Member) erro
 	if err != nil {
 		return fmt.Errorf("joining cluster %s: preparing the member: %w", member.Name, err)
 	}
+	// Who has come by the name while the member issued the tokens could read them.
+	if err := checkUnknown(ctx, plane, member.Name, id); err != nil {
+		return fmt.Errorf("joining cluster %s: %w", member.Name, err)
+	}
 	if err := register(ctx, plane, member, id, tokens); err != nil {
 		return fmt.Errorf("joining cluster %s: registering it: %w", member.Name, err)
 	}

@@ -161,6 +161,23 @@ func TestJoinRefusesNamesOfAgents(t *testing.T) {
 	join(t, plane, cluster)
 }
 
+// TestJoinLooksAgain: while the member issues tokens, an agent gets a certificate of the name, by whose Cluster it could read them.
+func TestJoinLooksAgain(t *testing.T) {
+	plane, cluster := sides(t)
+	late := failing(cluster, func(object client.Object) bool {
+		role := &rbacv1.ClusterRole{ObjectMeta: named("", "system:karmada:m1:agent")}
+		role.Annotations = map[string]string{"seatrial.io/granted-request": "uid-of-request"}
+		if err := plane.Create(t.Context(), role); err != nil && !apierrors.IsAlreadyExists(err) {
+			t.Error(err)
+		}
+		return false
+	})
+	if err := registration.Join(t.Context(), plane, late, member); err == nil || !strings.Contains(err.Error(), "a certificate of an agent was given") {
+		t.Errorf("joining: %v", err)
+	}
+	missing(t, plane, &corev1.Secret{ObjectMeta: named("karmada-cluster", "m1")})
+}
+
 // failing makes the creation of one kind fail as long as it is told to.
 func failing(to client.WithWatch, fails func(client.Object) bool) client.WithWatch {
 	return interceptor.NewClient(to, interceptor.Funcs{

@@ -30,6 +30,26 @@ func TestPaths(t *testing.T) {
 	}
 }
 
+// Names come from users, and must not lead to what those may not ask for.
+func TestNamesStayWithinTheirPath(t *testing.T) {
+	pods := schema.GroupResource{Resource: "pods"}
+	for _, query := range []Query{
+		{Resource: pods, Namespace: "shop", Name: "..", Metric: "hits"},
+		{Resource: pods, Namespace: "shop", Name: "a", Metric: "../../../../../../../api/v1/secrets"},
+		{Resource: pods, Namespace: "..", Name: "a", Metric: "hits"},
+		{Resource: pods, Namespace: "shop", Name: "a%2F..", Metric: "hits"},
+		{Resource: schema.GroupResource{Resource: ".."}, Namespace: "shop", Name: "a", Metric: "hits"},
+	} {
+		_, err := Get(t.Context(), func(_ context.Context, path string, _ map[string]string) ([]byte, error) {
+			t.Errorf("%+v asks for %s", query, path)
+			return []byte("{}"), nil
+		}, query)
+		if !apierrors.IsBadRequest(err) {
+			t.Errorf("%+v: %v", query, err)
+		}
+	}
+}
+
 func TestVersionsAreTriedInOrder(t *testing.T) {
 	query := Query{Resource: schema.GroupResource{Resource: "pods"}, Namespace: "shop", Metric: "hits"}
 	served := func(version, body string, failure error) Read {

@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -105,6 +108,33 @@ func TestInstallPrints(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "kind: Secret\n") {
 		t.Error("Secrets are printed")
+	}
+}
+
+// The kubeconfig is an administrator's, whoever could read the file before.
+func TestTheKubeconfigIsPrivate(t *testing.T) {
+	for _, mode := range []os.FileMode{0, 0o600, 0o644} {
+		path := filepath.Join(t.TempDir(), "karmada-apiserver.config")
+		if mode != 0 {
+			if err := os.WriteFile(path, []byte("what was there before, and longer"), mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o := &installOptions{writeTo: path}
+		if err := o.writeKubeconfig(io.Discard, &install.Result{Kubeconfig: []byte("new")}); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(text) != "new" || info.Mode().Perm() != 0o600 {
+			t.Errorf("after mode %o it is %q of mode %o", mode, text, info.Mode().Perm())
+		}
 	}
 }
 

@@ -249,6 +249,7 @@ func TestPushModeNeedsNoRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.turn(control.Key{GVK: clusterKind, Name: "m1"})
+	late := rights("m1", nil)[0].objects("m1")[0]
 	elses := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "system:karmada:m1:agent-secret", Namespace: "karmada-cluster"}}
 	for _, mode := range []clusterv1alpha1.ClusterSyncMode{clusterv1alpha1.Push, clusterv1alpha1.Pull, clusterv1alpha1.Push} {
 		joined.Spec.SyncMode = mode
@@ -256,6 +257,10 @@ func TestPushModeNeedsNoRights(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.turn(control.Key{GVK: clusterKind, Name: "m1"})
+		// The view may not have had it yet at that turn.
+		if keys := onRole(t.Context(), p, control.Event{New: late}); (len(keys) == 1) != (mode == clusterv1alpha1.Push) {
+			t.Errorf("in %s mode, a new role wakes %v", mode, keys)
+		}
 		for name, namespace := range map[string]string{"agent": "", "agent-secret": "karmada-cluster", "agent-work": "karmada-es-m1"} {
 			if rules, _, _ := p.rules(namespace, "system:karmada:m1:"+name); (rules != nil) != (mode == clusterv1alpha1.Pull) {
 				t.Errorf("in %s mode: %s has rules %v", mode, name, rules)

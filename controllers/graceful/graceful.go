@@ -118,8 +118,8 @@ func (a *assessor) date(deps control.Deps, changed binding.Binding) bool {
 }
 
 // assess takes out the tasks that end, and a target that was to be left and whose time is over with it. Those that stay may give up
-// a part of what they hold. Next is how long it is until time alone may change more, 0
-// for never. Stuck says why those that stay give nothing up, when they have not for long.
+// a part of what they hold. Next is how long it is until time alone may change more, 0 for never. Stuck says why those that stay give
+// nothing up, when they have not for long.
 func (a *assessor) assess(
 	ctx context.Context, deps control.Deps, changed binding.Binding, clusters map[string]*clusterv1alpha1.Cluster,
 ) (ended []string, stepped bool, next time.Duration, stuck error) {

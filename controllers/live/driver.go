@@ -94,7 +94,7 @@ func NewDriver(config *rest.Config, options ctrl.Options, memberLimits Limits, i
 	driver.deps = control.Deps{
 		Client:  manager.GetClient(),
 		Live:    direct,
-		Paths:   paths{found.RESTClient()},
+		Paths:   Paths{found.RESTClient()},
 		Members: driver.members,
 		Clock:   clock.RealClock{},
 		IDs:     randomIDs{},

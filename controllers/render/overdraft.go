@@ -55,15 +55,14 @@ func outpaced(ctx context.Context, deps control.Deps, bound binding.Binding, tem
 // errRefused says that a cluster has to wait for the quota.
 var errRefused = errors.New("a quota refuses its template, and none of its Works carries what was admitted as this cluster would have it")
 
-// keepOrRender renders the template for a cluster, unless the template is overdrawn or its binding has yet to follow it: then the cluster
-// keeps what it was given before, and nothing but its share of the replicas changes, so that moves within the quota go on. One that has
-// nothing yet is given what others have: neither does a workload that moves wait for somebody to mend its quota, nor does a move
-// bring in what was refused.
+// keepOrRender renders the template for a cluster, unless it gets what was admitted: then the cluster keeps what it was given before, and
+// nothing but its share of the replicas changes, so that moves within the quota go on. One that has nothing yet is given what
+// others have: neither does a workload that moves wait for somebody to mend its quota, nor does a move bring in what was refused.
 func keepOrRender(
 	ctx context.Context, deps control.Deps, bound binding.Binding, works []workv1alpha1.Work, template *unstructured.Unstructured,
 	target share, overrides []override.Policy,
 ) (written bool, err error) {
-	if !overdrawn(bound.Object) && !outpaced(ctx, deps, bound, template) {
+	if !target.admitted {
 		return renderFor(ctx, deps, bound, template, target, overrides)
 	}
 	for i := range works {

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -23,6 +25,7 @@ import (
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/internal/byhand"
+	"github.com/seatrial/seatrial/interpreter"
 	"github.com/seatrial/seatrial/workload"
 )
 
@@ -199,6 +202,17 @@ func imageAndLabels(t *testing.T, plane *byhand.Plane, cluster string) string {
 	return strings.Join(told, " ")
 }
 
+// counting counts how often somebody asks what a replica needs, which may be a call of a webhook.
+type counting struct {
+	interpreter.Interpreter
+	asked *int
+}
+
+func (c counting) Replicas(ctx context.Context, template *unstructured.Unstructured) (int32, *workv1alpha2.ReplicaRequirements, error) {
+	*c.asked++
+	return c.Interpreter.Replicas(ctx, template)
+}
+
 // TestRendersNoMoreThanItsBindingSays: a template has come to ask more, and something renders it before its binding says so: a quota may
 // refuse that. Its Works follow the binding.
 func TestRendersNoMoreThanItsBindingSays(t *testing.T) {
@@ -248,7 +262,12 @@ func TestRendersNoMoreThanItsBindingSays(t *testing.T) {
 		plane.Must(plane.Store.Update(t.Context(), template))
 	}
 	becomes("web:2", "2")
+	asked := 0
+	plane.Interpreter = counting{plane.Interpreter, &asked}
 	follow("ahead of its binding", false, "web:1", workv1alpha2.TargetCluster{Name: "m1", Replicas: 1}, workv1alpha2.TargetCluster{Name: "m2", Replicas: 3})
+	if asked != 1 {
+		t.Errorf("the turn asked %d times what a replica needs, want once for all clusters", asked)
+	}
 	follow("level with it", true, "web:2", workv1alpha2.TargetCluster{Name: "m1", Replicas: 1}, workv1alpha2.TargetCluster{Name: "m2", Replicas: 3})
 	becomes("web:3", "1")
 	follow("it asks less", false, "web:3", workv1alpha2.TargetCluster{Name: "m1", Replicas: 2}, workv1alpha2.TargetCluster{Name: "m2", Replicas: 2})

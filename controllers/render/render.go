@@ -280,9 +280,9 @@ func (r *renderer) render(
 		return 0, refuse(ctx, deps, bound, err)
 	}
 	var failures, refused []error
-	wrote := 0
+	wrote, admitted := 0, overdrawn(bound.Object) || outpaced(ctx, deps, bound, template)
 	for i, target := range targets {
-		share := share{TargetCluster: target}
+		share := share{TargetCluster: target, admitted: admitted}
 		if completions != nil {
 			share.completions = &completions[i]
 		}

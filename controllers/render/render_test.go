@@ -221,7 +221,7 @@ func TestShareOfAJob(t *testing.T) {
 	view := binding.New("default", "job")
 	view.Spec.Replicas = 6
 	view.Spec.Placement = &policyv1alpha1.Placement{ReplicaScheduling: &policyv1alpha1.ReplicaSchedulingStrategy{ReplicaSchedulingType: policyv1alpha1.ReplicaSchedulingTypeDivided}}
-	manifest, err := divided(t.Context(), plane.Deps, view, template, share{workv1alpha2.TargetCluster{Name: "m1", Replicas: 2}, ptr.To[int64](4)})
+	manifest, err := divided(t.Context(), plane.Deps, view, template, share{TargetCluster: workv1alpha2.TargetCluster{Name: "m1", Replicas: 2}, completions: ptr.To[int64](4)})
 	plane.Must(err)
 	if spec := manifest.Object["spec"].(map[string]any); spec["parallelism"] != int64(2) || spec["completions"] != int64(4) {
 		t.Errorf("spec %v, want 2 replicas and 4 completions", spec)

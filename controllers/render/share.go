@@ -23,6 +23,8 @@ type share struct {
 	workv1alpha2.TargetCluster
 	// completions are those of a Job; nil leaves them as they are in the template.
 	completions *int64
+	// admitted says that the cluster gets what was admitted, not what the template says now.
+	admitted bool
 }
 
 // divided is the template with the share of one cluster. It may be the template itself.

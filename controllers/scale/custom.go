@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -42,7 +43,8 @@ func (m members) Pods(ctx context.Context, namespace string, pods labels.Selecto
 	return all, nil
 }
 
-// Object implements autoscale.Metrics. All clusters that the workload was placed in are asked, for each may have an object of that name.
+// Object implements autoscale.Metrics. All clusters that the workload was placed in are asked, for each may have an object of that name,
+// except for those that are silent already: each would take its time once more.
 func (m members) Object(ctx context.Context, namespace string, object autoscalingv2.CrossVersionObjectReference, metric autoscale.Query) (autoscale.Total, error) {
 	about := fmt.Sprintf("metric %s of %s %s", metric.Name, object.Kind, object.Name)
 	of, err := schema.ParseGroupVersion(object.APIVersion)
@@ -60,6 +62,10 @@ func (m members) Object(ctx context.Context, namespace string, object autoscalin
 	total, found := autoscale.Total{}, false
 	var lost error
 	for _, cluster := range m.placed {
+		if slices.Contains(m.silent, cluster) {
+			total.Partial, lost = true, fmt.Errorf("reading %s in cluster %s: it does not answer", about, cluster)
+			continue
+		}
 		values, err := m.custom(ctx, cluster, query)
 		if err != nil && !apierrors.IsNotFound(err) {
 			total.Partial, lost = true, fmt.Errorf("reading %s in cluster %s: %w", about, cluster, err)

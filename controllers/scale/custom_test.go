@@ -97,19 +97,24 @@ func TestMetricsOfObjectsAreAddedUp(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		clusters []string
+		silent   []string
 		object   autoscalingv2.CrossVersionObjectReference
 		want     autoscale.Total
 		err      string
 	}{
 		"two clusters have one":          {clusters: []string{"m1", "m2", "bare"}, object: front, want: autoscale.Total{Value: 7500}},
 		"a cluster that does not answer": {clusters: []string{"m1", "broken"}, object: front, want: autoscale.Total{Value: 3000, Partial: true}},
+		"a cluster that was silent":      {clusters: []string{"m1", "m2"}, silent: []string{"m2"}, object: front, want: autoscale.Total{Value: 3000, Partial: true}},
+		"only silent clusters":           {clusters: []string{"m2"}, silent: []string{"m2"}, object: front, err: "cluster m2: it does not answer"},
 		"a cluster that is gone":         {clusters: []string{"gone", "m1"}, object: front, want: autoscale.Total{Value: 3000, Partial: true}},
 		"no cluster answers":             {clusters: []string{"bare", "broken"}, object: front, err: "in cluster broken"},
 		"no cluster has it":              {clusters: []string{"bare"}, object: front, err: "no cluster of the target has metric hits of Ingress front"},
 		"of no namespace":                {clusters: []string{"node"}, object: autoscalingv2.CrossVersionObjectReference{APIVersion: "v1", Kind: "Node", Name: "n"}, want: autoscale.Total{Value: 1000}},
 		"of a kind that is not known":    {clusters: []string{"m1"}, object: autoscalingv2.CrossVersionObjectReference{APIVersion: "v1", Kind: "Thing", Name: "n"}, err: "Thing"},
 	} {
-		got, err := reading(fleet, tc.clusters...).Object(t.Context(), "shop", tc.object, autoscale.Query{Name: "hits", Selector: labels.Everything()})
+		m := reading(fleet, tc.clusters...)
+		m.silent = tc.silent
+		got, err := m.Object(t.Context(), "shop", tc.object, autoscale.Query{Name: "hits", Selector: labels.Everything()})
 		switch {
 		case tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err)), tc.err == "" && err != nil:
 			t.Errorf("%s: %v", name, err)
@@ -121,12 +126,12 @@ func TestMetricsOfObjectsAreAddedUp(t *testing.T) {
 
 func TestExternalMetricsAreThoseOfTheControlPlane(t *testing.T) {
 	const at = "/apis/external.metrics.k8s.io/v1beta1/namespaces/shop/"
-	m := members{plane: paths{at + "queue region=eu": `{"items":[{"value":"2"},{"value":"500m"}]}`, at + "empty": `{"items":[]}`, at + "broken": ""}}
+	m := members{plane: paths{at + "queue region=eu": `{"items":[{"value":"2"},{"value":"500m"}]}`, at + "empty": `{"items":[]}`, at + "broken": "", "/api/v1/secrets": `{"items":[{"value":"2"}]}`}}
 	got, err := m.External(t.Context(), "shop", autoscale.Query{Name: "queue", Selector: labels.SelectorFromSet(labels.Set{"region": "eu"})})
 	if err != nil || got != 2500 {
 		t.Errorf("%d, %v", got, err)
 	}
-	for name, want := range map[string]string{"empty": "no values", "broken": "broken", "unheard": "register an API server"} {
+	for name, want := range map[string]string{"empty": "no values", "broken": "broken", "unheard": "register an API server", "../../../../../api/v1/secrets": "may not contain '/'"} {
 		if _, err := m.External(t.Context(), "shop", autoscale.Query{Name: name}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", name, err)
 		}

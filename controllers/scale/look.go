@@ -32,8 +32,8 @@ type sight struct {
 	scale    *autoscalingv1.Scale
 	// selector finds its pods.
 	selector labels.Selector
-	// clusters are those it was placed in.
-	clusters []string
+	// clusters are those it was placed in, silent those among them that told nothing of it.
+	clusters, silent []string
 }
 
 // fault is why a turn cannot go on: a condition that does not hold, and the reason of an event, which is that of the condition where
@@ -129,8 +129,11 @@ func (t *turn) visit(ctx context.Context, seen *sight, bound *workv1alpha2.Resou
 		}
 		seen.clusters = append(seen.clusters, placed.Name)
 		seen.Placed += placed.Replicas
-		if err := t.visitOne(ctx, seen, placed); err != nil && lost == nil {
-			lost = fmt.Errorf("cluster %s: %w", placed.Name, err)
+		if err := t.visitOne(ctx, seen, placed); err != nil {
+			seen.silent = append(seen.silent, placed.Name)
+			if lost == nil {
+				lost = fmt.Errorf("cluster %s: %w", placed.Name, err)
+			}
 		}
 	}
 	var badSelector *fault

@@ -21,8 +21,9 @@ import (
 // custom.metrics.k8s.io. External metrics belong to no member, and are read from the control plane.
 type members struct {
 	control.Members
-	// clusters are those that pods were seen in, placed all that have the workload.
-	clusters, placed []string
+	// clusters are those that pods were seen in, placed all that have the workload, silent those among them that did not answer a moment
+	// ago.
+	clusters, placed, silent []string
 	// plane is the control plane; nil where it is no real one.
 	plane control.PathReader
 	// kinds are those of the control plane.
@@ -42,7 +43,7 @@ func (t *turn) source(seen *sight) autoscale.Metrics {
 	}
 	slices.Sort(clusters)
 	return members{
-		Members: t.deps.Members, clusters: slices.Compact(clusters), placed: seen.clusters, plane: t.deps.Paths, kinds: t.deps.Client.RESTMapper(),
+		Members: t.deps.Members, clusters: slices.Compact(clusters), placed: seen.clusters, silent: seen.silent, plane: t.deps.Paths, kinds: t.deps.Client.RESTMapper(),
 	}
 }
 

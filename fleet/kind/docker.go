@@ -45,7 +45,7 @@ func (d docker) available(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, exec.ErrNotFound):
-		return fmt.Errorf("%w: there is no docker command; install Docker (on Debian: apt-get install docker.io)", ErrNoEngine)
+		return fmt.Errorf("%w: there is no docker command; install Docker, which distributions package", ErrNoEngine)
 	default:
 		return fmt.Errorf("%w: none answers; start it (systemctl start docker, or fleet/kind/engine/engine.sh start as root): %w", ErrNoEngine, err)
 	}

@@ -120,7 +120,7 @@ func (f *Fleet) Up(ctx context.Context, specs ...fleet.Spec) error {
 	})
 }
 
-// Delete ends the fleet for good, its networks and data included.
+// Delete ends the fleet for good, its networks and data included. What others have put into its folder stays there.
 func (f *Fleet) Delete(ctx context.Context) error {
 	records, err := readRecords(f.root)
 	if err != nil {
@@ -132,7 +132,7 @@ func (f *Fleet) Delete(ctx context.Context) error {
 	if err := f.removeNetworks(ctx); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(f.root); err != nil {
+	if err := os.Remove(f.root); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("deleting the fleet in %s: %w", f.root, err)
 	}
 	return nil

@@ -384,6 +384,47 @@ func TestLinkKubeconfig(t *testing.T) {
 	}
 }
 
+// A folder may be named by mistake: with what is not the fleet's it stays.
+func TestDeleteLeavesFilesOfOthers(t *testing.T) {
+	for _, foreign := range []bool{false, true} {
+		e := &engine{answers: map[string]string{"container ls": "", "network ls": ""}}
+		f := known(t, e)
+		if err := os.WriteFile(filepath.Join(f.root, member+".kubeconfig.lock"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(f.root, "thesis.txt")
+		if foreign {
+			if err := os.WriteFile(file, []byte("all of it"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := f.Delete(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_, errFile := os.Stat(file)
+		_, errRoot := os.Stat(f.root)
+		if (errFile == nil) != foreign || (errRoot == nil) != foreign {
+			t.Errorf("with a file of others: %t; the file: %v, the folder: %v", foreign, errFile, errRoot)
+		}
+		if records, err := readRecords(f.root); foreign && (err != nil || len(records) > 0) {
+			t.Errorf("left are %+v, %v", records, err)
+		}
+	}
+}
+
+// A fleet that goes on after its networks were removed makes them itself: those that kind makes lead out of the machine.
+func TestDeletedNetworksAreMadeAnew(t *testing.T) {
+	e := &engine{answers: map[string]string{"container ls": "", "network ls": "0123\n", "network rm": ""}}
+	f := known(t, e)
+	f.prepared = true
+	if err := f.Delete(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !e.did("network rm seatrial") || f.prepared {
+		t.Errorf("prepared: %t, asked for %q", f.prepared, e.asked)
+	}
+}
+
 func TestRemoveForgetsTheCluster(t *testing.T) {
 	e := &engine{answers: map[string]string{"container ls": "0123\n", "container rm": ""}}
 	f := known(t, e)

@@ -211,7 +211,8 @@ func (f *Fleet) remove(ctx context.Context, r record) error {
 
 // forget removes what is kept of a cluster; the record goes last.
 func (f *Fleet) forget(r record) error {
-	files := []string{f.adminKubeconfig(r)}
+	// kind locks the one by the other. A process that was killed leaves the lock, and the next one would be refused.
+	files := []string{f.adminKubeconfig(r), f.adminKubeconfig(r) + ".lock"}
 	if r.Spec.Role == fleet.ControlPlane {
 		files = append(files, f.ControlPlaneKubeconfig())
 	}

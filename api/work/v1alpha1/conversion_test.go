@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/apitesting/fuzzer"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/api/validation"
 	metafuzzer "k8s.io/apimachinery/pkg/apis/meta/fuzzer"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -108,6 +109,30 @@ func TestNotedFieldsThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// TestTooMuchToNote: an API server hands out no object with larger annotations, and no list with one that has them.
+func TestTooMuchToNote(t *testing.T) {
+	for count, fits := range map[int]bool{1000: true, 20000: false} {
+		stored, read, again := &workv1alpha2.ResourceBinding{}, &workv1alpha1.ResourceBinding{}, &workv1alpha2.ResourceBinding{}
+		stored.Annotations = map[string]string{"more": "text"}
+		for i := range count {
+			stored.Spec.RequiredBy = append(stored.Spec.RequiredBy, workv1alpha2.BindingSnapshot{Namespace: "shop", Name: fmt.Sprint("web-", i)})
+		}
+		if err := read.ConvertFrom(stored); err != nil {
+			t.Fatal(err)
+		}
+		if err := validation.ValidateAnnotationsSize(read.Annotations); err != nil {
+			t.Errorf("%d: %v", count, err)
+		}
+		err := read.ConvertTo(again)
+		if fits != (err == nil) || err != nil && !strings.Contains(err.Error(), "write it as work.karmada.io/v1alpha2") {
+			t.Errorf("%d: written back with %v", count, err)
+		}
+		if fits && len(again.Spec.RequiredBy) != count {
+			t.Errorf("%d: %d are left", count, len(again.Spec.RequiredBy))
+		}
+	}
+}
+
 // FuzzNotedFields: whatever an annotation says is refused, or stored and read again as it is stored.
 func FuzzNotedFields(f *testing.F) {
 	for _, text := range []string{"{}", "{", `{"spec":null}`, `{"spec":{"resource":{},"replicaRequirements":{},"clusters":[{"name":"m"}]},"status":{"aggregatedStatus":[{"clusterName":"m","health":"Healthy"}]}}`} {
@@ -118,8 +143,8 @@ func FuzzNotedFields(f *testing.F) {
 		written.Annotations = map[string]string{"seatrial.io/stored-fields": text}
 		written.Spec.Clusters = []workv1alpha1.TargetCluster{{Name: "m"}}
 		written.Status.AggregatedStatus = []workv1alpha1.AggregatedStatusItem{{ClusterName: "m"}}
-		if written.ConvertTo(stored) != nil {
-			return
+		if len(text) > 1<<15 || written.ConvertTo(stored) != nil {
+			return // what is longer may be too large to be noted again
 		}
 		if err := written.ConvertFrom(stored); err != nil {
 			t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/seatrial/seatrial/api/names"
@@ -16,6 +17,19 @@ import (
 type kept struct {
 	Spec   *workv1alpha2.ResourceBindingSpec   `json:"spec,omitempty"`
 	Status *workv1alpha2.ResourceBindingStatus `json:"status,omitempty"`
+}
+
+// tooLarge stands for what does not fit into the annotations of an object, which an API server would not hand out with it, nor any list
+// that it is in. Such a binding can be read as v1alpha1, and not be written back.
+const tooLarge = "too large"
+
+// fits tells whether a text can be added to annotations.
+func fits(annotations map[string]string, text string) bool {
+	size := len(names.AnnotationStoredFields) + len(text)
+	for key, value := range annotations {
+		size += len(key) + len(value)
+	}
+	return size <= validation.TotalAnnotationSizeLimitB
 }
 
 // keep notes in the annotations of a binding what its stored form has beyond it.
@@ -57,6 +71,9 @@ func keep(meta *metav1.ObjectMeta, spec workv1alpha2.ResourceBindingSpec, status
 	if err != nil {
 		return fmt.Errorf("noting what v1alpha1 has no fields for: %w", err)
 	}
+	if !fits(meta.Annotations, string(text)) {
+		text = []byte(tooLarge)
+	}
 	metav1.SetMetaDataAnnotation(meta, names.AnnotationStoredFields, string(text))
 	return nil
 }
@@ -67,6 +84,9 @@ func restore(meta *metav1.ObjectMeta, spec *workv1alpha2.ResourceBindingSpec, st
 	text, noted := meta.Annotations[names.AnnotationStoredFields]
 	if !noted {
 		return nil
+	}
+	if text == tooLarge {
+		return fmt.Errorf("what v1alpha1 has no fields for is too large for annotation %s, and would be lost: write it as %s", names.AnnotationStoredFields, workv1alpha2.GroupVersion)
 	}
 	if delete(meta.Annotations, names.AnnotationStoredFields); len(meta.Annotations) == 0 {
 		meta.Annotations = nil

@@ -24,7 +24,7 @@ start() {
   if docker version >/dev/null 2>&1; then
     return
   fi
-  command -v dockerd >/dev/null || fail "no Docker engine on this machine: install one (on Debian: apt-get install docker.io)"
+  command -v dockerd >/dev/null || fail "no Docker engine on this machine: install one, which distributions package"
   [[ $(id -u) == 0 ]] || fail "starting a Docker engine needs root; or start yours (systemctl start docker) and try again"
   mkdir -p "$state"
   if (($(sysctl -n fs.inotify.max_user_instances) < watchers)); then

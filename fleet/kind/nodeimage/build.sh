@@ -54,7 +54,7 @@ clean_up() {
 }
 
 require() {
-  command -v docker >/dev/null || fail "no docker on this machine: install Docker (on Debian: apt-get install docker.io)"
+  command -v docker >/dev/null || fail "no docker on this machine: install Docker, which distributions package"
   docker version >/dev/null 2>&1 || fail "no Docker engine answers: start yours, or as root run fleet/kind/engine/engine.sh start"
   command -v go >/dev/null || fail "no go on this machine: install Go"
   command -v debootstrap >/dev/null || fail "no debootstrap on this machine: install it (on Debian: apt-get install debootstrap)"
