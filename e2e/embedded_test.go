@@ -69,7 +69,7 @@ func (i *installation) start(t *testing.T, options local.Options) {
 }
 
 // places are for installations that run at the same time: each takes a gigabyte of memory, and waits most of the time.
-var places = make(chan struct{}, 2)
+var places = make(chan struct{}, 3)
 
 // prepare finds a place for an installation of a program, and ends with the test what runs there then.
 func prepare(t *testing.T, options local.Options) (installed *local.Installation, program string) {
@@ -208,6 +208,9 @@ func TestEmbedded(t *testing.T) { onRealServers(t, "standard") }
 
 // TestEmbeddedOutages runs those that break members, and restarts what there is.
 func TestEmbeddedOutages(t *testing.T) { onRealServers(t, "outages") }
+
+// TestEmbeddedAgents is about members in Pull mode, and what spans members.
+func TestEmbeddedAgents(t *testing.T) { onRealServers(t, "agents") }
 
 // TestEmbeddedMembership has members join and leave.
 func TestEmbeddedMembership(t *testing.T) { onRealServers(t, "membership") }

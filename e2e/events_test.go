@@ -236,6 +236,9 @@ func listedReasons(t *testing.T) []telling {
 
 // TestEveryEventReasonIsTold plays the cases and looks for their events.
 func TestEveryEventReasonIsTold(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plays most cases once more; TestSimulated plays them")
+	}
 	for _, c := range eventCases {
 		t.Run(c.name, func(t *testing.T) {
 			kept, usual := &ledger{}, c.controllers

@@ -85,7 +85,7 @@ type group struct {
 }
 
 // groups parts cases by what they need of the components. Where that is the standard, those that disturb others are parted by what
-// they are about: waiting is most of what they do, and two fleets wait at the same time.
+// they are about: waiting is most of what they do, and several fleets wait at the same time.
 func groups(cases []testCase) []group {
 	var made []group
 	for _, c := range cases {
@@ -97,6 +97,8 @@ func groups(cases []testCase) []group {
 			name = "membership"
 		case slices.Contains([]string{"proxy", "search", "cli"}, c.labels[0]):
 			name = "access"
+		case slices.Contains([]string{"pull", "service", "autoscaling"}, c.labels[0]):
+			name = "agents"
 		default:
 			name = "outages"
 		}

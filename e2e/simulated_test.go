@@ -88,6 +88,9 @@ const phased = "PartitionIsWaitedOut"
 // TestOneFleet runs the cases one after the other on one fleet of each preset: each leaves it as it found it. The controllers stand in
 // the opposite order, which gives the turns after each event another order.
 func TestOneFleet(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plays most cases once more; TestSimulated plays them")
+	}
 	backwards := controllers()
 	slices.Reverse(backwards)
 	one := simulatedRigOf(t, standard)
