@@ -209,6 +209,9 @@ func TestEmbedded(t *testing.T) { onRealServers(t, "standard") }
 // TestEmbeddedOutages runs those that break members, and restarts what there is.
 func TestEmbeddedOutages(t *testing.T) { onRealServers(t, "outages") }
 
+// TestEmbeddedHealing has components die and what members hold change behind their back.
+func TestEmbeddedHealing(t *testing.T) { onRealServers(t, "healing") }
+
 // TestEmbeddedAgents is about members in Pull mode, and what spans members.
 func TestEmbeddedAgents(t *testing.T) { onRealServers(t, "agents") }
 

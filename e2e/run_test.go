@@ -99,6 +99,8 @@ func groups(cases []testCase) []group {
 			name = "access"
 		case slices.Contains([]string{"pull", "service", "autoscaling"}, c.labels[0]):
 			name = "agents"
+		case c.labels[0] == "healing":
+			name = "healing"
 		default:
 			name = "outages"
 		}

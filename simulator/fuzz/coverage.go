@@ -47,12 +47,16 @@ func reaches(fault Action, controller string) bool {
 	return true
 }
 
+// asleep tells a controller that faults are aimed at and find without a turn: with its gate off it serves MultiClusterServices that were
+// made before, and scenarios draw none.
+func asleep(controller string) bool { return controller == "multiclusterservice" }
+
 // Empty lists the cells without a count, where one could be.
 func (c Coverage) Empty(controllers []string) []string {
 	var empty []string
 	for _, fault := range Faults() {
 		for _, controller := range controllers {
-			if reaches(fault, controller) && c[fault][controller] == 0 {
+			if reaches(fault, controller) && !asleep(controller) && c[fault][controller] == 0 {
 				empty = append(empty, string(fault)+" x "+controller)
 			}
 		}
