@@ -29,13 +29,15 @@ func watchCases() []Case {
 // next reads one event.
 func next(t *testing.T, watcher watch.Interface) watch.Event {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
 	select {
 	case got, open := <-watcher.ResultChan():
 		if !open {
 			t.Fatal("the watch was closed")
 		}
 		return got
-	case <-time.After(20 * time.Second):
+	case <-ctx.Done():
 		t.Fatal("no event came")
 	}
 	return watch.Event{}
