@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"k8s.io/client-go/tools/clientcmd"
@@ -24,12 +25,16 @@ import (
 // engine is a Docker engine that answers what a test has it answer, by the beginning of a command, and notes what it was asked.
 type engine struct {
 	answers map[string]string
-	asked   []string
+
+	mu    sync.Mutex // a fleet acts on its clusters side by side
+	asked []string
 }
 
 func (e *engine) run(_ context.Context, _ io.Reader, arguments ...string) ([]byte, error) {
 	command := strings.Join(arguments, " ")
+	e.mu.Lock()
 	e.asked = append(e.asked, command)
+	e.mu.Unlock()
 	for beginning, answer := range e.answers {
 		if strings.HasPrefix(command, beginning) {
 			return []byte(answer), nil
@@ -38,7 +43,11 @@ func (e *engine) run(_ context.Context, _ io.Reader, arguments ...string) ([]byt
 	return nil, fmt.Errorf("docker %s: nobody answers that", command)
 }
 
-func (e *engine) did(command string) bool { return slices.Contains(e.asked, command) }
+func (e *engine) did(command string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Contains(e.asked, command)
+}
 
 const (
 	running    = `[{"State":{"Running":true},"NetworkSettings":{"Networks":{"seatrial":{},"seatrial-link":{}},"Ports":{"30080/tcp":[{"HostIp":"127.0.0.1","HostPort":"41234"}]}}}]`
