@@ -123,8 +123,12 @@ func newSearch(
 	if err != nil {
 		return nil, fmt.Errorf("discovering the kinds of the control plane: %w", err)
 	}
+	secrets, err := proxy.SecretsOf(config.ClientConfig)
+	if err != nil {
+		return nil, err
+	}
 	found := search.New(ends, search.Settings{
-		Members: members, ControlPlane: controlPlane, Authorizer: config.Authorization.Authorizer, Kinds: kinds,
+		Members: members, ControlPlane: controlPlane, Authorizer: config.Authorization.Authorizer, Secrets: secrets, Kinds: kinds,
 	})
 	scheme, err := wireScheme()
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/component-base/featuregate"
 	logsapi "k8s.io/component-base/logs/api/v1"
 	"k8s.io/klog/v2"
@@ -14,6 +15,8 @@ import (
 // ApplyLogging makes the logs of the process what the flags say, once. Whatever the verbosity, they do not hold what is said to API
 // servers: client-go would write it out from --v=8 on, the secrets of members among it.
 func ApplyLogging(logging *logsapi.LoggingConfiguration, gates featuregate.FeatureGate) error {
+	// What a format keeps back in a buffer is written by a function that klog alone knows, and forgets below.
+	logging.Options.Text.InfoBufferSize, logging.Options.JSON.InfoBufferSize = resource.QuantityValue{}, resource.QuantityValue{}
 	if err := logsapi.ValidateAndApply(logging, gates); err != nil {
 		return fmt.Errorf("logging flags: %w", err)
 	}

@@ -11,9 +11,12 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 )
@@ -285,4 +288,48 @@ func secretOf(name, content string) *corev1.Secret {
 	secret := &corev1.Secret{Data: map[string][]byte{"client.crt": []byte(content)}}
 	secret.Name = name
 	return secret
+}
+
+// Nobody but the API server sends reviews to the webhook, and whatever else listens there is open.
+func TestReviewsComeFromTheAPIServer(t *testing.T) {
+	objects := everything(t, values())
+	at := slices.IndexFunc(objects, func(object client.Object) bool {
+		_, is := object.(*networkingv1.NetworkPolicy)
+		return is && object.GetName() == Webhook
+	})
+	if at < 0 {
+		t.Fatal("the webhook has no network policy")
+	}
+	policy, all := objects[at].(*networkingv1.NetworkPolicy), pods(objects)
+	selects := func(by *metav1.LabelSelector, workload string) bool {
+		selector, err := metav1.LabelSelectorAsSelector(by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return selector.Matches(labels.Set(all[workload].Labels))
+	}
+	for workload := range all {
+		if selects(&policy.Spec.PodSelector, workload) != (workload == Webhook) {
+			t.Errorf("whether the policy is for the pods of %s is wrong", workload)
+		}
+	}
+	for _, port := range all[Webhook].Spec.Containers[0].Ports {
+		var from []networkingv1.NetworkPolicyPeer
+		open := false
+		for _, rule := range policy.Spec.Ingress {
+			if slices.ContainsFunc(rule.Ports, func(p networkingv1.NetworkPolicyPort) bool { return p.Port.StrVal == port.Name }) {
+				from, open = append(from, rule.From...), open || len(rule.From) == 0
+			}
+		}
+		if open != (port.Name != "webhook") {
+			t.Errorf("port %s is open to anybody: %t", port.Name, open)
+		}
+		for _, peer := range from {
+			for workload := range all {
+				if selects(peer.PodSelector, workload) != (workload == APIServer) {
+					t.Errorf("whether %s may reach port %s is wrong", workload, port.Name)
+				}
+			}
+		}
+	}
 }

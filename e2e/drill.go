@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/binding"
@@ -93,8 +94,9 @@ func RebalanceSpreadsLoad(t *testing.T, env fleet.Environment) {
 	f.taint("member2")
 	f.taint("member3")
 	f.awaitBinding(web, "a decision to compare with", func(b binding.Binding) bool { return b.Status.LastScheduledTime != nil && b.Decided() })
+	all := f.requestedBeside("member1", "even") + 600
 	eventually(f, f.plane, clusterNamed("member1"), "what member1 runs in its summary", func(c *clusterv1alpha1.Cluster) bool {
-		return c.Status.ResourceSummary != nil && c.Status.ResourceSummary.Allocated.Cpu().MilliValue() >= 600
+		return c.Status.ResourceSummary != nil && c.Status.ResourceSummary.Allocated.Cpu().MilliValue() >= all
 	})
 
 	plan := f.plan()
@@ -112,6 +114,23 @@ func RebalanceSpreadsLoad(t *testing.T, env fleet.Environment) {
 	}
 	f.awaitPlacement("even", "web", planned)
 	f.awaitBinding(web, "nothing held", func(b binding.Binding) bool { return !eviction.Holding(b.Spec) })
+}
+
+// requestedBeside is what the pods of a member's other namespaces request, in thousandths of a CPU.
+func (f *fixture) requestedBeside(cluster, namespace string) int64 {
+	f.Helper()
+	pods := &corev1.PodList{}
+	f.must(f.member(cluster).List(f.ctx, pods))
+	var sum int64
+	for i := range pods.Items {
+		if pods.Items[i].Namespace == namespace || pods.Items[i].DeletionTimestamp != nil {
+			continue
+		}
+		for _, container := range pods.Items[i].Spec.Containers {
+			sum += container.Resources.Requests.Cpu().MilliValue()
+		}
+	}
+	return sum
 }
 
 // plan makes a plan for all of the fleet.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -27,6 +28,7 @@ import (
 	"github.com/seatrial/seatrial/scheduler/placement"
 	"github.com/seatrial/seatrial/simulator"
 	"github.com/seatrial/seatrial/simulator/kube"
+	"github.com/seatrial/seatrial/testserver/ask"
 )
 
 var measureDrills = flag.Bool("measure-drills", false, "play the drills on real API servers (see bench/drills)")
@@ -53,6 +55,28 @@ func TestEmbeddedPause(t *testing.T) {
 	}
 	env := install(t, failoverFlags()...)
 	tellPause(t, e2e.PauseDrill(t, env, &commands{installation: env, t: t}))
+}
+
+// TestKindPause does so to a member of kind clusters, whose pods clients ask through the ports of its node.
+func TestKindPause(t *testing.T) {
+	if !*measureDrills || *chosenEnvironment != string(onKind) {
+		t.Skip("plays only with -measure-drills -env=kind")
+	}
+	onKindFleet(t, func(ctx context.Context, rig *kindRig) error {
+		if err := rig.become(ctx, failover); err != nil {
+			return err
+		}
+		clients := &nodePorts{kindRig: rig, addresses: map[string]string{}}
+		for _, member := range []string{"member1", "member2", "member3"} {
+			address, err := rig.Address(ctx, member, e2e.ServicePort)
+			if err != nil {
+				return err
+			}
+			clients.addresses[member] = "http://" + address
+		}
+		t.Run("pause", func(t *testing.T) { tellPause(t, e2e.PauseDrill(t, rig, clients)) })
+		return nil
+	})
 }
 
 // TestSimulatedPause does so in virtual time.
@@ -134,6 +158,11 @@ func (c *commands) Now() time.Time { return time.Now() }
 // Readers implements e2e.Drillmaster.
 func (c *commands) Readers() int { return 4 }
 
+// Ask implements e2e.Audience.
+func (c *commands) Ask(ctx context.Context, cluster string, web *appsv1.Deployment) error {
+	return e2e.AskCluster(ctx, c.installation, cluster, web)
+}
+
 // Drain implements e2e.Drillmaster.
 func (c *commands) Drain(ctx context.Context, cluster string) (over func(context.Context) (bool, error), err error) {
 	return c.start(ctx, "drain", cluster, "--moves", "2", "--timeout", "5m")
@@ -175,6 +204,35 @@ func (c *commands) start(ctx context.Context, arguments ...string) (over func(co
 	}, nil
 }
 
+// nodePorts are the way of clients to pods of kind clusters.
+type nodePorts struct {
+	*kindRig
+	// addresses are URLs, by member.
+	addresses map[string]string
+}
+
+// Now implements e2e.Witness.
+func (*nodePorts) Now() time.Time { return time.Now() }
+
+// Readers implements e2e.Witness.
+func (*nodePorts) Readers() int { return 4 }
+
+// Ask implements e2e.Audience. The Service leads to the pods of all workloads.
+func (n *nodePorts) Ask(ctx context.Context, cluster string, _ *appsv1.Deployment) error {
+	patience := time.Second
+	if until, bounded := ctx.Deadline(); bounded {
+		patience = time.Until(until)
+	}
+	report, err := ask.Run(ctx, ask.Plan{Addresses: []string{n.addresses[cluster]}, Rate: 1, Count: 1, Timeout: patience})
+	if err != nil {
+		return err
+	}
+	if report.Total.Served == 0 {
+		return fmt.Errorf("asking %s: %v", cluster, report.Total.Faults)
+	}
+	return nil
+}
+
 // steps drill a simulated fleet: what the commands do between two looks, it does when it is asked whether they are over.
 type steps struct {
 	*simulator.Fleet
@@ -184,6 +242,11 @@ type steps struct {
 
 // Readers implements e2e.Drillmaster.
 func (s *steps) Readers() int { return 0 }
+
+// Ask implements e2e.Audience.
+func (s *steps) Ask(ctx context.Context, cluster string, web *appsv1.Deployment) error {
+	return e2e.AskCluster(ctx, s.Fleet, cluster, web)
+}
 
 // Crash implements e2e.Drillmaster.
 func (s *steps) Crash(context.Context) error { return s.Restart(drillControllers()...) }

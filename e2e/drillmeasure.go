@@ -9,8 +9,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
@@ -19,18 +18,23 @@ import (
 	"github.com/seatrial/seatrial/fleet"
 )
 
-// Drillmaster does to a fleet what drills are about, in the way that suits the fleet.
-type Drillmaster interface {
+// Witness watches a fleet in the way that suits it.
+type Witness interface {
 	// Now is the fleet's time.
 	Now() time.Time
+	// Readers is how many read the ready counts of the members all the time, beside the drill; 0 where a drill looks often enough.
+	Readers() int
+}
+
+// Drillmaster does to a fleet what drills are about.
+type Drillmaster interface {
+	Witness
 	// Drain and Rebalance begin. What they return tells whether they are over.
 	Drain(ctx context.Context, cluster string) (over func(context.Context) (bool, error), err error)
 	Rebalance(ctx context.Context) (over func(context.Context) (bool, error), err error)
 	Uncordon(ctx context.Context, cluster string) error
 	// Crash ends the scheduler and the controllers where they stand, and starts them again.
 	Crash(ctx context.Context) error
-	// Readers is how many read the ready counts of the members all the time, beside the drill; 0 where a drill looks often enough.
-	Readers() int
 }
 
 // Outcome is what a drill came to.
@@ -68,19 +72,22 @@ const (
 	betweenReaders = 5 * time.Millisecond
 )
 
+// drilledLabel marks the pods of drills.
+var drilledLabel = labels.Set{"drill": "yes"}
+
 // Drills kills a member, rebalances and drains it under a load of reads of the members' ready counts, the latter two also with the
 // scheduler and the controllers killed in the middle. It fails where a planned move takes a replica away before its successor is ready.
 func Drills(t *testing.T, env fleet.Environment, master Drillmaster) []Outcome {
 	f := start(t, env)
 	defer f.space(drilledSpace)()
-	d := &drill{fixture: f, master: master, down: map[string]bool{}}
+	d := &drill{fixture: f, witness: master, down: map[string]bool{}}
 	for n := range drilled {
-		d.workloads = append(d.workloads, f.spreadOut(fmt.Sprint("web-", n)))
+		d.workloads = append(d.workloads, f.spreadOut(fmt.Sprint("web-", n), "100m"))
 	}
 	d.awaitWhole()
 	outcomes := []Outcome{d.lose("member1")}
 	d.awaitReported()
-	for _, crash := range []bool{false, true} {
+	for _, crash := range []func(context.Context) error{nil, master.Crash} {
 		outcomes = append(outcomes, d.planned("rebalance", crash, func() (func(context.Context) (bool, error), error) { return master.Rebalance(f.ctx) }))
 		d.awaitReported()
 		outcomes = append(outcomes, d.planned("drain of member1", crash, func() (func(context.Context) (bool, error), error) {
@@ -92,11 +99,11 @@ func Drills(t *testing.T, env fleet.Environment, master Drillmaster) []Outcome {
 	return outcomes
 }
 
-// spreadOut makes a Deployment whose replicas go wherever there is room.
-func (f *fixture) spreadOut(name string) *appsv1.Deployment {
+// spreadOut makes a Deployment whose replicas, each of so many CPUs, go wherever there is room.
+func (f *fixture) spreadOut(name, cpu string) *appsv1.Deployment {
 	f.Helper()
-	web := deployment(drilledSpace, name, drilledSize)
-	web.Spec.Template.Spec.Containers[0].Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m")}
+	web := sized(drilledSpace, name, drilledSize, cpu)
+	web.Spec.Template.Labels = labels.Merge(web.Spec.Template.Labels, drilledLabel)
 	policy := weightedPolicy(drilledSpace, name, nil)
 	policy.Spec.Placement.ReplicaScheduling.WeightPreference = &policyv1alpha1.ClusterPreferences{DynamicWeight: policyv1alpha1.DynamicWeightByAvailableReplicas}
 	f.create(web)
@@ -107,7 +114,7 @@ func (f *fixture) spreadOut(name string) *appsv1.Deployment {
 // drill is the work on one fleet.
 type drill struct {
 	*fixture
-	master    Drillmaster
+	witness   Witness
 	workloads []*appsv1.Deployment
 
 	// mu guards what follows: readers write to it.
@@ -125,7 +132,7 @@ func (d *drill) lose(member string) Outcome {
 	d.mu.Lock()
 	d.down[member] = true
 	d.mu.Unlock()
-	began := d.master.Now()
+	began := d.witness.Now()
 	d.must(d.env.Kill(d.ctx, member))
 	d.await(toDrill, "all replicas in other members", func(ctx context.Context) (bool, error) {
 		return d.look(ctx) == drilled*drilledSize, nil
@@ -142,18 +149,19 @@ func (d *drill) lose(member string) Outcome {
 	return outcome
 }
 
-// planned does what is planned, at whose end all is ready. With a crash, that comes as soon as the first replicas are on their way.
-func (d *drill) planned(name string, crash bool, begin func() (func(context.Context) (bool, error), error)) Outcome {
+// planned does what is planned, at whose end all is ready. A crash, where there is one, comes as soon as the first replicas are on
+// their way.
+func (d *drill) planned(name string, crash func(context.Context) error, begin func() (func(context.Context) (bool, error), error)) Outcome {
 	d.Helper()
-	if crash {
+	if crash != nil {
 		name += ", kill -9 in the middle"
 	}
 	stop := d.begin(name)
-	began := d.master.Now()
+	began := d.witness.Now()
 	over, err := begin()
 	d.must(err)
 	var crashed, down time.Duration
-	if crash {
+	if crash != nil {
 		d.await(toDrill, "replicas on their way", func(ctx context.Context) (bool, error) {
 			d.look(ctx)
 			ended, err := over(ctx)
@@ -165,9 +173,9 @@ func (d *drill) planned(name string, crash bool, begin func() (func(context.Cont
 			}
 			return d.onTheirWay(ctx)
 		})
-		crashed = d.master.Now().Sub(began)
-		d.must(d.master.Crash(d.ctx))
-		down = d.master.Now().Sub(began) - crashed
+		crashed = d.witness.Now().Sub(began)
+		d.must(crash(d.ctx))
+		down = d.witness.Now().Sub(began) - crashed
 	}
 	d.await(toDrill, "the end of the "+name, func(ctx context.Context) (bool, error) {
 		d.look(ctx)
@@ -200,10 +208,10 @@ func (d *drill) onTheirWay(ctx context.Context) (bool, error) {
 // begin starts a drill and its readers. What it returns ends both.
 func (d *drill) begin(name string) (stop func(began time.Time) Outcome) {
 	all := int32(drilled * drilledSize)
-	d.outcome, d.last, d.lacking = Outcome{Drill: name, Least: all, Of: all, Worst: 1}, d.master.Now(), 0
+	d.outcome, d.last, d.lacking = Outcome{Drill: name, Least: all, Of: all, Worst: 1}, d.witness.Now(), 0
 	ctx, cancel := context.WithCancel(d.ctx)
 	var readers sync.WaitGroup
-	for range d.master.Readers() {
+	for range d.witness.Readers() {
 		readers.Go(func() {
 			for ctx.Err() == nil {
 				// What cannot be read now is read again.
@@ -213,7 +221,7 @@ func (d *drill) begin(name string) (stop func(began time.Time) Outcome) {
 		})
 	}
 	return func(began time.Time) Outcome {
-		took := d.master.Now().Sub(began)
+		took := d.witness.Now().Sub(began)
 		cancel()
 		readers.Wait()
 		d.outcome.Took = took
@@ -265,7 +273,7 @@ func (d *drill) readAll(ctx context.Context, names []string) []*appsv1.Deploymen
 	}
 	var reads sync.WaitGroup
 	for i := range names {
-		if d.master.Readers() == 0 {
+		if d.witness.Readers() == 0 {
 			read(i)
 		} else {
 			reads.Go(func() { read(i) })
@@ -276,7 +284,7 @@ func (d *drill) readAll(ctx context.Context, names []string) []*appsv1.Deploymen
 }
 
 func (d *drill) note(ready int32, worst float64) {
-	now := d.master.Now()
+	now := d.witness.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.outcome.Reads++
@@ -290,7 +298,11 @@ func (d *drill) note(ready int32, worst float64) {
 func (d *drill) awaitWhole() {
 	d.Helper()
 	for _, web := range d.workloads {
-		d.awaitReplicas(web, drilledSize)
+		// How long a machine takes to start so many pods is not what drills are about.
+		d.await(toDrill, fmt.Sprintf("%d ready replicas of %s", drilledSize, web.Name), func(ctx context.Context) (bool, error) {
+			ready, err := d.ready(ctx, web)
+			return ready == drilledSize, err
+		})
 	}
 }
 

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
@@ -21,7 +23,35 @@ const (
 	patience        = time.Second
 	betweenRequests = 100 * time.Millisecond
 	drillClients    = 4
+	// pausedSize lets all replicas run in two clusters of one small node each.
+	pausedSize = "10m"
 )
+
+// ServicePort is the port of nodes by which the pods of a drill are reached, where pods serve.
+const ServicePort = 30080
+
+// Audience are those whom a drill is for.
+type Audience interface {
+	Witness
+	// Ask sends a request to a service in a cluster, as its clients do. It fails where no replica answers in time.
+	Ask(ctx context.Context, cluster string, web *appsv1.Deployment) error
+}
+
+// AskCluster is a request where pods serve nobody: it asks the API server of the cluster whether a replica is ready.
+func AskCluster(ctx context.Context, env fleet.Environment, cluster string, web *appsv1.Deployment) error {
+	member, err := env.Client(ctx, cluster)
+	if err != nil {
+		return err
+	}
+	found := &appsv1.Deployment{}
+	if err := member.Get(ctx, client.ObjectKeyFromObject(web), found); err != nil {
+		return err
+	}
+	if found.Status.ReadyReplicas == 0 {
+		return fmt.Errorf("no replica of %s is ready in %s", web.Name, cluster)
+	}
+	return nil
+}
 
 // PauseOutcome is what freezing a member came to.
 type PauseOutcome struct {
@@ -42,23 +72,24 @@ func (o PauseOutcome) String() string {
 
 // PauseDrill freezes member1, as a hypervisor does, while clients ask the services in the clusters that the control plane calls ready,
 // one after the other. It returns when all replicas are ready in others, and the member is back.
-func PauseDrill(t *testing.T, env fleet.Environment, master Drillmaster) PauseOutcome {
+func PauseDrill(t *testing.T, env fleet.Environment, audience Audience) PauseOutcome {
 	f := start(t, env)
 	defer f.space(drilledSpace)()
-	d := &drill{fixture: f, master: master, down: map[string]bool{}}
+	d := &drill{fixture: f, witness: audience, down: map[string]bool{}}
 	for n := range drilled {
-		d.workloads = append(d.workloads, f.spreadOut(fmt.Sprint("web-", n)))
+		d.workloads = append(d.workloads, f.spreadOut(fmt.Sprint("web-", n), pausedSize))
 	}
+	f.publish()
 	d.awaitWhole()
 	d.awaitReported()
 
 	stop := d.begin("pause of member1")
-	crowd := newCrowd(d)
+	crowd := newCrowd(d, audience)
 	leave := crowd.come()
 	d.mu.Lock()
 	d.down["member1"] = true
 	d.mu.Unlock()
-	began := master.Now()
+	began := audience.Now()
 	d.must(env.Pause(d.ctx, "member1"))
 	d.await(toDrill, "all replicas in other members", func(ctx context.Context) (bool, error) {
 		crowd.turn(ctx, began)
@@ -75,10 +106,26 @@ func PauseDrill(t *testing.T, env fleet.Environment, master Drillmaster) PauseOu
 	return PauseOutcome{Outcome: outcome, Noticed: crowd.noticed, Asked: crowd.asked, Failed: crowd.failed, Gap: crowd.gap}
 }
 
+// publish makes a Service of all pods of the drill in all members.
+func (f *fixture) publish() {
+	f.Helper()
+	service := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: drilledSpace, Name: "web"},
+		Spec: corev1.ServiceSpec{
+			Type: corev1.ServiceTypeNodePort, Selector: drilledLabel,
+			Ports: []corev1.ServicePort{{Name: "http", Port: 8080, NodePort: ServicePort}},
+		},
+	}
+	f.create(service)
+	f.propagate(service, members...)
+	f.awaitHolders(service, members...)
+}
+
 // crowd are the clients of the drilled services.
 type crowd struct {
 	*drill
-	clients []*visitor
+	audience Audience
+	clients  []*visitor
 
 	// mu guards what follows.
 	mu            sync.Mutex
@@ -95,10 +142,10 @@ type visitor struct {
 	waits time.Time
 }
 
-func newCrowd(d *drill) *crowd {
-	c := &crowd{drill: d, ready: members}
+func newCrowd(d *drill, audience Audience) *crowd {
+	c := &crowd{drill: d, audience: audience, ready: members}
 	for n := range drillClients {
-		c.clients = append(c.clients, &visitor{turn: n, answered: d.master.Now()})
+		c.clients = append(c.clients, &visitor{turn: n, answered: d.witness.Now()})
 	}
 	return c
 }
@@ -107,7 +154,7 @@ func newCrowd(d *drill) *crowd {
 func (c *crowd) come() (leave func()) {
 	ctx, cancel := context.WithCancel(c.ctx)
 	var clients sync.WaitGroup
-	if c.master.Readers() > 0 {
+	if c.witness.Readers() > 0 {
 		for _, client := range c.clients {
 			clients.Go(func() {
 				for ctx.Err() == nil {
@@ -135,16 +182,16 @@ func (c *crowd) turn(ctx context.Context, began time.Time) {
 		}
 		c.mu.Lock()
 		if len(ready) < len(members) && c.noticed == 0 {
-			c.noticed = c.master.Now().Sub(began)
+			c.noticed = c.witness.Now().Sub(began)
 		}
 		c.ready = ready
 		c.mu.Unlock()
 	}
-	if c.master.Readers() > 0 {
+	if c.witness.Readers() > 0 {
 		return
 	}
 	for _, client := range c.clients {
-		if !c.master.Now().Before(client.waits) {
+		if !c.witness.Now().Before(client.waits) {
 			c.ask(ctx, client)
 		}
 	}
@@ -162,19 +209,15 @@ func (c *crowd) ask(ctx context.Context, from *visitor) {
 	web, cluster := c.workloads[from.turn%len(c.workloads)], ready[from.turn%len(ready)]
 	soon, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	found := &appsv1.Deployment{}
-	member, err := c.env.Client(soon, cluster)
-	if err == nil {
-		err = member.Get(soon, client.ObjectKeyFromObject(web), found)
-	}
+	err := c.audience.Ask(soon, cluster, web)
 	if ctx.Err() != nil {
 		return
 	}
-	now := c.master.Now()
+	now := c.witness.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked++
-	if err != nil || found.Status.ReadyReplicas == 0 {
+	if err != nil {
 		c.failed++
 		from.waits = now.Add(patience)
 	} else {

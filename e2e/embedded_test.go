@@ -104,10 +104,15 @@ func baseFlags() []string {
 	}, soon...)
 }
 
+// agentFlags are those of agents.
+func agentFlags() []string {
+	return append([]string{"--cluster-lease-duration=4s", "--feature-gates=MultiClusterService=true"}, soon...)
+}
+
 func (i *installation) up(ctx context.Context, out io.Writer) error {
 	flags := map[string][]string{
 		"controller-manager": append(baseFlags(), i.flags...),
-		"agent":              append([]string{"--cluster-lease-duration=4s", "--feature-gates=MultiClusterService=true"}, soon...),
+		"agent":              agentFlags(),
 	}
 	for component, more := range i.others {
 		flags[component] = append(flags[component], more...)

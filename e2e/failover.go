@@ -10,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -18,6 +19,7 @@ import (
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/fleet"
@@ -118,7 +120,8 @@ func DirectPurgeWaitsForNothing(t *testing.T, env fleet.Environment) {
 	f.taint("member3")
 }
 
-// PartitionIsWaitedOut cuts all clusters off at once: that is no reason to leave any of them.
+// PartitionIsWaitedOut cuts all clusters off at once: that is no reason to leave any of them. They are seen again one after the other, and the
+// last ones have been lost for longer than is tolerated by then.
 func PartitionIsWaitedOut(t *testing.T, env fleet.Environment) {
 	f := start(t, env)
 	defer f.space("dark")()
@@ -130,14 +133,22 @@ func PartitionIsWaitedOut(t *testing.T, env fleet.Environment) {
 		f.awaitReadiness(member, false)
 	}
 	f.pass(2 * toTolerate)
-	f.awaitBinding(web, "no eviction", func(b binding.Binding) bool { return len(b.Spec.GracefulEvictionTasks) == 0 })
+	var before []workv1alpha2.TargetCluster
+	f.awaitBinding(web, "no eviction", func(b binding.Binding) bool {
+		before = b.Spec.Clusters
+		return len(b.Spec.GracefulEvictionTasks) == 0
+	})
 	for _, member := range members {
 		f.must(env.Heal(f.ctx, member))
+		f.pass(toReport / 3)
 	}
 	f.awaitReady(members...)
 	f.stays("the copies", func(ctx context.Context) (bool, error) {
 		ready, err := f.ready(ctx, web)
 		return ready == 6, err
+	})
+	f.awaitBinding(web, "the same clusters, and no eviction", func(b binding.Binding) bool {
+		return len(b.Spec.GracefulEvictionTasks) == 0 && equality.Semantic.DeepEqual(b.Spec.Clusters, before)
 	})
 }
 

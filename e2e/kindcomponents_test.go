@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/util/cert"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
@@ -147,7 +148,10 @@ func (r *kindRig) register(ctx context.Context, cluster fleet.Cluster) error {
 			}
 		}
 	}
-	return agent.Deploy(ctx, member, access)
+	if err := agent.Deploy(ctx, member, access); err != nil {
+		return err
+	}
+	return r.change(ctx, member, registration.AgentName, func(c *corev1.Container) { c.Args = append(c.Args, agentFlags()...) })
 }
 
 // become starts the components with the flags of a preset.
@@ -159,7 +163,7 @@ func (r *kindRig) become(ctx context.Context, of preset) error {
 	}
 	r.schedulerFlags = flags["scheduler"]
 	for _, component := range []string{"webhook", "controller-manager", "scheduler"} {
-		if err := r.change(ctx, component, func(c *corev1.Container) {
+		if err := r.change(ctx, r.host, deploymentOf(component), func(c *corev1.Container) {
 			if _, known := r.plain[component]; !known {
 				r.plain[component] = c.Args
 			}
@@ -171,19 +175,21 @@ func (r *kindRig) become(ctx context.Context, of preset) error {
 	return nil
 }
 
-// change changes the container of a component, and waits until no other runs any more.
-func (r *kindRig) change(ctx context.Context, component string, change func(*corev1.Container)) error {
+// change changes the container of a component that runs in a cluster, and waits until no other runs any more.
+func (r *kindRig) change(ctx context.Context, in client.Client, deployment string, change func(*corev1.Container)) error {
 	found := &appsv1.Deployment{}
-	key := client.ObjectKey{Namespace: names.NamespaceSystem, Name: deploymentOf(component)}
-	if err := r.host.Get(ctx, key, found); err != nil {
-		return err
-	}
-	change(&found.Spec.Template.Spec.Containers[0])
-	if err := r.host.Update(ctx, found); err != nil {
-		return err
+	key := client.ObjectKey{Namespace: names.NamespaceSystem, Name: deployment}
+	if err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		if err := in.Get(ctx, key, found); err != nil {
+			return err
+		}
+		change(&found.Spec.Template.Spec.Containers[0])
+		return in.Update(ctx, found)
+	}); err != nil {
+		return fmt.Errorf("changing the Deployment %s: %w", key, err)
 	}
 	return r.Await(ctx, toSwitch, "the new pods of "+key.Name, func(ctx context.Context) (bool, error) {
-		if err := r.host.Get(ctx, key, found); err != nil {
+		if err := in.Get(ctx, key, found); err != nil {
 			return false, err
 		}
 		status, wanted := found.Status, *found.Spec.Replicas
@@ -203,17 +209,17 @@ func (r *kindRig) Restart(ctx context.Context) error {
 	return nil
 }
 
-// Upgrade implements e2e.Rig.
+// Upgrade implements e2e.Rig. The other build is another image.
 func (r *kindRig) Upgrade(ctx context.Context) error {
 	const newer = kindImage + "-newer"
-	if err := kind.BuildImage(ctx, newer, "../cmd/seatrial"); err != nil {
+	if err := kind.MakeImage(ctx, newer, r.program); err != nil {
 		return err
 	}
 	if err := r.Load(ctx, newer, fleet.ControlPlaneName); err != nil {
 		return err
 	}
 	for _, component := range []string{"webhook", "controller-manager", "scheduler"} {
-		if err := r.change(ctx, component, func(c *corev1.Container) {
+		if err := r.change(ctx, r.host, deploymentOf(component), func(c *corev1.Container) {
 			c.Image = newer
 			if component == "scheduler" {
 				c.Args = append(c.Args, "--v=1")

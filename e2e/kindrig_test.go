@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,9 +29,11 @@ import (
 )
 
 const (
-	// kindImage is that of the components, kindWorkload that of the pods of workloads, whatever the image that a case asks for is called.
-	kindImage    = "seatrial:e2e"
-	kindWorkload = "testserver:e2e"
+	// kindImage is that of the components. kindServer and kindTask are those of pods, whatever the images that cases ask for are called:
+	// a small server, and the same program without a command, which ends.
+	kindImage  = "seatrial:e2e"
+	kindServer = "testserver:e2e"
+	kindTask   = "task:e2e"
 	// toSwitch bounds how long components take that are started with other flags.
 	toSwitch = 3 * time.Minute
 )
@@ -47,26 +50,10 @@ type kindRig struct {
 
 var _ e2e.Rig = (*kindRig)(nil)
 
-// playKind runs groups of cases one after the other on one fleet. It is deleted afterwards, also on Ctrl-C, unless KEEP=1.
+// playKind runs groups of cases one after the other on one fleet.
 func playKind(t *testing.T, groups []group) {
 	t.Helper()
-	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	kinds := runtime.NewScheme()
-	if err := scheme.AddToScheme(kinds); err != nil {
-		t.Fatal(err)
-	}
-	options := kind.Options{Root: filepath.Join("..", ".cache", "kind", "fleet"), Scheme: kinds}
-	// What takes minutes comes after what tells at once that it would be in vain.
-	if _, err := kind.Open(ctx, options); err != nil {
-		t.Fatalf("-env=kind needs a Docker engine: %v", err)
-	}
-	program := buildSeatrial(t)
-	err := kind.Run(ctx, options, kind.Keep(), kind.DefaultSpecs(), func(ctx context.Context, f *kind.Fleet) error {
-		rig := &kindRig{Fleet: f, program: program, plain: map[string][]string{}}
-		if err := rig.install(ctx, t); err != nil {
-			return err
-		}
+	onKindFleet(t, func(ctx context.Context, rig *kindRig) error {
 		for _, group := range groups {
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -78,16 +65,55 @@ func playKind(t *testing.T, groups []group) {
 		}
 		return nil
 	})
-	if err != nil {
-		t.Fatalf("playing on kind clusters: %v", err)
-	}
 }
 
-// install brings the images onto the nodes, the control plane into the host, and the members into the fleet: member3 in Pull mode.
-func (r *kindRig) install(ctx context.Context, t *testing.T) error {
-	if err := r.images(ctx); err != nil {
-		return err
+// onKindFleet does something with a fleet, which is deleted afterwards, also on Ctrl-C, unless KEEP=1.
+func onKindFleet(t *testing.T, do func(context.Context, *kindRig) error) {
+	t.Helper()
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	kinds := runtime.NewScheme()
+	if err := scheme.AddToScheme(kinds); err != nil {
+		t.Fatal(err)
 	}
+	options := kind.Options{Root: filepath.Join("..", ".cache", "kind", "fleet"), Scheme: kinds}
+	// What takes minutes comes after what tells at once that it would be in vain.
+	if _, err := kind.Open(ctx, options); err != nil {
+		t.Fatalf("fleets of kind clusters need a Docker engine: %v", err)
+	}
+	began := time.Now()
+	took := func(what string) {
+		t.Logf("%s after %.0f s", what, time.Since(began).Seconds())
+	}
+	program := *seatrialBinary
+	if program == "" {
+		var err error
+		if program, err = kind.Compile(ctx, "../cmd/seatrial", t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	took("the program was there")
+	err := kind.Run(ctx, options, kind.Keep(), kind.DefaultSpecs(), func(ctx context.Context, f *kind.Fleet) error {
+		took("the clusters were there")
+		rig := &kindRig{Fleet: f, program: program, plain: map[string][]string{}}
+		if err := rig.images(ctx); err != nil {
+			return err
+		}
+		took("the images were on the nodes")
+		if err := rig.install(ctx, t); err != nil {
+			return err
+		}
+		took("the control plane and its members were there")
+		return do(ctx, rig)
+	})
+	if err != nil {
+		t.Fatalf("on kind clusters: %v", err)
+	}
+	took("all of it was done")
+}
+
+// install brings the control plane into the host, and the members into the fleet: member3 in Pull mode.
+func (r *kindRig) install(ctx context.Context, t *testing.T) error {
 	config, err := clientcmd.BuildConfigFromFlags("", r.HostKubeconfig())
 	if err != nil {
 		return err
@@ -138,38 +164,68 @@ func (r *kindRig) install(ctx context.Context, t *testing.T) error {
 	return r.register(ctx, pulled)
 }
 
-// images are made on the spot. Those that workloads ask for are names for the one image of a small server, on the nodes only.
+// images are made on the spot, and brought onto the nodes.
 func (r *kindRig) images(ctx context.Context) error {
-	if err := kind.BuildImage(ctx, kindImage, "../cmd/seatrial"); err != nil {
+	if err := kind.MakeImage(ctx, kindImage, r.program); err != nil {
+		return err
+	}
+	folder, err := os.MkdirTemp("", "seatrial-e2e-")
+	if err != nil {
+		return fmt.Errorf("making the images of workloads: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	server, err := kind.Compile(ctx, "../testserver/cmd/testserver", folder)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(kind.MakeImage(ctx, kindServer, server, "serve"), kind.MakeImage(ctx, kindTask, server)); err != nil {
 		return err
 	}
 	if err := r.Load(ctx, kindImage); err != nil {
 		return err
 	}
-	if err := kind.BuildImage(ctx, kindWorkload, "../testserver/cmd/testserver"); err != nil {
-		return err
-	}
-	members := []string{"member1", "member2", "member3"}
-	if err := r.Load(ctx, kindWorkload, members...); err != nil {
-		return err
-	}
-	for _, member := range members {
-		for _, name := range []string{"nginx:1.28", "nginx:1.29", "busybox:1.37"} {
-			// The node knows images by their full names only.
-			source, err := imagename.ParseDockerRef(kindWorkload)
-			if err != nil {
-				return fmt.Errorf("reading the name of the image %s: %w", kindWorkload, err)
-			}
-			target, err := imagename.ParseDockerRef(name)
-			if err != nil {
-				return fmt.Errorf("reading the name of the image %s: %w", name, err)
-			}
-			tag := exec.CommandContext(ctx, "docker", "exec", "seatrial-"+member+"-control-plane",
-				"ctr", "--namespace=k8s.io", "images", "tag", "--force", source.String(), target.String())
-			if printed, err := tag.CombinedOutput(); err != nil {
-				return fmt.Errorf("naming the image of workloads %s on the node of %s: %w\n%s", name, member, err, printed)
+	return r.equip(ctx, "member1", "member2", "member3")
+}
+
+// equip brings the images of workloads onto nodes of members, under the names that cases give them.
+func (r *kindRig) equip(ctx context.Context, clusters ...string) error {
+	for image, called := range map[string][]string{kindServer: {"nginx:1.27", "nginx:1.28", "nginx:1.29"}, kindTask: {"busybox:1.37"}} {
+		if err := r.Load(ctx, image, clusters...); err != nil {
+			return err
+		}
+		for _, cluster := range clusters {
+			for _, name := range called {
+				if err := call(ctx, cluster, image, name); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	return nil
+}
+
+// call gives an image on a cluster's node another name. The node knows images by their full names only.
+func call(ctx context.Context, cluster, image, name string) error {
+	source, err := imagename.ParseDockerRef(image)
+	if err != nil {
+		return fmt.Errorf("reading the name of the image %s: %w", image, err)
+	}
+	target, err := imagename.ParseDockerRef(name)
+	if err != nil {
+		return fmt.Errorf("reading the name of the image %s: %w", name, err)
+	}
+	tag := exec.CommandContext(ctx, "docker", "exec", "seatrial-"+cluster+"-control-plane",
+		"ctr", "--namespace=k8s.io", "images", "tag", "--force", source.String(), target.String())
+	if printed, err := tag.CombinedOutput(); err != nil {
+		return fmt.Errorf("calling the image %s %s on the node of %s: %w\n%s", image, name, cluster, err, printed)
+	}
+	return nil
+}
+
+// Add implements fleet.Environment: workloads find their images on the new node, too.
+func (r *kindRig) Add(ctx context.Context, spec fleet.Spec) error {
+	if err := r.Fleet.Add(ctx, spec); err != nil {
+		return err
+	}
+	return r.equip(ctx, spec.Name)
 }

@@ -221,8 +221,8 @@ func RestartLosesNothing(t *testing.T, env fleet.Environment, restart func() err
 // the condition says why.
 func MissingFitIsExplained(t *testing.T, env fleet.Environment) {
 	f := start(t, env)
-	defer f.space("unfit")()
-	config := configMap("unfit", "settings", nil)
+	defer f.space("no-fit")()
+	config := configMap("no-fit", "settings", nil)
 	f.create(config)
 	claimer := f.propagate(config, "member1")
 	f.awaitHolders(config, "member1")

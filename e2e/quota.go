@@ -93,44 +93,44 @@ func cpuQuota(namespace, overall string) *policyv1alpha1.FederatedResourceQuota 
 // replica or a greater request, and what runs goes on.
 func QuotaHoldsBindings(t *testing.T, env fleet.Environment) {
 	f := start(t, env)
-	defer f.space("full")()
-	quota := cpuQuota("full", "5")
+	defer f.space("filled")()
+	quota := cpuQuota("filled", "500m")
 	f.create(quota)
-	web, more := requesting(deployment("full", "web", 4), "1"), requesting(deployment("full", "more", 2), "1")
+	web, more := requesting(deployment("filled", "web", 4), "100m"), requesting(deployment("filled", "more", 2), "100m")
 	f.create(web)
-	f.create(halvingPolicy("full", "web"))
-	f.awaitPlacement("full", "web", map[string]int32{"member1": 2, "member2": 2})
-	f.awaitUse(quota, "4")
+	f.create(halvingPolicy("filled", "web"))
+	f.awaitPlacement("filled", "web", map[string]int32{"member1": 2, "member2": 2})
+	f.awaitUse(quota, "400m")
 
 	f.create(more)
-	f.create(halvingPolicy("full", "more"))
+	f.create(halvingPolicy("filled", "more"))
 	f.awaitRefused(more)
 	f.stays("no copy of what is beyond the quota", f.held(more))
 	update(f, f.plane, web, func(d *appsv1.Deployment) { d.Spec.Replicas = ptr.To[int32](6) })
 	f.awaitRefused(web)
 	update(f, f.plane, web, func(d *appsv1.Deployment) { d.Spec.Replicas = ptr.To[int32](4) })
-	f.awaitApplied("full", "web")
-	update(f, f.plane, web, func(d *appsv1.Deployment) { requesting(d, "2") })
-	f.awaitTrouble(web, names.ConditionUpToDate, "allows 5 of cpu")
+	f.awaitApplied("filled", "web")
+	update(f, f.plane, web, func(d *appsv1.Deployment) { requesting(d, "200m") })
+	f.awaitTrouble(web, names.ConditionUpToDate, "allows 500m of cpu")
 	// What renders the binding again does not let the template out.
-	marked := markingOverride("full", "web")
+	marked := markingOverride("filled", "web")
 	f.create(marked)
 	f.stays("the smaller request", as(f.member("member1"), web, func(d *appsv1.Deployment) bool {
-		return d.Spec.Template.Spec.Containers[0].Resources.Requests.Cpu().Value() == 1
+		return d.Spec.Template.Spec.Containers[0].Resources.Requests.Cpu().MilliValue() == 100
 	}))
-	update(f, f.plane, web, func(d *appsv1.Deployment) { requesting(d, "1") })
+	update(f, f.plane, web, func(d *appsv1.Deployment) { requesting(d, "100m") })
 	f.awaitNoTrouble(web, names.ConditionUpToDate)
-	f.awaitUse(quota, "4")
+	f.awaitUse(quota, "400m")
 	for _, member := range []string{"member1", "member2"} {
 		eventually(f, f.member(member), web, "the mark of the override policy in "+member, func(d *appsv1.Deployment) bool { return d.Annotations["marked"] == "yes" })
 	}
 	f.delete(f.plane, marked)
 
-	update(f, f.plane, quota, func(q *policyv1alpha1.FederatedResourceQuota) { q.Spec.Overall = cpus("6") })
-	f.awaitPlacement("full", "more", map[string]int32{"member1": 1, "member2": 1})
-	f.awaitUse(quota, "6")
+	update(f, f.plane, quota, func(q *policyv1alpha1.FederatedResourceQuota) { q.Spec.Overall = cpus("600m") })
+	f.awaitPlacement("filled", "more", map[string]int32{"member1": 1, "member2": 1})
+	f.awaitUse(quota, "600m")
 	f.delete(f.plane, web)
-	f.awaitUse(quota, "2")
+	f.awaitUse(quota, "200m")
 }
 
 // halvingPolicy divides a Deployment evenly between two members.

@@ -3,6 +3,8 @@ package e2e_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -74,5 +76,30 @@ func TestCasesAreWhole(t *testing.T) {
 		if len(c.not) == 3 {
 			t.Errorf("case %s runs nowhere", c.name)
 		}
+	}
+}
+
+// TestSpacesAreOfOneCase: cases that run side by side on one fleet would find the namespaces of each other.
+func TestSpacesAreOfOneCase(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := regexp.MustCompile(`f\.(?:space\(|ship\("\w+", )"([^"]+)"\)`)
+	in := map[string]string{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range made.FindAllStringSubmatch(string(text), -1) {
+			if other, known := in[found[1]]; known {
+				t.Errorf("the namespace %s is that of a case in %s and of one in %s", found[1], other, file)
+			}
+			in[found[1]] = file
+		}
+	}
+	if len(in) == 0 {
+		t.Error("no case makes a namespace")
 	}
 }

@@ -133,38 +133,38 @@ func ExportedServiceIsImported(t *testing.T, env fleet.Environment) {
 // come back with it. When the other one looks lost, too, nobody is left who could serve, and nothing is withdrawn.
 func LostEndpointsLeaveConsumers(t *testing.T, env fleet.Environment) {
 	f := start(t, env)
-	defer f.space("lost")()
-	web, mcs := bareService("lost", "web"), multiCluster("lost", "web", []string{"member1", "member3"}, []string{"member2"})
+	defer f.space("lost-endpoints")()
+	web, mcs := bareService("lost-endpoints", "web"), multiCluster("lost-endpoints", "web", []string{"member1", "member3"}, []string{"member2"})
 	f.create(web)
 	f.create(mcs)
 	f.awaitHolders(web, members...)
-	f.endpoints("member1", "lost", "web", "10.1.0.1")
-	f.endpoints("member3", "lost", "web", "10.3.0.1")
+	f.endpoints("member1", "lost-endpoints", "web", "10.1.0.1")
+	f.endpoints("member3", "lost-endpoints", "web", "10.3.0.1")
 	both := map[string]string{"member1-web": "10.1.0.1", "member3-web": "10.3.0.1"}
-	f.awaitSlices("member2", "lost", both)
+	f.awaitSlices("member2", "lost-endpoints", both)
 
 	f.must(env.Kill(f.ctx, "member1"))
 	// A fleet that has just come up counts as blind for a minute.
-	f.await(toNotice, "the endpoints of the lost cluster gone", f.slices("member2", "lost", map[string]string{"member3-web": "10.3.0.1"}))
+	f.await(toNotice, "the endpoints of the lost cluster gone", f.slices("member2", "lost-endpoints", map[string]string{"member3-web": "10.3.0.1"}))
 	f.must(env.Partition(f.ctx, "member3"))
 	f.awaitReadiness("member3", false)
 	f.stays("the last endpoints", func(ctx context.Context) (bool, error) {
 		list := &discoveryv1.EndpointSliceList{}
-		err := f.member("member2").List(ctx, list, client.InNamespace("lost"))
+		err := f.member("member2").List(ctx, list, client.InNamespace("lost-endpoints"))
 		return slices.ContainsFunc(list.Items, func(s discoveryv1.EndpointSlice) bool { return s.Name == "member3-web" }), err
 	})
 	f.must(env.Heal(f.ctx, "member3"))
 	f.must(env.Revive(f.ctx, "member1"))
 	f.awaitReady(members...)
-	f.awaitSlices("member2", "lost", both)
+	f.awaitSlices("member2", "lost-endpoints", both)
 
 	taint := corev1.Taint{Key: "maintenance", Effect: corev1.TaintEffectNoExecute}
 	update(f, f.plane, clusterNamed("member3"), func(c *clusterv1alpha1.Cluster) { c.Spec.Taints = append(c.Spec.Taints, taint) })
-	f.awaitSlices("member2", "lost", map[string]string{"member1-web": "10.1.0.1"})
+	f.awaitSlices("member2", "lost-endpoints", map[string]string{"member1-web": "10.1.0.1"})
 	update(f, f.plane, clusterNamed("member3"), func(c *clusterv1alpha1.Cluster) {
 		c.Spec.Taints = slices.DeleteFunc(c.Spec.Taints, func(t corev1.Taint) bool { return t.Key == taint.Key })
 	})
-	f.awaitSlices("member2", "lost", both)
+	f.awaitSlices("member2", "lost-endpoints", both)
 }
 
 // RemediesPrescribeActions has two clusters say that names do not resolve, one of which a remedy looks after.

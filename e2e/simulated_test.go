@@ -81,10 +81,6 @@ func runnable(env environment, chosen func(testCase) bool) []testCase {
 	})
 }
 
-// phased counts on clusters that are found healthy again at the same moment, as they are on a fresh fleet: what has been tolerated for
-// long enough by then leaves the last one that is found.
-const phased = "PartitionIsWaitedOut"
-
 // TestOneFleet runs the cases one after the other on one fleet of each preset: each leaves it as it found it. The controllers stand in
 // the opposite order, which gives the turns after each event another order.
 func TestOneFleet(t *testing.T) {
@@ -99,7 +95,7 @@ func TestOneFleet(t *testing.T) {
 	failing := simulatedRigOf(t, failover)
 	for _, c := range allCases() {
 		rig, shared := map[preset]*simulatedRig{standard: one, failover: failing}[c.settings()]
-		if _, not := c.not[onSimulated]; not || !shared || c.name == phased {
+		if _, not := c.not[onSimulated]; not || !shared {
 			continue
 		}
 		if !t.Run(c.name, func(t *testing.T) { play(t, rig, onSimulated, c) }) {

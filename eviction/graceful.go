@@ -16,6 +16,8 @@ type View struct {
 	Spec *workv1alpha2.ResourceBindingSpec
 	// Decided says that the scheduler has answered the binding as it is.
 	Decided bool
+	// Once says that the workload is to run once.
+	Once bool
 	// Copies are what clusters report.
 	Copies []workv1alpha2.AggregatedStatusItem
 	// Seen tells whether what a cluster reports is what there is now; Gone, that it is no member any more.
@@ -27,9 +29,10 @@ type View struct {
 
 // Assess tells whether the task of a copy ends, and if not, how long it is until time alone may change that.
 //
-// A task ends when every target is healthy. The built-in timeout also ends it, but not while the copy serves and too little
-// would be ready without it. A grace period that a user wrote ends it in any case, and so does a user who confirms a
-// deletion that was suppressed. As long as a task waits for a replacement to be assigned, only a user's word ends it.
+// A task ends when every target is healthy, or as soon as there are targets for a workload that is to run once. The built-in
+// timeout also ends it, but not while the copy serves and too little would be ready without it. A grace period that a user wrote
+// ends it in any case, and so does a user who confirms a deletion that was suppressed. As long as a task waits for a replacement to
+// be assigned, only a user's word ends it.
 func (o *Options) Assess(task *workv1alpha2.GracefulEvictionTask, view *View) (ends bool, wait time.Duration) {
 	if task.SuppressDeletion != nil {
 		return !*task.SuppressDeletion, Never
@@ -37,8 +40,15 @@ func (o *Options) Assess(task *workv1alpha2.GracefulEvictionTask, view *View) (e
 	if view.Gone(task.FromCluster) {
 		return true, 0
 	}
+	if bounds(view.Spec, task) && view.confirmed(task) {
+		return true, 0
+	}
 	waiting := Waiting(view.Spec, task)
-	if !waiting && view.Decided && o.allHealthy(view) {
+	directly := task.PurgeMode == policyv1alpha1.PurgeModeDirectly
+	if once := view.Once && !o.Reference; once && directly {
+		// Until others have begun, only this task tells that they need not wait.
+		return o.allHealthy(view), Never
+	} else if !waiting && view.Decided && (once && len(view.Spec.Clusters) > 0 || o.allHealthy(view)) {
 		return true, 0
 	}
 	if task.CreationTimestamp.IsZero() {
@@ -52,7 +62,7 @@ func (o *Options) Assess(task *workv1alpha2.GracefulEvictionTask, view *View) (e
 		return false, left
 	}
 	switch {
-	case said || o.Reference || task.PurgeMode == policyv1alpha1.PurgeModeDirectly:
+	case said || o.Reference || bounds(view.Spec, task) || directly:
 		return true, 0
 	case waiting:
 		return false, Never
@@ -87,10 +97,11 @@ func (o *Options) allHealthy(view *View) bool {
 	return len(view.Spec.Clusters) > 0 || view.Spec.Replicas == 0 || o.Reference
 }
 
-// healthy tells whether a copy is. What nobody can judge, and has no replicas, is well where it is applied.
+// healthy tells whether a copy is. What nobody can judge is well where it is applied; where it has replicas, once it has reported, for
+// until then nobody has judged what somebody can.
 func (o *Options) healthy(item *workv1alpha2.AggregatedStatusItem, target workv1alpha2.TargetCluster) bool {
-	return item.Health == workv1alpha2.ResourceHealthy ||
-		!o.Reference && target.Replicas == 0 && item.Applied && item.Health == workv1alpha2.ResourceUnknown
+	return item.Health == workv1alpha2.ResourceHealthy || !o.Reference && item.Applied && item.Health == workv1alpha2.ResourceUnknown &&
+		(target.Replicas == 0 || item.Status != nil)
 }
 
 // serves tells whether a copy may serve: it was ready when last seen, in part at least. Nobody knows about a copy that cannot
@@ -136,7 +147,7 @@ func (v *View) copyIn(cluster string) *workv1alpha2.AggregatedStatusItem {
 // readyIn reads how many replicas of a copy are ready. One that has none may not say so; that its kind counts them shows elsewhere.
 func (v *View) readyIn(item *workv1alpha2.AggregatedStatusItem) (ready int64, counted bool) {
 	if ready, counted = readyReplicas(item); counted || item.Status == nil {
-		return ready, counted
+		return believed(v.Spec, item.ClusterName, ready), counted
 	}
 	return 0, len(Ready(v.Copies)) > 0
 }
@@ -152,16 +163,34 @@ func Ready(copies []workv1alpha2.AggregatedStatusItem) map[string]int32 {
 	return counts
 }
 
+// Running lists the replicas that copies have, ready or not, by cluster, where they are told.
+func Running(copies []workv1alpha2.AggregatedStatusItem) map[string]int32 {
+	counts := map[string]int32{}
+	for i := range copies {
+		if status, told := replicaStatusOf(&copies[i]); told && status.Replicas != nil {
+			counts[copies[i].ClusterName] = int32(min(*status.Replicas, math.MaxInt32))
+		}
+	}
+	return counts
+}
+
+// replicaStatus is what the status of a copy tells of replicas.
+type replicaStatus struct {
+	Replicas      *int64 `json:"replicas"`
+	ReadyReplicas *int64 `json:"readyReplicas"`
+}
+
+func replicaStatusOf(item *workv1alpha2.AggregatedStatusItem) (status replicaStatus, told bool) {
+	if item.Status == nil || !bytes.Contains(item.Status.Raw, []byte(`eplicas"`)) {
+		return status, false
+	}
+	return status, json.Unmarshal(item.Status.Raw, &status) == nil
+}
+
 // readyReplicas reads how many replicas of a copy are ready. Kinds whose status tells no replicas count none.
 func readyReplicas(item *workv1alpha2.AggregatedStatusItem) (ready int64, counted bool) {
-	if item.Status == nil || !bytes.Contains(item.Status.Raw, []byte(`eplicas"`)) {
-		return 0, false
-	}
-	var status struct {
-		Replicas      *int64 `json:"replicas"`
-		ReadyReplicas *int64 `json:"readyReplicas"`
-	}
-	if json.Unmarshal(item.Status.Raw, &status) != nil {
+	status, told := replicaStatusOf(item)
+	if !told {
 		return 0, false
 	}
 	if status.ReadyReplicas != nil {

@@ -60,8 +60,13 @@ func TestAssess(t *testing.T) {
 	undated := func(task *workv1alpha2.GracefulEvictionTask) { task.CreationTimestamp = nil }
 	directly := func(task *workv1alpha2.GracefulEvictionTask) { task.PurgeMode = policyv1alpha1.PurgeModeDirectly }
 	type copies = []workv1alpha2.AggregatedStatusItem
+	unjudged := workv1alpha2.AggregatedStatusItem{
+		ClusterName: "m2", Applied: true, Health: workv1alpha2.ResourceUnknown, Status: &runtime.RawExtension{Raw: []byte(`{"active":4}`)},
+	}
+	unheard := workv1alpha2.AggregatedStatusItem{ClusterName: "m2", Applied: true, Health: workv1alpha2.ResourceUnknown}
 	for _, c := range []struct {
 		name      string
+		kind      string
 		task      func(*workv1alpha2.GracefulEvictionTask)
 		targets   []workv1alpha2.TargetCluster
 		copies    copies
@@ -90,6 +95,19 @@ func TestAssess(t *testing.T) {
 			name: "one of two has nothing yet, and does not count that", targets: targets("m2", 2, "m3", 2),
 			copies: copies{serving, reports("m2", healthy, 2, 2), {ClusterName: "m3", Applied: true, Health: healthy, Status: &runtime.RawExtension{Raw: []byte(`{}`)}}},
 			wait:   timeout, reference: ptr.To(true),
+		},
+		{name: "nobody can judge the replacement", targets: targets("m2", 4), copies: copies{unjudged}, ends: true, reference: ptr.To(false)},
+		{name: "nobody has judged the replacement", targets: targets("m2", 4), copies: copies{unheard}, wait: timeout},
+		{name: "a Job goes before its replacement comes", kind: "batch/v1", targets: targets("m2", 4), copies: copies{serving}, ends: true, reference: ptr.To(false)},
+		{name: "a Job stays until there is a place for it", kind: "batch/v1", copies: copies{serving}, wait: timeout, reference: ptr.To(true)},
+		{name: "a Job waits for that", kind: "batch/v1", task: undated, targets: targets("m1", 2), copies: copies{serving}, wait: Never},
+		{
+			name: "that a Job left directly is known until it has begun", kind: "batch/v1", task: directly, targets: targets("m2", 4), copies: copies{serving},
+			after: timeout, wait: Never, reference: ptr.To(true),
+		},
+		{
+			name: "and no longer", kind: "batch/v1", task: directly, targets: targets("m2", 4), copies: copies{serving, reports("m2", healthy, 4, 4)},
+			undecided: true, ends: true, reference: ptr.To(false),
 		},
 		{name: "no target", copies: copies{serving}, wait: timeout, reference: ptr.To(true)},
 
@@ -128,12 +146,12 @@ func TestAssess(t *testing.T) {
 			options := Defaults()
 			options.Reference = reference
 			task := leaving(c.task)
-			spec := &workv1alpha2.ResourceBindingSpec{Replicas: 5, Clusters: c.targets, GracefulEvictionTasks: []workv1alpha2.GracefulEvictionTask{task}}
+			spec := &workv1alpha2.ResourceBindingSpec{Resource: workv1alpha2.ObjectReference{APIVersion: c.kind}, Replicas: 5, Clusters: c.targets, GracefulEvictionTasks: []workv1alpha2.GracefulEvictionTask{task}}
 			if len(c.targets) == 1 && c.targets[0].Name == "m2" {
 				spec.Replicas = c.targets[0].Replicas
 			}
 			view := &View{
-				Spec: spec, Decided: !c.undecided, Copies: c.copies, Now: began.Add(c.after),
+				Spec: spec, Decided: !c.undecided, Once: Once(spec, nil), Copies: c.copies, Now: began.Add(c.after),
 				Seen: func(cluster string) bool { return cluster != c.unseen && cluster != c.gone },
 				Gone: func(cluster string) bool { return cluster == c.gone }, Least: func() int64 { return 4 },
 			}

@@ -21,16 +21,32 @@ func Lost(cluster *clusterv1alpha1.Cluster) bool {
 
 // JudgeCluster weighs what drives workloads out of a cluster against the tolerations of one of them: its NoExecute taints where
 // these count, and its health as if that were such a taint, since the moment its Ready condition last changed. A workload that
-// does not say how long it tolerates the latter has the patience of the installation.
+// does not say how long it tolerates the latter has the patience of the installation. A lost cluster is not left while a partition lasts,
+// nor before Settle is over from then on, and no time begins before the end.
 func (o *Options) JudgeCluster(cluster *clusterv1alpha1.Cluster, tolerations []corev1.Toleration, now time.Time) Verdict {
-	verdict := Verdict{Wait: Never}
-	if o.NoExecute {
-		verdict = Judge(cluster.Spec.Taints, tolerations, now)
+	lost := !o.Reference && Lost(cluster)
+	if !lost {
+		return o.judgeTaints(cluster.Spec.Taints, tolerations, now)
 	}
-	if o.Reference || verdict.Evict || !Lost(cluster) {
-		return verdict
+	ended, open := heldUntil(cluster)
+	if open {
+		return Verdict{Wait: Never}
 	}
-	return sooner(verdict, Judge(healthTaint(cluster), slices.Concat(tolerations, o.patience()), now))
+	verdict := sooner(
+		o.judgeTaints(countFrom(cluster.Spec.Taints, ended), tolerations, now),
+		Judge(countFrom(healthTaint(cluster), ended), slices.Concat(tolerations, o.patience()), now))
+	if settles := ended.Add(o.Settle).Sub(now); verdict.Evict && settles > 0 {
+		return Verdict{Wait: settles}
+	}
+	return verdict
+}
+
+// judgeTaints weighs taints where they count.
+func (o *Options) judgeTaints(taints []corev1.Taint, tolerations []corev1.Toleration, now time.Time) Verdict {
+	if !o.NoExecute {
+		return Verdict{Wait: Never}
+	}
+	return Judge(taints, tolerations, now)
 }
 
 func sooner(a, b Verdict) Verdict {
@@ -59,6 +75,9 @@ func (o *Options) patience() []corev1.Toleration {
 	}
 	return []corev1.Toleration{tolerate(names.TaintNotReady, o.NotReady), tolerate(names.TaintUnreachable, o.Unreachable)}
 }
+
+// Holds tells whether lost clusters are not left at all at a rate, though others are.
+func (o *Options) Holds(rate float64) bool { return !o.Reference && rate <= 0 && o.Rate > 0 }
 
 // LostRate is how many bindings a second may leave lost clusters while so many of all are lost. When most of a fleet looks lost
 // at once it is more likely that the control plane cannot see: what it cannot see goes on running.

@@ -1,6 +1,8 @@
 package eviction
 
 import (
+	"slices"
+
 	"k8s.io/utils/ptr"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,20 +14,26 @@ import (
 
 // Hold returns the tasks of a binding that moves to other targets. Of the replicas that are ready where they are to go, as many
 // are held as the others have yet to bring up: a cluster that only shrinks for a smaller workload gives them up at once. Those of
-// clusters that do not stay in the fleet cannot be held.
+// clusters that do not stay in the fleet cannot be held. What has no replicas is held where it was applied, until it is in the clusters
+// that are new to it.
+//
+// What is to run once (Once) must not be held: that is for the caller to see.
 //
 // A task that holds replicas says how many the cluster has until it ends. The cluster may be a target with fewer of them.
 func Hold(
 	spec *workv1alpha2.ResourceBindingSpec, after []workv1alpha2.TargetCluster, copies []workv1alpha2.AggregatedStatusItem,
 	stays func(cluster string) bool, now metav1.Time,
 ) []workv1alpha2.GracefulEvictionTask {
+	if !slices.ContainsFunc(slices.Concat(spec.Clusters, after), func(t workv1alpha2.TargetCluster) bool { return t.Replicas > 0 }) {
+		return holdWhole(spec, after, copies, stays, now)
+	}
 	tasks := spec.GracefulEvictionTasks
 	wanted := &workv1alpha2.ResourceBindingSpec{Clusters: after}
 	growth := int32(0)
 	for _, target := range after {
 		growth += max(0, target.Replicas-replicasIn(spec, target.Name))
 	}
-	view := View{Copies: copies}
+	view := &View{Spec: spec, Copies: copies}
 	for _, target := range spec.Clusters {
 		if growth <= 0 {
 			break
@@ -40,8 +48,32 @@ func Hold(
 		if extra <= 0 {
 			continue
 		}
-		growth -= extra
+		// What may not be there is held, and others hold as much.
+		growth -= min(extra, max(int32(believed(spec, target.Name, ready))-keeps, 0))
 		tasks = holding(tasks, target.Name, keeps+extra, now)
+	}
+	if len(tasks) == 0 {
+		return nil
+	}
+	return bounding(tasks, spec, wanted, view, now)
+}
+
+// holdWhole does so where there are no replicas to count.
+func holdWhole(
+	spec *workv1alpha2.ResourceBindingSpec, after []workv1alpha2.TargetCluster, copies []workv1alpha2.AggregatedStatusItem,
+	stays func(cluster string) bool, now metav1.Time,
+) []workv1alpha2.GracefulEvictionTask {
+	tasks, wanted := spec.GracefulEvictionTasks, &workv1alpha2.ResourceBindingSpec{Clusters: after}
+	grows := slices.ContainsFunc(after, func(t workv1alpha2.TargetCluster) bool { return !Targets(spec, t.Name) })
+	if !grows {
+		return tasks
+	}
+	view := View{Copies: copies}
+	for _, target := range spec.Clusters {
+		item := view.copyIn(target.Name)
+		if item != nil && item.Applied && !Targets(wanted, target.Name) && Task(spec, target.Name) == nil && stays(target.Name) {
+			tasks = holding(tasks, target.Name, 0, now)
+		}
 	}
 	return tasks
 }
@@ -62,11 +94,22 @@ func holding(tasks []workv1alpha2.GracefulEvictionTask, cluster string, replicas
 			return tasks
 		}
 	}
-	others := without(tasks, func(t workv1alpha2.GracefulEvictionTask) bool { return t.FromCluster == cluster })
-	return append(others, workv1alpha2.GracefulEvictionTask{
-		FromCluster: cluster, PurgeMode: policyv1alpha1.PurgeModeGracefully, Replicas: &replicas, Reason: names.EvictionReasonMoved,
+	task := hold(cluster, &replicas, now)
+	if replicas == 0 {
+		task.Replicas = nil
+	}
+	return append(without(tasks, from(cluster)), task)
+}
+
+func from(cluster string) func(workv1alpha2.GracefulEvictionTask) bool {
+	return func(t workv1alpha2.GracefulEvictionTask) bool { return t.FromCluster == cluster }
+}
+
+func hold(cluster string, replicas *int32, now metav1.Time) workv1alpha2.GracefulEvictionTask {
+	return workv1alpha2.GracefulEvictionTask{
+		FromCluster: cluster, PurgeMode: policyv1alpha1.PurgeModeGracefully, Replicas: replicas, Reason: names.EvictionReasonMoved,
 		Producer: names.EvictionProducerScheduler, CreationTimestamp: &now,
-	})
+	}
 }
 
 // WithoutHolds are the tasks by which a binding leaves clusters.

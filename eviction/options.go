@@ -27,6 +27,8 @@ type Options struct {
 	// SecondaryRate is that of leaving lost clusters while more than SlowAbove of all clusters are lost, as a part from 0 to 1.
 	// While StopFrom or more are lost, nothing leaves them.
 	SecondaryRate, SlowAbove, StopFrom float64
+	// Settle is for how long at least nothing leaves lost clusters after that, whatever workloads tolerate.
+	Settle time.Duration
 	// NotReady and Unreachable are how long a workload that says nothing stays in a cluster whose Ready condition is False, or
 	// Unknown.
 	NotReady, Unreachable time.Duration
@@ -44,7 +46,7 @@ type Options struct {
 func Defaults() Options {
 	return Options{
 		GracefulEviction: true, TaintManager: true, PurgeMode: policyv1alpha1.PurgeModeGracefully,
-		Timeout: 10 * time.Minute, Rate: 50, SecondaryRate: 0.1, SlowAbove: 0.55, StopFrom: 0.8,
+		Timeout: 10 * time.Minute, Rate: 50, SecondaryRate: 0.1, SlowAbove: 0.55, StopFrom: 0.8, Settle: time.Minute,
 		NotReady: 5 * time.Minute, Unreachable: 5 * time.Minute,
 	}
 }

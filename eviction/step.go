@@ -67,7 +67,7 @@ func extraOf(spec *workv1alpha2.ResourceBindingSpec, task *workv1alpha2.Graceful
 // readyInTargets counts what is ready where it is to stay, and what is wanted there: all replicas of the binding, also when a target
 // has left the fleet and nobody has found another one yet. What cannot be seen is not ready.
 func (o *Options) readyInTargets(view *View) (ready, wanted int32) {
-	counts := Ready(view.Copies)
+	counts := view.ready()
 	for _, target := range view.Spec.Clusters {
 		wanted += target.Replicas
 		if view.Seen(target.Name) {
@@ -79,7 +79,7 @@ func (o *Options) readyInTargets(view *View) (ready, wanted int32) {
 
 // giveUp takes so many replicas out of tasks: those that are not ready first.
 func giveUp(tasks []workv1alpha2.GracefulEvictionTask, view *View, excess int32) (stepped bool) {
-	now, counts := metav1.NewTime(view.Now), Ready(view.Copies)
+	now, counts := metav1.NewTime(view.Now), view.ready()
 	idle := func(task *workv1alpha2.GracefulEvictionTask) int32 {
 		if !view.Seen(task.FromCluster) {
 			return extraOf(view.Spec, task)
@@ -104,7 +104,7 @@ func giveUp(tasks []workv1alpha2.GracefulEvictionTask, view *View, excess int32)
 
 // Spared tells whether a task has given up all that it held beyond what its cluster is to have.
 func Spared(spec *workv1alpha2.ResourceBindingSpec, task *workv1alpha2.GracefulEvictionTask) bool {
-	return Holds(task) && task.Replicas != nil && Divided(spec) && *task.Replicas <= replicasIn(spec, task.FromCluster)
+	return Holds(task) && task.Replicas != nil && Divided(spec) && *task.Replicas == replicasIn(spec, task.FromCluster)
 }
 
 // Holding tells whether replicas are held that the scheduler moved elsewhere.

@@ -102,6 +102,10 @@ func TestStep(t *testing.T) {
 			name: "an eviction is no move", after: targets("m2", 4), tasks: tasks{byTaint("m1")},
 			copies: copies{reports("m2", unhealthy, 4, 3)}, want: "m1 x0",
 		},
+		{
+			name: "a report that may count what is gone", after: targets("m3", 11), tasks: tasks{held("m3", 3), held("m4", 8)},
+			copies: copies{reports("m3", healthy, 9, 9), reports("m4", healthy, 8, 8)}, want: "m3 x3 m4 x8", next: 5 * time.Minute,
+		},
 	} {
 		options := Defaults()
 		view := moving(c.after, c.tasks, c.copies...)

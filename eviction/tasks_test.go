@@ -91,7 +91,8 @@ func TestWithdrawWhenNothingIsLeft(t *testing.T) {
 
 func TestHold(t *testing.T) {
 	type copies = []workv1alpha2.AggregatedStatusItem
-	all := copies{reports("m1", healthy, 4, 4), reports("m2", healthy, 4, 4), reports("m3", healthy, 4, 4)}
+	all := copies{reports("m1", healthy, 4, 4)}
+	both := copies{reports("m1", healthy, 4, 4), reports("m2", healthy, 4, 4)}
 	for _, c := range []struct {
 		name   string
 		before []workv1alpha2.TargetCluster
@@ -102,10 +103,10 @@ func TestHold(t *testing.T) {
 		want   string
 	}{
 		{name: "a move", before: targets("m1", 4), after: targets("m2", 4), copies: all, want: "m1 x4"},
-		{name: "part of a cluster", before: targets("m1", 4, "m2", 4), after: targets("m1", 1, "m2", 7), copies: all, want: "m1 x4"},
-		{name: "no more than others grow", before: targets("m1", 4, "m2", 4), after: targets("m2", 2, "m3", 3), copies: all, want: "m1 x3"},
-		{name: "from several", before: targets("m1", 4, "m2", 4), after: targets("m3", 8), copies: all, want: "m1 x4 m2 x4"},
-		{name: "scaling down", before: targets("m1", 4, "m2", 4), after: targets("m1", 2, "m2", 2), copies: all},
+		{name: "part of a cluster", before: targets("m1", 4, "m2", 4), after: targets("m1", 1, "m2", 7), copies: both, want: "m1 x4"},
+		{name: "no more than others grow", before: targets("m1", 4, "m2", 4), after: targets("m2", 2, "m3", 3), copies: both, want: "m1 x3"},
+		{name: "from several", before: targets("m1", 4, "m2", 4), after: targets("m3", 8), copies: both, want: "m1 x4 m2 x4"},
+		{name: "scaling down", before: targets("m1", 4, "m2", 4), after: targets("m1", 2, "m2", 2), copies: both},
 		{name: "scaling up", before: targets("m1", 4), after: targets("m1", 4, "m2", 4), copies: all},
 		{name: "what is not ready", before: targets("m1", 4), after: targets("m2", 4), copies: copies{reports("m1", unhealthy, 4, 1)}, want: "m1 x1"},
 		{name: "what never reported", before: targets("m1", 4), after: targets("m2", 4)},
@@ -113,12 +114,21 @@ func TestHold(t *testing.T) {
 		{name: "what is evicted", before: targets("m1", 4), after: targets("m2", 4), copies: all, tasks: []workv1alpha2.GracefulEvictionTask{byTaint("m1")}, want: "m1 x0"},
 		{name: "nothing fits any more", before: targets("m1", 4), copies: all},
 		{
-			name: "what is held for longer", before: targets("m1", 2, "m2", 4), after: targets("m2", 6), copies: all,
+			name: "what is held for longer", before: targets("m1", 2, "m2", 4), after: targets("m2", 6), copies: both,
 			tasks: []workv1alpha2.GracefulEvictionTask{{FromCluster: "m1", Producer: names.EvictionProducerScheduler, Replicas: ptr.To(int32(4))}}, want: "m1 x4",
 		},
 		{
 			name: "more than is held", before: targets("m1", 4), after: targets("m2", 4), copies: all,
 			tasks: []workv1alpha2.GracefulEvictionTask{{FromCluster: "m1", Producer: names.EvictionProducerScheduler, Replicas: ptr.To(int32(1))}}, want: "m1 x4",
+		},
+		{name: "a report of what is gone", before: targets("m1", 4), after: targets("m2", 4), copies: both, want: "m1 x4 m2 x0"},
+		{
+			name: "a report of what is gone in part", before: targets("m1", 4), after: targets("m1", 1, "m2", 4), copies: both,
+			tasks: []workv1alpha2.GracefulEvictionTask{{FromCluster: "m2", Producer: names.EvictionProducerScheduler, Replicas: ptr.To(int32(3))}}, want: "m1 x4 m2 x3",
+		},
+		{
+			name: "what may be gone is held twice", before: targets("m1", 4, "m2", 4), after: targets("m3", 4), copies: both,
+			tasks: []workv1alpha2.GracefulEvictionTask{{FromCluster: "m1", Producer: names.EvictionProducerScheduler, Replicas: ptr.To(int32(1))}}, want: "m1 x4 m2 x3",
 		},
 	} {
 		spec := &workv1alpha2.ResourceBindingSpec{Clusters: c.before, GracefulEvictionTasks: c.tasks}
@@ -134,6 +144,48 @@ func TestHold(t *testing.T) {
 				task < 0 && held != target.Replicas || task >= 0 && held != max(target.Replicas, *tasks[task].Replicas) {
 				t.Errorf("%s: %s has %d replicas for now", c.name, target.Name, held)
 			}
+		}
+	}
+}
+
+// TestHoldWhatHasNoReplicas: a Service stays where it serves until it is where it goes.
+func TestHoldWhatHasNoReplicas(t *testing.T) {
+	applied := func(clusters ...string) (copies []workv1alpha2.AggregatedStatusItem) {
+		for _, cluster := range clusters {
+			copies = append(copies, workv1alpha2.AggregatedStatusItem{ClusterName: cluster, Applied: true, Health: workv1alpha2.ResourceUnknown})
+		}
+		return copies
+	}
+	all := applied("m1", "m2", "m3")
+	for _, c := range []struct {
+		name          string
+		before, after []workv1alpha2.TargetCluster
+		copies        []workv1alpha2.AggregatedStatusItem
+		tasks         []workv1alpha2.GracefulEvictionTask
+		gone          string
+		want          string
+	}{
+		{name: "a move", before: targets("m1", 0), after: targets("m2", 0), copies: all, want: "m1"},
+		{name: "one of two", before: targets("m1", 0, "m2", 0), after: targets("m2", 0, "m3", 0), copies: all, want: "m1"},
+		{name: "fewer clusters", before: targets("m1", 0, "m2", 0), after: targets("m2", 0), copies: all},
+		{name: "more clusters", before: targets("m1", 0), after: targets("m1", 0, "m2", 0), copies: all},
+		{name: "no cluster any more", before: targets("m1", 0), copies: all},
+		{name: "what was not applied", before: targets("m1", 0), after: targets("m2", 0), copies: []workv1alpha2.AggregatedStatusItem{{ClusterName: "m1"}}},
+		{name: "what never reported", before: targets("m1", 0), after: targets("m2", 0)},
+		{name: "what leaves the fleet", before: targets("m1", 0), after: targets("m2", 0), copies: all, gone: "m1"},
+		{name: "what is evicted", before: targets("m1", 0), after: targets("m2", 0), copies: all, tasks: []workv1alpha2.GracefulEvictionTask{byTaint("m1")}, want: "m1"},
+	} {
+		spec := &workv1alpha2.ResourceBindingSpec{Clusters: c.before, GracefulEvictionTasks: c.tasks}
+		tasks := Hold(spec, c.after, c.copies, func(cluster string) bool { return cluster != c.gone }, metav1.Time{Time: began})
+		var got []string
+		for i := range tasks {
+			got = append(got, tasks[i].FromCluster)
+			if tasks[i].Replicas != nil || len(c.tasks) == 0 && !Holds(&tasks[i]) {
+				t.Errorf("%s: task %+v", c.name, tasks[i])
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: holds %q, want %q", c.name, got, c.want)
 		}
 	}
 }

@@ -11,3 +11,12 @@ go tool openapi-gen \
   --output-file zz_generated.openapi.go \
   --report-filename /dev/null \
   ./api/cluster/v1alpha1 ./api/search/v1alpha1 ./api/policy/v1alpha1
+
+# The kinds of the metrics APIs are not ours, and their modules publish no description of all of them.
+go tool openapi-gen \
+  --output-dir metrics/openapi \
+  --output-pkg github.com/seatrial/seatrial/metrics/openapi \
+  --output-file zz_generated.openapi.go \
+  --report-filename /dev/null \
+  k8s.io/metrics/pkg/apis/metrics/v1beta1 k8s.io/metrics/pkg/apis/custom_metrics/v1beta1 \
+  k8s.io/metrics/pkg/apis/custom_metrics/v1beta2 k8s.io/metrics/pkg/apis/external_metrics/v1beta1

@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,7 +21,7 @@ type Change struct {
 	Kind      string `json:"kind"`
 	Namespace string `json:"namespace,omitempty"`
 	Name      string `json:"name"`
-	// Action is created, changed or unchanged; with an uninstallation, deleted.
+	// Action is created, changed, unchanged or deleted.
 	Action string `json:"action"`
 }
 
@@ -86,6 +87,18 @@ func (a applier) applyOne(ctx context.Context, wanted *unstructured.Unstructured
 		return unchanged, nil
 	}
 	return changed, nil
+}
+
+// remove takes away an object that was found.
+func (a applier) remove(ctx context.Context, kind string, object client.Object) error {
+	if !a.dry {
+		err := a.to.Delete(ctx, object, client.PropagationPolicy(metav1.DeletePropagationBackground))
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("removing %s %s: %w", kind, object.GetName(), err)
+		}
+	}
+	*a.changes = append(*a.changes, Change{Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName(), Action: deleted})
+	return nil
 }
 
 // same compares what users see of two versions of an object.

@@ -11,15 +11,14 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/seatrial/seatrial/api/scheme"
 	searchv1alpha1 "github.com/seatrial/seatrial/api/search/v1alpha1"
 	"github.com/seatrial/seatrial/apiserver"
+	"github.com/seatrial/seatrial/component"
 	"github.com/seatrial/seatrial/deploy"
 	"github.com/seatrial/seatrial/fleet/local"
 	"github.com/seatrial/seatrial/registration"
@@ -179,7 +178,12 @@ func (i *installation) run(ctx context.Context, progress Progress, steps []step)
 }
 
 func (i *installation) applying(objects func() []client.Object) func(context.Context, func(string)) error {
-	return func(ctx context.Context, _ func(string)) error { return i.writer.apply(ctx, objects()...) }
+	return func(ctx context.Context, _ func(string)) error {
+		if err := i.writer.apply(ctx, objects()...); err != nil {
+			return err
+		}
+		return i.dropBudgets(ctx, objects())
+	}
 }
 
 func (i *installation) ready(objects func() []client.Object) func(context.Context, func(string)) error {
@@ -194,6 +198,9 @@ func (i *installation) certify(ctx context.Context, _ func(string)) error {
 	}
 	if store := present[storeSecret]; store != nil {
 		i.known = store.Annotations[endpointAnnotation]
+		if err := i.revoke(ctx, store); err != nil {
+			return err
+		}
 	}
 	at, err := url.Parse(i.endpoint())
 	if err != nil {
@@ -228,6 +235,19 @@ func (i *installation) certify(ctx context.Context, _ func(string)) error {
 	return nil
 }
 
+// revoke ends a removal that was not completed.
+func (i *installation) revoke(ctx context.Context, store *corev1.Secret) error {
+	if store.Annotations[removingAnnotation] == "" || i.DryRun {
+		return nil
+	}
+	before := store.DeepCopy()
+	delete(store.Annotations, removingAnnotation)
+	if err := i.host.Patch(ctx, store, client.MergeFrom(before), client.FieldOwner(FieldManager)); err != nil {
+		return fmt.Errorf("taking the mark of a removal from Secret %s: %w", client.ObjectKeyFromObject(store), err)
+	}
+	return nil
+}
+
 // endpointAnnotation stands on the store: the host and port that are advertised. Nodes come and go, and the address of a control plane
 // shall not change with them.
 const endpointAnnotation = "seatrial/endpoint"
@@ -257,24 +277,12 @@ func (i *installation) reach(ctx context.Context) (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	if i.plane, err = newPlaneClient(config); err != nil {
+	if i.plane, err = component.NewClient(config); err != nil {
 		closeWay()
 		return nil, err
 	}
 	i.config = config
 	return closeWay, nil
-}
-
-func newPlaneClient(config *rest.Config) (client.Client, error) {
-	kinds := runtime.NewScheme()
-	if err := scheme.AddToScheme(kinds); err != nil {
-		return nil, fmt.Errorf("collecting the known kinds: %w", err)
-	}
-	plane, err := client.New(config, client.Options{Scheme: kinds})
-	if err != nil {
-		return nil, fmt.Errorf("connecting to the control plane: %w", err)
-	}
-	return plane, nil
 }
 
 // installKinds fills the control plane's own API server: namespaces, roles, kinds, and where the aggregated API is.

@@ -27,7 +27,7 @@ func (i *installation) joining() []step {
 	for _, member := range i.Members {
 		steps = append(steps, step{"joining " + member.Name, func(ctx context.Context, say func(string)) error { return i.join(ctx, member, say) }})
 	}
-	return steps
+	return append(steps, step{"looking for estimators of nobody", i.dropEstimators})
 }
 
 // join makes a member of a cluster that is none, and runs its estimator.
@@ -72,6 +72,9 @@ func (i *installation) estimate(ctx context.Context, member Member, say func(str
 	}
 	deploy.Stamp(objects, append(i.secrets.secrets, secret))
 	if err := i.writer.apply(ctx, append([]client.Object{secret}, objects...)...); err != nil {
+		return err
+	}
+	if err := i.dropBudgets(ctx, objects); err != nil {
 		return err
 	}
 	return awaitReady(ctx, i.host, objects, say)

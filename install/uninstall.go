@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/component"
 	"github.com/seatrial/seatrial/deploy"
 )
 
@@ -48,7 +49,7 @@ type Removal struct {
 
 // Uninstall takes a control plane out of its host. It writes nothing to members: what runs there goes on running, for controllers end
 // before anything is taken away that they would act upon. What is gone already is passed over, so that an uninstallation that was
-// interrupted is continued by another run; with Force, once the API server is gone that would tell of members.
+// interrupted is continued by another run.
 func Uninstall(ctx context.Context, host Host, options RemoveOptions, progress Progress) (*Removal, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, options.Timeout, fmt.Errorf("not done within %s (see --timeout)", options.Timeout))
 	defer cancel()
@@ -92,12 +93,26 @@ func (u *uninstallation) checkMembers(ctx context.Context, _ func(string)) error
 	u.result.Members, err = u.members(ctx, store)
 	switch {
 	case u.Force:
-		return nil
-	case err != nil:
+	case err != nil && store.Annotations[removingAnnotation] == "":
 		return fmt.Errorf("the control plane does not say whether clusters are joined: %w; --force removes it all the same", err)
 	case len(u.result.Members) > 0:
 		return fmt.Errorf("clusters are still joined: %s. Take them out with `seatrial unjoin` or `seatrial unregister`, which removes what the "+
 			"control plane put there, or remove the control plane with --force, which leaves all of that running in them", strings.Join(u.result.Members, ", "))
+	}
+	return u.begin(ctx, store)
+}
+
+// removingAnnotation stands on the store of an installation that was allowed to go: what is left of it cannot tell of members any more.
+const removingAnnotation = "seatrial/removing"
+
+func (u *uninstallation) begin(ctx context.Context, store *corev1.Secret) error {
+	if u.DryRun {
+		return nil
+	}
+	before := store.DeepCopy()
+	metav1.SetMetaDataAnnotation(&store.ObjectMeta, removingAnnotation, "true")
+	if err := u.host.Client.Patch(ctx, store, client.MergeFrom(before), client.FieldOwner(FieldManager)); err != nil {
+		return fmt.Errorf("marking Secret %s: %w", client.ObjectKeyFromObject(store), err)
 	}
 	return nil
 }
@@ -110,7 +125,7 @@ func (u *uninstallation) members(ctx context.Context, store *corev1.Secret) ([]s
 		return nil, err
 	}
 	defer closeWay()
-	plane, err := newPlaneClient(config)
+	plane, err := component.NewClient(config)
 	if err != nil {
 		return nil, err
 	}
@@ -186,8 +201,8 @@ func (u *uninstallation) removeRest(ctx context.Context, _ func(string)) error {
 		list client.ObjectList
 	}{
 		{"PodDisruptionBudget", &policyv1.PodDisruptionBudgetList{}}, {"Service", &corev1.ServiceList{}},
-		{"PersistentVolumeClaim", &corev1.PersistentVolumeClaimList{}}, {"ServiceAccount", &corev1.ServiceAccountList{}},
-		{"Secret", &corev1.SecretList{}},
+		{"NetworkPolicy", &networkingv1.NetworkPolicyList{}}, {"PersistentVolumeClaim", &corev1.PersistentVolumeClaimList{}},
+		{"ServiceAccount", &corev1.ServiceAccountList{}}, {"Secret", &corev1.SecretList{}},
 	} {
 		if err := u.list(ctx, kind.list); err != nil {
 			return err
@@ -293,14 +308,7 @@ func (u *uninstallation) list(ctx context.Context, into client.ObjectList) error
 }
 
 func (u *uninstallation) remove(ctx context.Context, kind string, object client.Object) error {
-	if !u.DryRun {
-		err := u.host.Client.Delete(ctx, object, client.PropagationPolicy(metav1.DeletePropagationBackground))
-		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("removing %s %s: %w", kind, object.GetName(), err)
-		}
-	}
-	u.result.Changes = append(u.result.Changes, Change{Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName(), Action: deleted})
-	return nil
+	return applier{to: u.host.Client, dry: u.DryRun, changes: &u.result.Changes}.remove(ctx, kind, object)
 }
 
 // itemsOf are the objects of a list.

@@ -223,14 +223,23 @@ func sum(sample runtime.Object) (corev1.ResourceList, time.Duration, error) {
 	return nil, 0, errors.New("it is neither a pod's nor a node's")
 }
 
-// usageScheme knows the kinds of metrics.k8s.io as clients see them, which stand in for the internal version of the generic API server.
-func usageScheme() (*runtime.Scheme, error) {
+// wireScheme knows the kinds of metrics.k8s.io as clients see them.
+func wireScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
 	if err := metricsv1beta1.AddToScheme(scheme); err != nil {
 		return nil, fmt.Errorf("registering the kinds of metrics.k8s.io: %w", err)
 	}
+	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
+	return scheme, nil
+}
+
+// usageScheme is wireScheme with the served types standing in for the internal version of the generic API server.
+func usageScheme() (*runtime.Scheme, error) {
+	scheme, err := wireScheme()
+	if err != nil {
+		return nil, err
+	}
 	internal := schema.GroupVersion{Group: metricsv1beta1.GroupName, Version: runtime.APIVersionInternal}
 	scheme.AddKnownTypes(internal, &metricsv1beta1.PodMetrics{}, &metricsv1beta1.PodMetricsList{}, &metricsv1beta1.NodeMetrics{}, &metricsv1beta1.NodeMetricsList{})
-	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
 	return scheme, nil
 }

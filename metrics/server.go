@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
-	openapinamer "k8s.io/apiserver/pkg/endpoints/openapi"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/dynamic/dynamicinformer"
@@ -21,7 +20,6 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/klog/v2"
-	machinery "k8s.io/kube-aggregator/pkg/generated/openapi"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 	"k8s.io/utils/clock"
 	customapiserver "sigs.k8s.io/custom-metrics-apiserver/pkg/apiserver"
@@ -30,6 +28,7 @@ import (
 	"github.com/seatrial/seatrial/api/names"
 	"github.com/seatrial/seatrial/apiserver/proxy"
 	"github.com/seatrial/seatrial/apiserver/serving"
+	"github.com/seatrial/seatrial/metrics/openapi"
 )
 
 const (
@@ -82,12 +81,13 @@ func (o *Options) Validate() error {
 
 // Run serves until ctx ends, as serving.Options.Run does. Without a given certificate it serves on a self-signed one.
 func (o *Options) Run(ctx context.Context) error {
-	if o.MetricsBindAddress != "0" {
-		if err := serveOwn(ctx, o.MetricsBindAddress); err != nil {
-			return err
+	return o.Options.Run(ctx, func(ends context.Context) (*genericapiserver.GenericAPIServer, error) {
+		server, err := o.newServer(ends)
+		if err == nil && o.MetricsBindAddress != "0" {
+			err = serveOwn(ctx, o.MetricsBindAddress)
 		}
-	}
-	return o.Options.Run(ctx, o.newServer)
+		return server, err
+	})
 }
 
 // newServer makes the server. Members are asked until ends is done.
@@ -128,19 +128,13 @@ func (o *Options) newServer(ends context.Context) (*genericapiserver.GenericAPIS
 	return server.GenericAPIServer, nil
 }
 
-// describe publishes no schema of metrics, which nobody writes.
+// describe makes the adapter publish its schema.
 func describe(config *genericapiserver.Config) error {
-	namer := openapinamer.NewDefinitionNamer(customapiserver.Scheme)
-	var unpublished []string
-	for _, group := range Groups() {
-		unpublished = append(unpublished, "/apis/"+group.Group)
+	scheme, err := wireScheme()
+	if err != nil {
+		return err
 	}
-	config.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(machinery.GetOpenAPIDefinitions, namer)
-	config.OpenAPIConfig.Info.Title = "Seatrial metrics adapter"
-	config.OpenAPIConfig.IgnorePrefixes = unpublished
-	config.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(machinery.GetOpenAPIDefinitions, namer)
-	config.OpenAPIV3Config.Info.Title = config.OpenAPIConfig.Info.Title
-	config.OpenAPIV3Config.IgnorePrefixes = unpublished
+	serving.Describe(config, "Seatrial metrics adapter", openapi.Definitions, customapiserver.Scheme, scheme)
 	return nil
 }
 

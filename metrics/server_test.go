@@ -14,9 +14,13 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
+	explain "k8s.io/kubectl/pkg/explain/v2"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 )
@@ -114,10 +118,11 @@ func TestAdapterServes(t *testing.T) {
 		podsPath: podList(podUse("x", 20)), later: `{"resources":[{"name":"pods/hits","namespaced":true}]}`,
 		later + "/namespaces/shop/pods/*/hits": hits, later + "/namespaces/shop/pods/x/hits": hits,
 	})
+	as := func(user string) *rest.Config {
+		return &rest.Config{Host: url, BearerToken: user, TLSClientConfig: rest.TLSClientConfig{Insecure: true}}
+	}
 	get := func(path, user, accept string) (int, string) {
-		config := rest.AnonymousClientConfig(&rest.Config{Host: url, TLSClientConfig: rest.TLSClientConfig{Insecure: true}})
-		config.BearerToken = user
-		client, err := rest.HTTPClientFor(config)
+		client, err := rest.HTTPClientFor(as(user))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,12 +170,61 @@ func TestAdapterServes(t *testing.T) {
 		{later + "/namespaces/shop/pods/x/hits", "stranger", "", 403, "stranger"},
 		{"/apis/external.metrics.k8s.io/v1beta1", "una", "", 200, `"resources":[]`},
 		{"/apis/external.metrics.k8s.io/v1beta1/namespaces/shop/queue", "una", "", 404, "queue"},
-		{"/openapi/v3", "una", "", 200, `"paths"`},
+		{"/openapi/v3", "una", "", 200, `"apis/metrics.k8s.io/v1beta1"`},
+		{"/openapi/v3/apis/metrics.k8s.io/v1beta1", "una", "", 200, `"x-kubernetes-group-version-kind":[{"group":"metrics.k8s.io","kind":"PodMetrics","version":"v1beta1"}]`},
+		{"/openapi/v3/apis/custom.metrics.k8s.io/v1beta1", "una", "", 200, `"/apis/custom.metrics.k8s.io/v1beta1/namespaces/{namespace}/{resource}/{name}/{subresource}"`},
+		{"/openapi/v3/apis/custom.metrics.k8s.io/v1beta2", "una", "", 200, `{"group":"custom.metrics.k8s.io","kind":"MetricValueList","version":"v1beta2"}`},
+		{"/openapi/v3/apis/external.metrics.k8s.io/v1beta1", "una", "", 200, `{"group":"external.metrics.k8s.io","kind":"ExternalMetricValueList","version":"v1beta1"}`},
+		{"/openapi/v2", "una", "", 200, `"io.k8s.metrics.pkg.apis.metrics.v1beta1.NodeMetrics":{`},
+		{"/openapi/v2", "stranger", "", 403, "stranger"},
 	} {
 		if status, body := get(tc.path, tc.user, tc.accept); status != tc.status || !strings.Contains(body, tc.want) {
 			t.Errorf("%s as %q: %d %s, want %d with %s", tc.path, tc.user, status, body, tc.status, tc.want)
 		}
 	}
+	for resource, want := range map[string]string{"pods": "containers", "nodes": "usage"} {
+		if said := explained(t, as("una"), metricsv1beta1.SchemeGroupVersion.WithResource(resource)); !strings.Contains(said, want) {
+			t.Errorf("of %s is explained: %s, want %s in it", resource, said, want)
+		}
+	}
+}
+
+// TestNoPortWithoutAServer: the adapter's own metrics are served beside a server, and by nobody while there is none.
+func TestNoPortWithoutAServer(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	options := NewOptions()
+	options.MetricsBindAddress, options.Kubeconfig = address, filepath.Join(t.TempDir(), "none")
+	if err := options.Run(t.Context()); err == nil {
+		t.Fatal("it runs without a control plane")
+	}
+	again, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatalf("something listens where no server was made: %v", err)
+	}
+	if err := again.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// explained holds what `kubectl explain` says of a kind.
+func explained(t *testing.T, as *rest.Config, resource schema.GroupVersionResource) string {
+	t.Helper()
+	client, err := discovery.NewDiscoveryClientForConfig(as)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	if err := explain.PrintModelDescription(nil, &said, client.OpenAPIV3(), resource, false, 0, "plaintext"); err != nil {
+		t.Errorf("explaining %s: %v", resource, err)
+	}
+	return said.String()
 }
 
 func TestAdapterValidatesItsFlags(t *testing.T) {

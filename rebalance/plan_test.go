@@ -45,9 +45,10 @@ func (s *stage) fleet() *placement.Snapshot {
 			cluster.Labels = map[string]string{names.ClusterPrice: price}
 		}
 		cluster.Status = clusterv1alpha1.ClusterStatus{
-			APIEnablements: []clusterv1alpha1.APIEnablement{{
-				GroupVersion: "apps/v1", Resources: []clusterv1alpha1.APIResource{{Name: "deployments", Kind: "Deployment"}},
-			}},
+			APIEnablements: []clusterv1alpha1.APIEnablement{
+				{GroupVersion: "apps/v1", Resources: []clusterv1alpha1.APIResource{{Name: "deployments", Kind: "Deployment"}}},
+				{GroupVersion: "batch/v1", Resources: []clusterv1alpha1.APIResource{{Name: "jobs", Kind: "Job"}}},
+			},
 			ResourceSummary: &clusterv1alpha1.ResourceSummary{
 				Allocatable: corev1.ResourceList{
 					corev1.ResourceCPU: *resource.NewQuantity(cpus, resource.DecimalSI), corev1.ResourcePods: resource.MustParse("1000"),
@@ -105,6 +106,18 @@ func byWeight(weights map[string]int64) func(*policyv1alpha1.ReplicaSchedulingSt
 			return strings.Compare(a.TargetCluster.ClusterNames[0], b.TargetCluster.ClusterNames[0])
 		})
 	}
+}
+
+// grouped adds a workload that goes to m1 if it fits, and to m2 otherwise, where it is, in a group that it was placed by.
+func (s *stage) grouped(name string, replicas int32, in string) binding.Binding {
+	bound := s.run(name, 1, map[string]int32{"m2": replicas}, nil)
+	for group, cluster := range []string{"m1", "m2"} {
+		bound.Spec.Placement.ClusterAffinities = append(bound.Spec.Placement.ClusterAffinities, policyv1alpha1.ClusterAffinityTerm{
+			AffinityName: []string{"home", "away"}[group], ClusterAffinity: policyv1alpha1.ClusterAffinity{ClusterNames: []string{cluster}},
+		})
+	}
+	bound.Status.SchedulerObservedAffinityName = in
+	return bound
 }
 
 func (s *stage) plan(t *testing.T, options rebalance.Options) rebalance.Plan {
@@ -169,6 +182,28 @@ func TestPlans(t *testing.T) {
 				s.run("web", 1, map[string]int32{"m1": 6}, byWeight(equal)).Spec.Suspension = &workv1alpha2.Suspension{Scheduling: &on}
 			},
 			want: "Deployment default/web stays: its scheduling is suspended",
+		},
+		"an earlier affinity group that fits again": {
+			fill: func(s *stage) { s.grouped("web", 4, "away") },
+			want: "wave of 4: Deployment default/web m1 0>4 m2 4>0",
+		},
+		"an earlier affinity group that is still full": {
+			fill: func(s *stage) {
+				s.run("full", 1, map[string]int32{"m1": 8}, byWeight(map[string]int64{"m1": 1}))
+				s.grouped("web", 4, "away")
+			},
+		},
+		"the first affinity group": {
+			fill: func(s *stage) {
+				s.grouped("web", 4, "home").Spec.Clusters[0].Name = "m1"
+			},
+		},
+		"a Job": {
+			fill: func(s *stage) {
+				resource := &s.run("web", 1, map[string]int32{"m1": 6}, byWeight(equal)).Spec.Resource
+				resource.APIVersion, resource.Kind = "batch/v1", "Job"
+			},
+			want: "Job default/web stays: a Job would begin anew elsewhere",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -320,11 +355,14 @@ func TestEvacuate(t *testing.T) {
 	s.run("a", 1, map[string]int32{"m1": 6}, nil)
 	s.run("b", 1, map[string]int32{"m1": 4, "m2": 2}, nil)
 	s.run("c", 1, map[string]int32{"m3": 5}, nil)
+	job := &s.run("d", 1, map[string]int32{"m1": 1}, nil).Spec.Resource
+	job.APIVersion, job.Kind = "batch/v1", "Job"
 	plan, err := rebalance.Evacuate(t.Context(), s.fleet(), s.bindings, "m1", scheduler.Options{Name: "default-scheduler"}.Decide, rebalance.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := text(plan); !strings.HasPrefix(got, "wave of 6: Deployment default/a m1 6>0 m2 0>2 m3 0>4; Deployment default/b stays: ") {
+	if got := text(plan); !strings.HasPrefix(got, "wave of 6: Deployment default/a m1 6>0 m2 0>2 m3 0>4; Deployment default/b stays: ") ||
+		!strings.HasSuffix(got, "; Job default/d stays: a Job would begin anew elsewhere") {
 		t.Errorf("the plan is %s", got)
 	}
 }

@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -81,6 +83,8 @@ func busy(bound binding.Binding) string {
 	suspension := bound.Spec.Suspension
 	trigger := bound.Spec.RescheduleTriggeredAt
 	switch {
+	case IsJob(bound.Spec):
+		return JobStays
 	case suspension != nil && ptr.Deref(suspension.Scheduling, false):
 		return "its scheduling is suspended"
 	case len(bound.Spec.GracefulEvictionTasks) > 0 || trigger != nil && trigger.After(bound.Status.LastScheduledTime.Time):
@@ -91,9 +95,32 @@ func busy(bound binding.Binding) string {
 	return ""
 }
 
-// afresh is the binding as it is when somebody asks to place it anew.
+// JobStays is why a Job is not moved.
+const JobStays = "a Job would begin anew elsewhere"
+
+// IsJob tells Jobs, which nobody moves to make anything better: what one has done is lost where it is taken away, and in a new place it
+// does all of it again, even when it was over.
+func IsJob(spec *workv1alpha2.ResourceBindingSpec) bool {
+	return spec.Resource.Kind == "Job" && strings.HasPrefix(spec.Resource.APIVersion, batchv1.GroupName+"/")
+}
+
+// Returns tells whether the affinity group of a decision comes before the one that a binding is in, and before one that there is not.
+func Returns(bound binding.Binding, group string) bool {
+	for i := range bound.Spec.Placement.ClusterAffinities {
+		switch bound.Spec.Placement.ClusterAffinities[i].AffinityName {
+		case bound.Status.SchedulerObservedAffinityName:
+			return false
+		case group:
+			return true
+		}
+	}
+	return false
+}
+
+// afresh is the binding as it is when somebody asks to place it anew: from the first of its affinity groups on.
 func afresh(bound binding.Binding) binding.Binding {
 	asked := bound.Shallow()
+	asked.Status.SchedulerObservedAffinityName = ""
 	asked.Spec.RescheduleTriggeredAt = &metav1.Time{Time: bound.Status.LastScheduledTime.Add(time.Second)}
 	return asked
 }
@@ -155,7 +182,7 @@ func (p *planner) consider(ctx context.Context, bound binding.Binding, surge int
 			return nil, fmt.Sprintf("%s has no room for its new replicas beside the old ones elsewhere", shift.Cluster), true
 		}
 	}
-	if byRoom(bound.Spec) {
+	if byRoom(bound.Spec) && !Returns(bound, decision.Term) {
 		after := p.settled
 		after.post(requirements, entriesOf(shifts, true)...)
 		if !moreEven(balanceOf(p.settled.fleet), balanceOf(after.fleet)) {
@@ -167,7 +194,8 @@ func (p *planner) consider(ctx context.Context, bound binding.Binding, surge int
 	}, "", false
 }
 
-// byRoom tells workloads that go where there is room: their policy has no other wish, so only a more even fleet is worth a move.
+// byRoom tells workloads that go where there is room: their policy has no other wish, so only a more even fleet is worth a move, or a
+// return to an affinity group that it puts first.
 func byRoom(spec *workv1alpha2.ResourceBindingSpec) bool {
 	scheduling := spec.Placement.ReplicaScheduling
 	return scheduling.ReplicaDivisionPreference == policyv1alpha1.ReplicaDivisionPreferenceWeighted &&

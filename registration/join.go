@@ -63,13 +63,14 @@ func (m Member) namespace() string {
 }
 
 // Join registers a member: plane and cluster are administrators' clients of the two sides. It fails without a trace in the
-// control plane when the name or the cluster is already a member, and may be repeated after a failure until the Cluster exists.
+// control plane when the name or the cluster is already a member. After another failure it may be repeated: a Cluster that has no
+// credentials yet is taken up again.
 func Join(ctx context.Context, plane, cluster client.Client, member Member) error {
 	id, err := clusterID(ctx, cluster)
 	if err != nil {
 		return fmt.Errorf("joining cluster %s: %w", member.Name, err)
 	}
-	if err := checkUnknown(ctx, plane, member.Name, id); err != nil {
+	if _, err := checkUnknown(ctx, plane, member.Name, id); err != nil {
 		return fmt.Errorf("joining cluster %s: %w", member.Name, err)
 	}
 	tokens, err := grantAccess(ctx, cluster, member)
@@ -77,10 +78,11 @@ func Join(ctx context.Context, plane, cluster client.Client, member Member) erro
 		return fmt.Errorf("joining cluster %s: preparing the member: %w", member.Name, err)
 	}
 	// Who has come by the name while the member issued the tokens could read them.
-	if err := checkUnknown(ctx, plane, member.Name, id); err != nil {
+	begun, err := checkUnknown(ctx, plane, member.Name, id)
+	if err != nil {
 		return fmt.Errorf("joining cluster %s: %w", member.Name, err)
 	}
-	if err := register(ctx, plane, member, id, tokens); err != nil {
+	if err := register(ctx, plane, member, begun, id, tokens); err != nil {
 		return fmt.Errorf("joining cluster %s: registering it: %w", member.Name, err)
 	}
 	return nil
@@ -95,30 +97,39 @@ func clusterID(ctx context.Context, cluster client.Client) (string, error) {
 	return string(system.UID), nil
 }
 
-func checkUnknown(ctx context.Context, plane client.Client, name, id string) error {
+// checkUnknown errs when the name is somebody's, or the cluster a member. begun is the Cluster of an earlier attempt to join it that did
+// not come to its end, nil when there is none.
+func checkUnknown(ctx context.Context, plane client.Client, name, id string) (begun *clusterv1alpha1.Cluster, err error) {
 	// Else whoever has a certificate of an agent by that name could write to the Cluster.
 	role := &rbacv1.ClusterRole{}
-	err := plane.Get(ctx, client.ObjectKey{Name: admit.AgentRole(name)}, role)
+	err = plane.Get(ctx, client.ObjectKey{Name: admit.AgentRole(name)}, role)
 	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("looking for an agent of that name: %w", err)
+		return nil, fmt.Errorf("looking for an agent of that name: %w", err)
 	}
 	if role.Annotations[names.AnnotationGrantedRequest] != "" {
-		return fmt.Errorf("a certificate of an agent was given for the name %s, and no cluster has registered by it: choose another name, or take the rights of that agent "+
+		return nil, fmt.Errorf("a certificate of an agent was given for the name %s, and no cluster has registered by it: choose another name, or take the rights of that agent "+
 			"away with `kubectl delete clusterrole %s`", name, role.Name)
 	}
 	clusters := &clusterv1alpha1.ClusterList{}
 	if err := plane.List(ctx, clusters); err != nil {
-		return fmt.Errorf("listing the clusters that are members: %w", err)
+		return nil, fmt.Errorf("listing the clusters that are members: %w", err)
 	}
 	for i := range clusters.Items {
 		switch known := &clusters.Items[i]; {
+		case known.Name == name && known.Spec.ID == id && unfinished(known):
+			begun = known
 		case known.Name == name:
-			return fmt.Errorf("a cluster named %s is a member already; unjoin it first or choose another name", name)
+			return nil, fmt.Errorf("a cluster named %s is a member already; unjoin it first or choose another name", name)
 		case known.Spec.ID == id:
-			return fmt.Errorf("the same cluster is a member already, under the name %s", known.Name)
+			return nil, fmt.Errorf("the same cluster is a member already, under the name %s", known.Name)
 		}
 	}
-	return nil
+	return begun, nil
+}
+
+// unfinished tells that a Cluster has its name, but not the credentials that make it a member in Push mode.
+func unfinished(cluster *clusterv1alpha1.Cluster) bool {
+	return cluster.Spec.SyncMode == clusterv1alpha1.Push && cluster.Spec.SecretRef == nil && cluster.DeletionTimestamp.IsZero()
 }
 
 // tokens are what the member issued for the control plane.
@@ -200,11 +211,18 @@ func awaitToken(ctx context.Context, cluster client.Client, name types.Namespace
 	return secret.Data[corev1.ServiceAccountTokenKey], nil
 }
 
-// register writes the credentials first and the Cluster last, so that whoever sees the Cluster can use it.
-func register(ctx context.Context, plane client.Client, member Member, id string, issued tokens) error {
+// register makes the Cluster first, which takes the name, then the credentials, which go with it, and has it refer to them last, so that
+// whoever sees the references can use them. Credentials without a Cluster would be those of whoever comes by the name next.
+func register(ctx context.Context, plane client.Client, member Member, cluster *clusterv1alpha1.Cluster, id string, issued tokens) error {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: member.namespace(), Labels: map[string]string{names.LabelSystem: names.LabelSystemValue}}}
 	if err := plane.Create(ctx, namespace); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("creating namespace %s: %w", namespace.Name, err)
+	}
+	if cluster == nil {
+		cluster = &clusterv1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: member.Name}, Spec: clusterv1alpha1.ClusterSpec{ID: id, SyncMode: clusterv1alpha1.Push}}
+		if err := plane.Create(ctx, cluster); err != nil {
+			return fmt.Errorf("creating the Cluster: %w", err)
+		}
 	}
 	access := credentials(member.namespace(), member.Name, map[string][]byte{secretToken: issued.access})
 	if !member.Insecure {
@@ -212,24 +230,21 @@ func register(ctx context.Context, plane client.Client, member Member, id string
 	}
 	impersonation := credentials(member.namespace(), names.ImpersonationSecret(member.Name), map[string][]byte{secretToken: issued.impersonation})
 	for _, secret := range []*corev1.Secret{access, impersonation} {
+		secret.OwnerReferences = []metav1.OwnerReference{ownerOf(cluster)}
 		if err := replaceSecret(ctx, plane, secret); err != nil {
 			return err
 		}
 	}
-	cluster := &clusterv1alpha1.Cluster{
-		ObjectMeta: metav1.ObjectMeta{Name: member.Name},
-		Spec: clusterv1alpha1.ClusterSpec{
-			ID: id, SyncMode: clusterv1alpha1.Push, APIEndpoint: member.Endpoint, ProxyURL: member.ProxyURL,
-			InsecureSkipTLSVerification: member.Insecure,
-			SecretRef:                   &clusterv1alpha1.LocalSecretReference{Namespace: access.Namespace, Name: access.Name},
-			ImpersonatorSecretRef:       &clusterv1alpha1.LocalSecretReference{Namespace: impersonation.Namespace, Name: impersonation.Name},
-			Provider:                    member.Provider, Region: member.Region, Zones: member.Zones,
-		},
+	before := cluster.DeepCopy()
+	spec := &cluster.Spec
+	spec.APIEndpoint, spec.ProxyURL, spec.InsecureSkipTLSVerification = member.Endpoint, member.ProxyURL, member.Insecure
+	spec.SecretRef = &clusterv1alpha1.LocalSecretReference{Namespace: access.Namespace, Name: access.Name}
+	spec.ImpersonatorSecretRef = &clusterv1alpha1.LocalSecretReference{Namespace: impersonation.Namespace, Name: impersonation.Name}
+	spec.Provider, spec.Region, spec.Zones = member.Provider, member.Region, member.Zones
+	if err := plane.Patch(ctx, cluster, client.MergeFrom(before)); err != nil {
+		return fmt.Errorf("giving the Cluster its credentials: %w", err)
 	}
-	if err := plane.Create(ctx, cluster); err != nil {
-		return fmt.Errorf("creating the Cluster: %w", err)
-	}
-	return own(ctx, plane, cluster, access, impersonation)
+	return nil
 }
 
 func credentials(namespace, name string, data map[string][]byte) *corev1.Secret {
@@ -255,15 +270,16 @@ func replaceSecret(ctx context.Context, plane client.Client, secret *corev1.Secr
 	return nil
 }
 
+func ownerOf(cluster *clusterv1alpha1.Cluster) metav1.OwnerReference {
+	return metav1.OwnerReference{APIVersion: clusterv1alpha1.GroupVersion.String(), Kind: clusterv1alpha1.ResourceKindCluster, Name: cluster.Name, UID: cluster.UID}
+}
+
 // own lets the credentials go with the Cluster.
 func own(ctx context.Context, plane client.Client, cluster *clusterv1alpha1.Cluster, secrets ...*corev1.Secret) error {
-	owner := metav1.OwnerReference{
-		APIVersion: clusterv1alpha1.GroupVersion.String(), Kind: clusterv1alpha1.ResourceKindCluster, Name: cluster.Name, UID: cluster.UID,
-	}
 	var failures []error
 	for _, secret := range secrets {
 		before := secret.DeepCopy()
-		secret.OwnerReferences = []metav1.OwnerReference{owner}
+		secret.OwnerReferences = []metav1.OwnerReference{ownerOf(cluster)}
 		if err := plane.Patch(ctx, secret, client.MergeFrom(before)); err != nil {
 			failures = append(failures, fmt.Errorf("making the Cluster own secret %s/%s: %w", secret.Namespace, secret.Name, err))
 		}

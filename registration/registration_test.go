@@ -178,7 +178,7 @@ func TestJoinLooksAgain(t *testing.T) {
 	missing(t, plane, &corev1.Secret{ObjectMeta: named("karmada-cluster", "m1")})
 }
 
-// failing makes the creation of one kind fail as long as it is told to.
+// failing makes writes of objects fail as long as it is told to.
 func failing(to client.WithWatch, fails func(client.Object) bool) client.WithWatch {
 	return interceptor.NewClient(to, interceptor.Funcs{
 		Create: func(ctx context.Context, to client.WithWatch, object client.Object, options ...client.CreateOption) error {
@@ -187,30 +187,69 @@ func failing(to client.WithWatch, fails func(client.Object) bool) client.WithWat
 			}
 			return to.Create(ctx, object, options...)
 		},
+		Patch: func(ctx context.Context, to client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			if fails(object) {
+				return errors.New("no such luck")
+			}
+			return to.Patch(ctx, object, patch, options...)
+		},
 	})
 }
 
-// TestJoinAgainAfterFailure lets a join fail at every object it creates on either side, and repeats it.
+// TestJoinAgainAfterFailure lets a join fail at every write on either side, and repeats it. There are never credentials without a
+// Cluster that they go with, and no Cluster that refers to credentials which are not there.
 func TestJoinAgainAfterFailure(t *testing.T) {
 	for failAt := 1; ; failAt++ {
 		plane, cluster := sides(t)
-		created := 0
+		written := 0
 		fails := func(client.Object) bool {
-			created++
-			return created == failAt
+			written++
+			return written == failAt
 		}
 		err := registration.Join(t.Context(), failing(plane, fails), failing(cluster, fails), member)
-		if created < failAt {
-			if err != nil || failAt < 8 {
-				t.Fatalf("a join that was not disturbed created %d objects: %v", created, err)
+		if written < failAt {
+			if err != nil || failAt < 12 {
+				t.Fatalf("a join that was not disturbed wrote %d objects: %v", written, err)
 			}
 			return
 		}
 		if err == nil || !strings.Contains(err.Error(), "joining cluster m1") || !strings.Contains(err.Error(), "no such luck") {
-			t.Fatalf("creation %d failed, and the join said %v", failAt, err)
+			t.Fatalf("write %d failed, and the join said %v", failAt, err)
 		}
-		missing(t, plane, &clusterv1alpha1.Cluster{ObjectMeta: named("", "m1")})
+		begun, secrets := &clusterv1alpha1.ClusterList{}, &corev1.SecretList{}
+		if err := errors.Join(plane.List(t.Context(), begun), plane.List(t.Context(), secrets, client.InNamespace("karmada-cluster"))); err != nil {
+			t.Fatal(err)
+		}
+		if len(begun.Items) > 0 && (begun.Items[0].Spec.SecretRef != nil || begun.Items[0].Spec.ImpersonatorSecretRef != nil) {
+			t.Errorf("write %d failed, and the Cluster refers to secrets: %+v", failAt, begun.Items[0].Spec)
+		}
+		for i := range secrets.Items {
+			if owners := secrets.Items[i].OwnerReferences; len(begun.Items) == 0 || len(owners) != 1 || owners[0].UID != begun.Items[0].UID {
+				t.Errorf("write %d failed, and left secret %s with the owners %v", failAt, secrets.Items[i].Name, owners)
+			}
+		}
 		join(t, plane, cluster)
+	}
+}
+
+// TestJoinTakesNoNameThatIsTaken between its last look and its first write: nothing is written that others could read.
+func TestJoinTakesNoNameThatIsTaken(t *testing.T) {
+	plane, cluster := sides(t)
+	late := failing(plane, func(object client.Object) bool {
+		if _, isCluster := object.(*clusterv1alpha1.Cluster); isCluster {
+			other := &clusterv1alpha1.Cluster{ObjectMeta: named("", "m1"), Spec: clusterv1alpha1.ClusterSpec{ID: "another", SyncMode: clusterv1alpha1.Pull}}
+			if err := plane.Create(t.Context(), other); err != nil {
+				t.Error(err)
+			}
+		}
+		return false
+	})
+	if err := registration.Join(t.Context(), late, cluster, member); !apierrors.IsAlreadyExists(err) {
+		t.Errorf("joining: %v", err)
+	}
+	missing(t, plane, &corev1.Secret{ObjectMeta: named("karmada-cluster", "m1")})
+	if err := registration.Join(t.Context(), plane, cluster, member); err == nil || !strings.Contains(err.Error(), "a cluster named m1 is a member already") {
+		t.Errorf("joining again: %v", err)
 	}
 }
 
@@ -259,15 +298,15 @@ func TestUnjoinKeepsForeignNamespace(t *testing.T) {
 	missing(t, cluster, &corev1.ServiceAccount{ObjectMeta: named("tools", "karmada-m1")})
 }
 
-// TestUnjoinTakesUnownedCredentials unjoins a cluster whose join failed after its Cluster was made.
-func TestUnjoinTakesUnownedCredentials(t *testing.T) {
+// TestUnjoinTakesAnUnfinishedJoin back: one that failed after its credentials were made.
+func TestUnjoinTakesAnUnfinishedJoin(t *testing.T) {
 	plane, cluster := sides(t)
-	ownerless := interceptor.NewClient(plane, interceptor.Funcs{
+	unpatched := interceptor.NewClient(plane, interceptor.Funcs{
 		Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
 			return errors.New("no such luck")
 		},
 	})
-	if err := registration.Join(t.Context(), ownerless, cluster, member); err == nil {
+	if err := registration.Join(t.Context(), unpatched, cluster, member); err == nil {
 		t.Fatal("the join did not notice")
 	}
 	if err := registration.Unjoin(t.Context(), plane, cluster, member, registration.UnjoinOptions{Wait: time.Second}); err != nil {

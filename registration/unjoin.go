@@ -70,7 +70,7 @@ func removeCluster(ctx context.Context, plane client.Client, name string, timeou
 	return nil
 }
 
-// removeCredentials does not rely on the Cluster owning the secrets: a join that failed at its very end left them without owner.
+// removeCredentials does not rely on the Cluster owning the secrets: other tools make them before it.
 func removeCredentials(ctx context.Context, plane client.Client, member Member) error {
 	var failures []error
 	for _, name := range []string{member.Name, names.ImpersonationSecret(member.Name)} {

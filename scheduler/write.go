@@ -100,7 +100,7 @@ func (s *scheduler) writeTargets(ctx context.Context, deps control.Deps, bound, 
 
 // hold keeps the replicas that a decision moves until their successors are ready.
 func (s *scheduler) hold(deps control.Deps, bound binding.Binding, decision placement.Decision) []workv1alpha2.GracefulEvictionTask {
-	if s.options.DropMoved {
+	if s.options.DropMoved || eviction.Once(bound.Spec, bound.GetAnnotations()) {
 		return bound.Spec.GracefulEvictionTasks
 	}
 	s.mu.Lock()

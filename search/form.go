@@ -33,7 +33,7 @@ type form struct {
 }
 
 // formOf reads what a client accepts. The first form that there is counts.
-func formOf(r *http.Request, resource schema.GroupResource) (form, error) {
+func (s *Search) formOf(r *http.Request, resource schema.GroupVersionResource) (form, error) {
 	f := form{include: metav1.IncludeObjectPolicy(r.URL.Query().Get("includeObject"))}
 	switch f.include {
 	case "":
@@ -58,8 +58,8 @@ func formOf(r *http.Request, resource schema.GroupResource) (form, error) {
 			return f, nil
 		case kind == asTable:
 			f.kind, f.version = kind, version
-			f.columns, err = columnsOf(resource)
-			return f, err
+			f.columns = s.definitions.columnsOf(r.Context(), resource, s.cache.Clusters(resource))
+			return f, nil
 		}
 	}
 	// Clients that want another encoding get JSON all the same, and read it by its type.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/client-go/dynamic"
@@ -23,10 +25,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	"github.com/seatrial/seatrial/api/names"
 	searchv1alpha1 "github.com/seatrial/seatrial/api/search/v1alpha1"
 	"github.com/seatrial/seatrial/apiserver/proxy"
 	"github.com/seatrial/seatrial/override"
 	"github.com/seatrial/seatrial/search/cache"
+	"github.com/seatrial/seatrial/search/opensearch"
 )
 
 const (
@@ -43,6 +47,8 @@ type Settings struct {
 	ControlPlane *proxy.ControlPlane
 	// Authorizer tells who may read what.
 	Authorizer authorizer.Authorizer
+	// Secrets reads the credentials of services that registries name.
+	Secrets proxy.ReadSecret
 	// Kinds finds the resource of a kind.
 	Kinds meta.RESTMapper
 	// Retry is the time until clusters and registries that cannot be followed are tried again, 5 s for 0.
@@ -62,6 +68,9 @@ type Search struct {
 	begun chan struct{}
 	once  sync.Once
 
+	definitions definitions
+	mirrors     mirrors
+
 	mu       sync.Mutex
 	clusters map[string]*clusterv1alpha1.Cluster
 }
@@ -69,7 +78,8 @@ type Search struct {
 // New returns a Search whose following of members, and watches of clients, end with ctx.
 func New(ctx context.Context, settings Settings) *Search {
 	s := &Search{settings: settings, ends: ctx, begun: make(chan struct{}), clusters: map[string]*clusterv1alpha1.Cluster{}}
-	s.cache = cache.New(ctx, s.dial)
+	s.cache, s.definitions.dial = cache.New(ctx, s.dial), s.dial
+	s.mirrors = mirrors{ends: ctx, cache: s.cache, open: s.open, running: map[service]*mirror{}}
 	return s
 }
 
@@ -169,8 +179,9 @@ func (s *Search) update(ctx context.Context, objects stored) (missing bool, err 
 		return false, fmt.Errorf("listing resource registries: %w", err)
 	}
 	s.know(clusters.Items)
-	kinds, missing := s.wanted(clusters.Items, registries.Items)
+	kinds, stored, missing := s.wanted(clusters.Items, registries.Items)
 	s.cache.Keep(kinds)
+	s.mirrors.keep(stored)
 	s.once.Do(func() { close(s.begun) })
 	return missing, nil
 }
@@ -191,13 +202,18 @@ func (s *Search) know(clusters []clusterv1alpha1.Cluster) {
 	s.clusters = known
 }
 
-// wanted is what registries choose. Clusters that are not ready stay in: what was last known of them is better than nothing.
-func (s *Search) wanted(clusters []clusterv1alpha1.Cluster, registries []searchv1alpha1.ResourceRegistry) (map[schema.GroupVersionResource]cache.Kind, bool) {
-	kinds, missing := map[schema.GroupVersionResource]cache.Kind{}, false
+// wanted is what registries choose, all of them together, and those that name a service by service. Clusters that are not ready stay in:
+// what was last known of them is better than nothing. missing tells that some kind is not known yet.
+func (s *Search) wanted(clusters []clusterv1alpha1.Cluster, registries []searchv1alpha1.ResourceRegistry) (kinds choice, stored map[service]choice, missing bool) {
+	kinds, stored = choice{}, map[service]choice{}
 	for i := range registries {
 		registry := &registries[i]
 		if registry.DeletionTimestamp != nil {
 			continue
+		}
+		store, isStored := serviceOf(registry)
+		if isStored && stored[store] == nil {
+			stored[store] = choice{}
 		}
 		targets := targets(registry, clusters)
 		for _, selector := range registry.Spec.ResourceSelectors {
@@ -208,20 +224,17 @@ func (s *Search) wanted(clusters []clusterv1alpha1.Cluster, registries []searchv
 				missing = true
 				continue
 			}
-			if _, found := kinds[mapping.Resource]; !found {
-				kinds[mapping.Resource] = cache.Kind{Kind: kind, Clusters: map[string][]string{}}
-			}
 			namespace := selector.Namespace
 			if mapping.Scope.Name() == meta.RESTScopeNameRoot {
 				namespace = metav1.NamespaceAll
 			}
-			chosen := kinds[mapping.Resource].Clusters
-			for _, cluster := range targets {
-				chosen[cluster] = append(chosen[cluster], namespace)
+			kinds.add(mapping.Resource, kind, targets, namespace)
+			if isStored {
+				stored[store].add(mapping.Resource, kind, targets, namespace)
 			}
 		}
 	}
-	return kinds, missing
+	return kinds, stored, missing
 }
 
 // targets are the clusters of a registry, by name.
@@ -243,6 +256,24 @@ func (s *Search) cluster(name string) (*clusterv1alpha1.Cluster, error) {
 		return found, nil
 	}
 	return nil, fmt.Errorf("cluster %s is gone", name)
+}
+
+// open returns a writer to a service. A registry that names no secret means a service that asks nobody who they are.
+func (s *Search) open(to service) (*opensearch.Writer, error) {
+	credentials := func(ctx context.Context) (opensearch.Credentials, error) {
+		name := types.NamespacedName{Namespace: to.secret.Namespace, Name: to.secret.Name}
+		if name.Name == "" {
+			return opensearch.Credentials{}, nil
+		}
+		secret, err := s.settings.Secrets(ctx, name)
+		if err != nil {
+			return opensearch.Credentials{}, fmt.Errorf("reading secret %s: %w", name, err)
+		}
+		return opensearch.Credentials{Username: string(secret.Data[secretUsername]), Password: string(secret.Data[secretPassword]), CA: secret.Data[secretCA]}, nil
+	}
+	return opensearch.New(opensearch.Settings{
+		Addresses: strings.Split(to.addresses, "\n"), Credentials: credentials, ClusterAnnotation: names.AnnotationCachedFromCluster, Retry: s.settings.Retry,
+	})
 }
 
 func (s *Search) dial(ctx context.Context, name string) (dynamic.Interface, error) {

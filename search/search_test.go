@@ -48,6 +48,8 @@ type stand struct {
 	// asked are the requests that the member and the control plane got.
 	asked []string
 	body  string
+	// store is where registries want things written.
+	store *searchv1alpha1.BackendStoreConfig
 }
 
 func newStand(t *testing.T) *stand {
@@ -69,10 +71,14 @@ func newStand(t *testing.T) *stand {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.search = New(ctx, Settings{
 		Members: proxy.New(ctx, secrets, clock.RealClock{}), ControlPlane: controlPlane, Authorizer: authorizer.AuthorizerFunc(mayRead), Kinds: kinds,
+		Secrets: func(_ context.Context, name types.NamespacedName) (*corev1.Secret, error) {
+			return &corev1.Secret{Data: map[string][]byte{"username": []byte(name.Namespace), "password": []byte(name.Name)}}, nil
+		},
 	})
 	t.Cleanup(func() {
 		cancel()
 		s.search.cache.Wait()
+		s.search.mirrors.writing.Wait()
 		member.CloseClientConnections()
 		member.Close()
 		plane.Close()
@@ -90,6 +96,7 @@ func (s *stand) update(url, chosen string) {
 	registry := &searchv1alpha1.ResourceRegistry{ObjectMeta: metav1.ObjectMeta{Name: "r"}, Spec: searchv1alpha1.ResourceRegistrySpec{
 		TargetCluster:     policyv1alpha1.ClusterAffinity{ClusterNames: []string{chosen}},
 		ResourceSelectors: []searchv1alpha1.ResourceSelector{{APIVersion: "v1", Kind: "Secret"}, {APIVersion: "v1", Kind: "Unheard"}},
+		BackendStore:      s.store,
 	}}
 	known := runtime.NewScheme()
 	if err := scheme.AddToScheme(known); err != nil {
@@ -110,7 +117,7 @@ func mayRead(_ context.Context, a authorizer.Attributes) (authorizer.Decision, s
 
 func (s *stand) member(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	const kept = `{"apiVersion":"v1","kind":"Secret","metadata":{"namespace":"a","name":"x","resourceVersion":"5"}}`
+	const kept = `{"apiVersion":"v1","kind":"Secret","metadata":{"namespace":"a","name":"x","resourceVersion":"5","uid":"u-x"}}`
 	switch {
 	case r.Header.Get("Authorization") == "Bearer own" && r.URL.Query().Get("watch") == "":
 		_, _ = io.WriteString(w, `{"apiVersion":"v1","kind":"SecretList","metadata":{"resourceVersion":"7"},"items":[`+kept+`]}`)

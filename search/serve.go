@@ -194,7 +194,7 @@ func parse(r *http.Request) (*internalversion.ListOptions, error) {
 }
 
 func (s *Search) get(w http.ResponseWriter, r *http.Request, a asked, options *internalversion.ListOptions) error {
-	wanted, err := formOf(r, a.resource.GroupResource())
+	wanted, err := s.formOf(r, a.resource)
 	if err != nil {
 		return err
 	}
@@ -224,7 +224,7 @@ func (a asked) selection(options *internalversion.ListOptions) cache.Selection {
 
 // list answers with a page. The version that a client names is the oldest that it takes, unless it wants exactly that one.
 func (s *Search) list(w http.ResponseWriter, r *http.Request, a asked, options *internalversion.ListOptions) error {
-	wanted, err := formOf(r, a.resource.GroupResource())
+	wanted, err := s.formOf(r, a.resource)
 	if err != nil {
 		return err
 	}
@@ -261,7 +261,7 @@ func (s *Search) watch(w http.ResponseWriter, r *http.Request, a asked, options 
 	if options.TimeoutSeconds != nil && *options.TimeoutSeconds != 0 {
 		lasts = time.Duration(*options.TimeoutSeconds) * time.Second
 	}
-	wanted, err := formOf(r, a.resource.GroupResource())
+	wanted, err := s.formOf(r, a.resource)
 	if err != nil {
 		return err
 	}

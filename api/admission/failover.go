@@ -3,8 +3,32 @@ package admission
 import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
+	"github.com/seatrial/seatrial/eviction/floor"
 )
+
+// validateFloor checks the availability floor that a policy asks for. An empty one asks for nothing.
+func validateFloor(annotations map[string]string) field.ErrorList {
+	text := annotations[names.AnnotationFloor]
+	if text == "" {
+		return nil
+	}
+	if _, err := floor.Parse(text); err != nil {
+		return field.ErrorList{field.Invalid(field.NewPath("metadata", "annotations").Key(names.AnnotationFloor), text, err.Error())}
+	}
+	return nil
+}
+
+// validateStatefulMoves checks how StatefulSets are to move.
+func validateStatefulMoves(annotations map[string]string) field.ErrorList {
+	text := annotations[names.AnnotationStatefulMoves]
+	if text == "" || text == names.MakeBeforeBreak {
+		return nil
+	}
+	at := field.NewPath("metadata", "annotations").Key(names.AnnotationStatefulMoves)
+	return field.ErrorList{field.NotSupported(at, text, []string{names.MakeBeforeBreak})}
+}
 
 func validateFailover(spec *policyv1alpha1.PropagationSpec, path *field.Path) field.ErrorList {
 	if spec.Failover == nil {

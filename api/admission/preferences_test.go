@@ -23,3 +23,33 @@ func TestValidatePreferences(t *testing.T) {
 		}
 	}
 }
+
+// TestValidateFloor: a floor that nobody could read is refused, with what to write instead.
+func TestValidateFloor(t *testing.T) {
+	for scope, object := range bothScopes(propagationSpec()) {
+		viewOf(object).Default(true, counting())
+		for _, text := range []string{"", "3", "0", "80%", "100%"} {
+			viewOf(object).Meta.Annotations = map[string]string{names.AnnotationFloor: text}
+			wantFaults(t, scope+", "+text, Validate(object, nil, Options{}))
+		}
+		for _, text := range []string{"all", "0.8", "-1", "80 %", "99999999999"} {
+			viewOf(object).Meta.Annotations = map[string]string{names.AnnotationFloor: text}
+			faults := Validate(object, object, Options{})
+			wantFaults(t, scope+", "+text, faults, "metadata.annotations[seatrial.io/availability-floor]")
+			if told := faults.ToAggregate().Error(); !strings.Contains(told, `"`+text+`": give a number of replicas, such as 3, or a part`) {
+				t.Errorf("%s, %s: %s", scope, text, told)
+			}
+		}
+	}
+}
+
+// TestValidateStatefulMoves: there is one way beside the default.
+func TestValidateStatefulMoves(t *testing.T) {
+	for scope, object := range bothScopes(propagationSpec()) {
+		viewOf(object).Default(true, counting())
+		for text, faults := range map[string][]string{"": nil, names.MakeBeforeBreak: nil, "Never": {"metadata.annotations[seatrial.io/stateful-moves]"}} {
+			viewOf(object).Meta.Annotations = map[string]string{names.AnnotationStatefulMoves: text}
+			wantFaults(t, scope+", "+text, Validate(object, nil, Options{}), faults...)
+		}
+	}
+}

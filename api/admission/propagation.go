@@ -122,6 +122,8 @@ func (p Propagation) Validate() field.ErrorList {
 	if _, err := placement.ParsePreferences(p.Meta.Annotations); err != nil {
 		faults = append(faults, field.Forbidden(field.NewPath("metadata", "annotations"), strings.ReplaceAll(err.Error(), "\n", "; ")))
 	}
+	faults = append(faults, validateFloor(p.Meta.Annotations)...)
+	faults = append(faults, validateStatefulMoves(p.Meta.Annotations)...)
 	path := field.NewPath("spec")
 	if p.namespaced {
 		faults = append(faults, validateSelectorNamespaces(p.Spec.ResourceSelectors, p.Meta.Namespace, path)...)

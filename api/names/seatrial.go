@@ -28,7 +28,7 @@ func PlacementAnnotations() []string {
 
 // PolicyAnnotations lists all annotations that travel from a policy to the bindings it makes.
 func PolicyAnnotations() []string {
-	return append(PlacementAnnotations(), AnnotationDefaultGracePeriod, AnnotationRebalance, AnnotationFloor)
+	return append(PlacementAnnotations(), AnnotationDefaultGracePeriod, AnnotationRebalance, AnnotationFloor, AnnotationStatefulMoves)
 }
 
 // AnnotationDefaultGracePeriod on a policy tells the grace period that admission filled in because the user gave none, in seconds.
@@ -38,12 +38,26 @@ const AnnotationDefaultGracePeriod = "seatrial.io/default-grace-period"
 // AnnotationUnhealthySince on a binding is JSON: since when a workload with application failover is unhealthy in each cluster.
 const AnnotationUnhealthySince = "seatrial.io/unhealthy-since"
 
+// AnnotationHeldUntil on a cluster that is not well says until when workloads do not leave it for that, because most of the fleet looks
+// lost: HeldOpen while that lasts, then the moment it ended, from which on what workloads tolerate counts anew.
+const (
+	AnnotationHeldUntil = "seatrial.io/evictions-held-until"
+	HeldOpen            = "partition-ends"
+)
+
 // AnnotationPodDemand on a binding is JSON: what a replica asks of the nodes and pods around it beyond its requirements, so
 // that estimates can heed it. The pod template is its source, and the annotation goes when the template asks no more.
 const AnnotationPodDemand = "seatrial.io/pod-demand"
 
 // AnnotationFloor of a policy raises the availability floor of its workloads, as a number of replicas or as a part such as "100%".
 const AnnotationFloor = "seatrial.io/availability-floor"
+
+// AnnotationStatefulMoves of a policy with value MakeBeforeBreak has its StatefulSets move as Deployments do: new replicas are ready before
+// old ones go, and a replica may run in two clusters meanwhile. Otherwise none begins before it has ended elsewhere.
+const (
+	AnnotationStatefulMoves = "seatrial.io/stateful-moves"
+	MakeBeforeBreak         = "MakeBeforeBreak"
+)
 
 // AnnotationRebalance of a policy with value RebalanceAutomatic lets workloads move by themselves to where they would be placed
 // anew, such as back to a cluster that has recovered.

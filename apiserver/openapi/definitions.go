@@ -4,7 +4,6 @@
 package openapi
 
 import (
-	"maps"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,19 +17,24 @@ import (
 // Definitions returns the description of every kind the server serves and of every type they are made of. Own types go by their Go
 // import path, as the OpenAPI builder looks them up; those of the libraries go by the model name that they declare.
 func Definitions(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
-	definitions := GetOpenAPIDefinitions(ref)
-	for name, definition := range definitions {
-		for i, dependency := range definition.Dependencies {
-			if _, own := definitions[dependency]; !own {
-				definition.Dependencies[i] = PublishedName(dependency)
-			}
-		}
-		definitions[name] = definition
-	}
-	maps.Copy(definitions, machinery.GetOpenAPIDefinitions(ref))
+	definitions := WithMachinery(GetOpenAPIDefinitions(ref), ref)
 	definitions[corev1.Taint{}.OpenAPIModelName()] = taint(ref)
 	definitions[corev1.NodeSelectorRequirement{}.OpenAPIModelName()] = requirement()
 	return definitions
+}
+
+// WithMachinery adds the types of the API machinery to generated descriptions, which call them by their Go import paths.
+func WithMachinery(generated map[string]common.OpenAPIDefinition, ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
+	all := machinery.GetOpenAPIDefinitions(ref)
+	for name, definition := range generated {
+		for i, dependency := range definition.Dependencies {
+			if _, own := generated[dependency]; !own {
+				definition.Dependencies[i] = PublishedName(dependency)
+			}
+		}
+		all[name] = definition
+	}
+	return all
 }
 
 // PublishedName turns a Go import path into the name that the published documents use, which may hold no slash. A name without a

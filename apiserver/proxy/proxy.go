@@ -68,14 +68,22 @@ func New(ends context.Context, secrets ReadSecret, clock clock.PassiveClock) *Me
 
 // ForControlPlane returns Members that read the credentials which the control plane of config keeps.
 func ForControlPlane(ends context.Context, config *rest.Config) (*Members, error) {
+	read, err := SecretsOf(config)
+	if err != nil {
+		return nil, err
+	}
+	return New(ends, read, clock.RealClock{}), nil
+}
+
+// SecretsOf reads secrets of the control plane of config.
+func SecretsOf(config *rest.Config) (ReadSecret, error) {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("making a client of the control plane: %w", err)
 	}
-	read := func(ctx context.Context, name types.NamespacedName) (*corev1.Secret, error) {
+	return func(ctx context.Context, name types.NamespacedName) (*corev1.Secret, error) {
 		return client.CoreV1().Secrets(name.Namespace).Get(ctx, name.Name, metav1.GetOptions{})
-	}
-	return New(ends, read, clock.RealClock{}), nil
+	}, nil
 }
 
 // Limit bounds the requests that Client and Raw make to each member. It is called before the first of them.

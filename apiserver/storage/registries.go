@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	searchv1alpha1 "github.com/seatrial/seatrial/api/search/v1alpha1"
+	"github.com/seatrial/seatrial/search/opensearch"
 )
 
 // NewRegistries returns the storage of resource registries and their status, by resource path.
@@ -79,6 +80,23 @@ func (registryStrategy) Validate(_ context.Context, obj runtime.Object) field.Er
 			faults = append(faults, field.Required(selectors.Index(i).Child("kind"), "names the kind to cache"))
 		}
 	}
+	return append(faults, validateStore(made.Spec.BackendStore, field.NewPath("spec", "backendStore", "openSearch", "addresses"))...)
+}
+
+func validateStore(store *searchv1alpha1.BackendStoreConfig, path *field.Path) field.ErrorList {
+	if store == nil || store.OpenSearch == nil {
+		return nil
+	}
+	var faults field.ErrorList
+	if len(store.OpenSearch.Addresses) == 0 {
+		faults = append(faults, field.Required(path, "names the URLs of the service"))
+	}
+	for i, address := range store.OpenSearch.Addresses {
+		if _, err := opensearch.ParseAddress(address); err != nil {
+			// The address may hold a password.
+			faults = append(faults, field.Invalid(path.Index(i), field.OmitValueType{}, err.Error()))
+		}
+	}
 	return faults
 }
 
@@ -86,12 +104,13 @@ func (r registryStrategy) ValidateUpdate(ctx context.Context, obj, _ runtime.Obj
 	return r.Validate(ctx, obj)
 }
 
-// WarningsOnCreate tells that objects are kept in memory alone.
+// WarningsOnCreate tells of a store that is none.
 func (registryStrategy) WarningsOnCreate(_ context.Context, obj runtime.Object) []string {
-	if obj.(*searchv1alpha1.ResourceRegistry).Spec.BackendStore == nil {
+	store := obj.(*searchv1alpha1.ResourceRegistry).Spec.BackendStore
+	if store == nil || store.OpenSearch != nil {
 		return nil
 	}
-	return []string{"spec.backendStore has no effect: objects are kept in memory"}
+	return []string{"spec.backendStore names no store: objects are kept in memory alone"}
 }
 
 // registryStatusStrategy rules writes of their status: nothing else changes.

@@ -1,9 +1,12 @@
 package storage
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	searchv1alpha1 "github.com/seatrial/seatrial/api/search/v1alpha1"
 )
@@ -46,5 +49,19 @@ func TestRegistriesNameTheField(t *testing.T) {
 	made.Spec.BackendStore = &searchv1alpha1.BackendStoreConfig{}
 	if warnings := (registryStrategy{}).WarningsOnCreate(t.Context(), made); len(warnings) != 1 {
 		t.Errorf("warnings %v", warnings)
+	}
+	made.Spec.BackendStore.OpenSearch = &searchv1alpha1.OpenSearchConfig{}
+	if warnings := (registryStrategy{}).WarningsOnCreate(t.Context(), made); len(warnings) != 0 {
+		t.Errorf("warnings of a store: %v", warnings)
+	}
+	for _, tc := range []struct{ addresses, want string }{
+		{"", "spec.backendStore.openSearch.addresses"}, {"https://a:9200 http://b", ""},
+		{"https://a hunter2@a:9200", "spec.backendStore.openSearch.addresses[1]"}, {"ftp://a", "spec.backendStore.openSearch.addresses[0]"},
+	} {
+		made.Spec.BackendStore.OpenSearch.Addresses = strings.Fields(tc.addresses)
+		faults := validateStore(made.Spec.BackendStore, field.NewPath("spec", "backendStore", "openSearch", "addresses"))
+		if len(faults) > 0 && faults[0].Field != tc.want || len(faults) == 0 && tc.want != "" || strings.Contains(fmt.Sprint(faults), "hunter2") {
+			t.Errorf("addresses %q: %v, want a fault of %q", tc.addresses, faults, tc.want)
+		}
 	}
 }

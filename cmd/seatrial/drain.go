@@ -48,7 +48,7 @@ The command waits until the cluster is empty. It fails when something stays: bec
 scheduling is suspended, no policy claims it, or it tolerates the taint of cordoned clusters. What it began goes on when it is
 interrupted, and a second call goes on from there; "seatrial uncordon" gives up what has not moved yet.
 
-Namespaces and what else every member has stay. No feature gate is needed beyond GracefulEviction, which is on by default.`,
+Jobs are waited for until their end. Namespaces and what else every member has stay. No feature gate is needed beyond GracefulEviction, which is on by default.`,
 		Example: `  # What would move, and where
   seatrial drain member1 --dry-run
 

@@ -102,7 +102,7 @@ func (o *estimateOptions) askMembers(ctx context.Context, workloads []workloadDe
 	// What clients log is told in the answers, or of no interest to whom the command talks to.
 	log.SetLogger(logr.Discard())
 	klog.SetLogger(logr.Discard())
-	plane, err := planeReader(o.process)
+	plane, err := o.process.Client()
 	if err != nil {
 		return nil, err
 	}

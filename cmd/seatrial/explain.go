@@ -9,14 +9,12 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
-	"github.com/seatrial/seatrial/api/scheme"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/cli"
@@ -77,7 +75,7 @@ scheduler alone, and not taken into account here.`,
 			if err != nil {
 				return err
 			}
-			reader, err := planeReader(process)
+			reader, err := process.Client()
 			if err != nil {
 				return err
 			}
@@ -108,22 +106,6 @@ scheduler alone, and not taken into account here.`,
 	decisions.AddTo(command)
 	output.addTo(command)
 	return command
-}
-
-func planeReader(process *component.Process) (client.Reader, error) {
-	config, err := process.RESTConfig()
-	if err != nil {
-		return nil, err
-	}
-	kinds := runtime.NewScheme()
-	if err := scheme.AddToScheme(kinds); err != nil {
-		return nil, fmt.Errorf("collecting the known kinds: %w", err)
-	}
-	plane, err := client.New(config, client.Options{Scheme: kinds})
-	if err != nil {
-		return nil, fmt.Errorf("connecting to the control plane: %w", err)
-	}
-	return plane, nil
 }
 
 func readFleet(ctx context.Context, plane client.Reader) ([]*clusterv1alpha1.Cluster, error) {
@@ -170,7 +152,7 @@ func bindingName(text string) types.NamespacedName {
 
 // bindingNames are what completion offers; a control plane that does not answer has none.
 func bindingNames(ctx context.Context, process *component.Process) []string {
-	reader, err := planeReader(process)
+	reader, err := process.Client()
 	if err != nil {
 		return nil
 	}

@@ -44,6 +44,7 @@ func addFailoverFlags(flags *pflag.FlagSet, o *eviction.Options) {
 	flags.Float64Var(&o.SecondaryRate, "secondary-resource-eviction-rate", o.SecondaryRate, "The same for clusters that are not ready, while more of them are than --unhealthy-cluster-threshold")
 	flags.Float64Var(&o.SlowAbove, "unhealthy-cluster-threshold", o.SlowAbove, "Part of the clusters, from 0 to 1, that may be not ready before workloads leave them at the secondary rate")
 	flags.Float64Var(&o.StopFrom, "partition-threshold", o.StopFrom, "Part of the clusters, from 0 to 1, from which on it is taken for a partition that they are not ready: workloads stay")
+	flags.DurationVar(&o.Settle, "partition-settling-time", o.Settle, "How long workloads stay in clusters that are still not ready when that is over, at least; what they tolerate counts anew from then, too")
 	flags.DurationVar(&o.NotReady, "default-not-ready-toleration", o.NotReady, "With the Failover gate: how long workloads that do not say stay in a cluster that is not ready")
 	flags.DurationVar(&o.Unreachable, "default-unreachable-toleration", o.Unreachable, "The same for a cluster whose readiness is unknown")
 	flags.Float64Var(&o.Floor, "availability-floor", o.Floor, "Part of the replicas, from 0 to 1, that must be ready elsewhere before --graceful-eviction-timeout takes a copy that serves; 0 for what the workload's own roll-outs keep up")

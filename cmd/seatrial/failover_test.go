@@ -32,6 +32,7 @@ func TestFailoverFlags(t *testing.T) {
 		{"--feature-gates=GracefulEviction=false,StatefulFailoverInjection=true", func(o eviction.Options) bool { return !o.GracefulEviction && o.StatefulInjection }, ""},
 		{"--graceful-eviction-timeout=1m --no-execute-taint-eviction-purge-mode=Directly",
 			func(o eviction.Options) bool { return o.Timeout == time.Minute && o.PurgeMode == "Directly" }, ""},
+		{"--partition-settling-time=3m", func(o eviction.Options) bool { return o.Settle == 3*time.Minute }, ""},
 		{"--no-execute-taint-eviction-purge-mode=Never", nil, `--no-execute-taint-eviction-purge-mode: "Never" is neither Directly nor Gracefully`},
 		{"--unhealthy-cluster-threshold=1.5", nil, "--unhealthy-cluster-threshold: 1.5 is not between 0 and 1"},
 		{"--resource-eviction-rate=-1", nil, "--resource-eviction-rate and --secondary-resource-eviction-rate must not be negative"},

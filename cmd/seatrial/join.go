@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -20,7 +19,7 @@ import (
 	"github.com/seatrial/seatrial/api/admission"
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
-	"github.com/seatrial/seatrial/api/scheme"
+	"github.com/seatrial/seatrial/component"
 	"github.com/seatrial/seatrial/registration"
 )
 
@@ -147,17 +146,10 @@ func load(path, context string) clientcmd.ClientConfig {
 	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: context})
 }
 
+// newClient keeps what clients log out of the answers of verbs.
 func newClient(config *rest.Config) (client.Client, error) {
 	log.SetLogger(logr.Discard())
-	kinds := runtime.NewScheme()
-	if err := scheme.AddToScheme(kinds); err != nil {
-		return nil, fmt.Errorf("collecting the known kinds: %w", err)
-	}
-	made, err := client.New(config, client.Options{Scheme: kinds})
-	if err != nil {
-		return nil, fmt.Errorf("making a client of %s: %w", config.Host, err)
-	}
-	return made, nil
+	return component.NewClient(config)
 }
 
 // describe takes from the member's kubeconfig how the control plane shall reach it.

@@ -188,6 +188,9 @@ func surgeOf(surge intstr.IntOrString, bindings []binding.Binding) (int64, error
 // apply carries out a plan wave by wave. Each wave is planned anew, since the fleet does not stand still; what may move is what the
 // plan names and has not moved.
 func (r *rebalanceRun) apply(ctx context.Context, plan rebalance.Plan) error {
+	if len(plan.Waves) == 0 {
+		return nil
+	}
 	r.limits.Only = map[types.NamespacedName]bool{}
 	for _, wave := range plan.Waves {
 		for i := range wave.Moves {
@@ -212,7 +215,19 @@ func (r *rebalanceRun) apply(ctx context.Context, plan rebalance.Plan) error {
 			return err
 		}
 	}
-	return nil
+	return left(plan)
+}
+
+// left is an error about the workloads that were to move and do not any more, nil when the others are in place by now.
+func left(plan rebalance.Plan) error {
+	stay := make([]string, len(plan.Skipped))
+	for i, skip := range plan.Skipped {
+		stay[i] = fmt.Sprintf("%s (%s)", skip, skip.Reason)
+	}
+	if len(stay) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d workloads of the plan stay where they are: %s", len(stay), strings.Join(few(stay), ", "))
 }
 
 // carryOut makes the moves of one wave and waits until all workloads are healthy.
@@ -251,13 +266,18 @@ func (r *rebalanceRun) carryOut(ctx context.Context, name string, wave rebalance
 
 // listed names the first few.
 func listed(workloads []rebalance.Workload) string {
-	const few = 5
-	var names []string
-	for _, w := range workloads[:min(len(workloads), few)] {
-		names = append(names, w.String())
+	names := make([]string, len(workloads))
+	for i, w := range workloads {
+		names[i] = w.String()
 	}
-	if len(workloads) > few {
-		names = append(names, fmt.Sprintf("and %d more", len(workloads)-few))
+	return strings.Join(few(names), ", ")
+}
+
+// few leaves the first of many, and tells how many more there are.
+func few(all []string) []string {
+	const most = 5
+	if len(all) <= most {
+		return all
 	}
-	return strings.Join(names, ", ")
+	return append(all[:most:most], fmt.Sprintf("and %d more", len(all)-most))
 }

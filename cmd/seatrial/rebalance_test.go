@@ -39,6 +39,21 @@ func TestSurge(t *testing.T) {
 	}
 }
 
+// TestLeft: what the last wave leaves in its place is told, and what is in place by now is not.
+func TestLeft(t *testing.T) {
+	if err := left(rebalance.Plan{}); err != nil {
+		t.Errorf("all moved: %v", err)
+	}
+	var plan rebalance.Plan
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+		plan.Skipped = append(plan.Skipped, rebalance.Skip{Workload: rebalance.Workload{Kind: "Deployment", Namespace: "shop", Name: name}, Reason: "no room"})
+	}
+	err := left(plan)
+	if err == nil || !strings.HasPrefix(err.Error(), "7 workloads of the plan stay where they are: Deployment shop/a (no room), ") || !strings.HasSuffix(err.Error(), "shop/e (no room), and 2 more") {
+		t.Errorf("it reads %v", err)
+	}
+}
+
 // TestPrintPlan shows waves, balance and cost, and what stays.
 func TestPrintPlan(t *testing.T) {
 	cost := 1.5

@@ -107,20 +107,21 @@ func onExecutionSpace(_ context.Context, _ client.Reader, event control.Event) [
 }
 
 // onRole wakes the cluster whose agent has lost a role, or of whose role somebody has taken something. A new role wakes one in Push mode:
-// when its roles were taken away, this one may have been on its way.
+// when its roles were taken away, this one may have been on its way. It wakes one that is gone, too, for so do those that are found at
+// the start.
 func onRole(ctx context.Context, reader client.Reader, event control.Event) []control.Key {
 	name := clusterOfRole(event.Object())
-	if name == "" || event.Old == nil && !pushed(ctx, reader, name) {
+	if name == "" || event.Old == nil && pulled(ctx, reader, name) {
 		return nil
 	}
 	return []control.Key{{GVK: clusterKind, Name: name}}
 }
 
-// pushed tells whether a cluster is a member in which no agent works.
-func pushed(ctx context.Context, reader client.Reader, name string) bool {
+// pulled tells whether a cluster is a member in which an agent works, or may be one: the cache could not be asked.
+func pulled(ctx context.Context, reader client.Reader, name string) bool {
 	cluster := &clusterv1alpha1.Cluster{}
 	err := reader.Get(ctx, types.NamespacedName{Name: name}, cluster, client.UnsafeDisableDeepCopy)
-	return err == nil && cluster.Spec.SyncMode != clusterv1alpha1.Pull
+	return client.IgnoreNotFound(err) != nil || err == nil && cluster.Spec.SyncMode == clusterv1alpha1.Pull
 }
 
 // pending tells that nobody has decided on a request.

@@ -110,15 +110,37 @@ func rule(group string, resources, named, verbs []string) rbacv1.PolicyRule {
 func (a *approver) grantMember(ctx context.Context, deps control.Deps, name string) error {
 	cluster := &clusterv1alpha1.Cluster{}
 	if err := deps.Client.Get(ctx, types.NamespacedName{Name: name}, cluster); err != nil {
-		return client.IgnoreNotFound(err)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("reading cluster %s: %w", name, err)
+		}
+		none, err := gone(ctx, deps, name)
+		if err != nil || !none {
+			return err
+		}
+		return a.sweepRoles(ctx, deps, name, nil)
 	}
 	if !cluster.DeletionTimestamp.IsZero() {
 		return nil
 	}
 	if cluster.Spec.SyncMode != clusterv1alpha1.Pull {
-		return a.revoke(ctx, deps, name)
+		if err := a.revoke(ctx, deps, name); err != nil {
+			return err
+		}
+		return a.sweepRoles(ctx, deps, name, nil)
 	}
-	return a.grant(ctx, deps, grantee{name: name, member: cluster})
+	// Who is let in already has secrets of its own there.
+	role := &rbacv1.Role{}
+	err := deps.Client.Get(ctx, types.NamespacedName{Namespace: names.NamespaceCluster, Name: secretRole(name)}, role, client.UnsafeDisableDeepCopy)
+	if err == nil && !ownedBy(role, cluster) || apierrors.IsNotFound(err) {
+		err = a.sweepSecrets(ctx, deps, cluster)
+	}
+	if err != nil {
+		return fmt.Errorf("letting the agent of cluster %s in: %w", name, err)
+	}
+	if err := a.grant(ctx, deps, grantee{name: name, member: cluster}); err != nil {
+		return err
+	}
+	return a.sweepRoles(ctx, deps, name, cluster)
 }
 
 // grantee is the agent of a cluster that is a member, or of one that asks to become one.

@@ -121,6 +121,9 @@ func (c *collector) reconcile(ctx context.Context, deps control.Deps, key contro
 	if err != nil && !errors.Is(err, control.ErrNoMember) {
 		return control.Result{}, err
 	}
+	if err != nil && c.joins(cluster, deps.Clock.Now()) {
+		return control.Result{RequeueAfter: retryFrequency}, nil
+	}
 	result := control.Result{RequeueAfter: c.options.UpdateFrequency}
 	if err == nil {
 		result.Sources = inventorySources(cluster.Name)
@@ -145,6 +148,14 @@ func (c *collector) reconcile(ctx context.Context, deps control.Deps, key contro
 		c.tell(cluster, observed.report())
 	}
 	return result, nil
+}
+
+// joins tells that a cluster is about to be told how to be reached: who joins one makes the Cluster first. The first judgement counts at
+// once, and this would be none on the member.
+func (c *collector) joins(cluster *clusterv1alpha1.Cluster, now time.Time) bool {
+	named := cluster.Spec.APIEndpoint != "" || cluster.Spec.SecretRef != nil
+	judged := meta.FindStatusCondition(cluster.Status.Conditions, names.ConditionClusterReady) != nil
+	return !named && !judged && now.Sub(cluster.CreationTimestamp.Time) < c.options.FailureThreshold
 }
 
 // errThreshold says that a change of readiness has not lasted long enough to be written.

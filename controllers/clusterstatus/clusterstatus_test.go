@@ -244,3 +244,40 @@ func TestReturnAfterPartition(t *testing.T) {
 	must(env.Heal(t.Context(), "m1"))
 	await(metav1.ConditionTrue)
 }
+
+// TestJoiningIsNoFailure: who joins a cluster makes its Cluster first, which is not judged until it says how the member is reached, or
+// has not said so for long.
+func TestJoiningIsNoFailure(t *testing.T) {
+	env, err := simulator.New(t.Context(), simulator.Options{Start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Checked: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plane, err := env.Client(t.Context(), fleet.ControlPlaneName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := env.Run(New(Defaults())); err != nil {
+		t.Fatal(err)
+	}
+	for name, endpoint := range map[string]string{"begun": "", "gone": "https://gone.example.com"} {
+		cluster := &clusterv1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: clusterv1alpha1.ClusterSpec{SyncMode: clusterv1alpha1.Push, APIEndpoint: endpoint}}
+		if err := plane.Create(t.Context(), cluster); err != nil {
+			t.Fatal(err)
+		}
+	}
+	judged := func(name string) bool {
+		cluster := &clusterv1alpha1.Cluster{}
+		if err := plane.Get(t.Context(), client.ObjectKey{Name: name}, cluster); err != nil {
+			t.Fatal(err)
+		}
+		return meta.IsStatusConditionFalse(cluster.Status.Conditions, names.ConditionClusterReady)
+	}
+	end := env.Now().Add(25 * time.Second)
+	passed := func(context.Context) (bool, error) { return !env.Now().Before(end), nil }
+	if err := env.Await(t.Context(), time.Minute, "time to pass", passed); err != nil || judged("begun") || !judged("gone") {
+		t.Errorf("%v; judged begun %t, gone %t", err, judged("begun"), judged("gone"))
+	}
+	if err := env.Await(t.Context(), 10*time.Second, "judgement", func(context.Context) (bool, error) { return judged("begun"), nil }); err != nil {
+		t.Error(err)
+	}
+}

@@ -17,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
@@ -132,10 +133,15 @@ func (d *descheduler) round(ctx context.Context, deps control.Deps) (control.Res
 }
 
 // concerns tells whether replicas of a binding may be taken: those of a Deployment that is divided by room, that the scheduler has
-// decided on, that nothing moves, and that lacks ready replicas somewhere.
+// decided on and is not kept from, that nothing moves, and that lacks ready replicas somewhere.
 func concerns(bound binding.Binding) bool {
 	template := &bound.Spec.Resource
 	if template.APIVersion != appsv1.SchemeGroupVersion.String() || template.Kind != "Deployment" || !bound.GetDeletionTimestamp().IsZero() {
+		return false
+	}
+	suspension := bound.Spec.Suspension
+	if suspension != nil && ptr.Deref(suspension.Scheduling, false) {
+		// Nobody would place elsewhere what is taken.
 		return false
 	}
 	if len(bound.Spec.GracefulEvictionTasks) > 0 || !bound.Answered() || !byRoom(bound) {

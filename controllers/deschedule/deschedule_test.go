@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	testclock "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
@@ -74,6 +75,9 @@ func TestWhatIsTaken(t *testing.T) {
 		{name: "another kind", change: func(view binding.Binding) { view.Spec.Resource.Kind = "StatefulSet" }, shares: []share{{given: 6, ready: 4, waiting: 2}}, want: "m1:6"},
 		{name: "something is held", shares: []share{{given: 6, ready: 4, waiting: 2}}, want: "m1:6", change: func(view binding.Binding) {
 			view.Spec.GracefulEvictionTasks = []workv1alpha2.GracefulEvictionTask{{FromCluster: "m2", Reason: "R", Producer: "P"}}
+		}},
+		{name: "its scheduling is suspended", shares: []share{{given: 6, ready: 4, waiting: 2}}, want: "m1:6", change: func(view binding.Binding) {
+			view.Spec.Suspension = &workv1alpha2.Suspension{Scheduling: ptr.To(true)}
 		}},
 		{name: "the scheduler has yet to answer", shares: []share{{given: 6, ready: 4, waiting: 2}}, want: "m1:6", change: func(view binding.Binding) {
 			now := metav1.NewTime(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))

@@ -55,6 +55,9 @@ type evictor struct {
 	// failed are bindings whose departure could not be written and that have not been judged since.
 	failed map[types.NamespacedName]bool
 	braked bool
+
+	// brake is for the queue's turns alone, of which there is one at a time.
+	brake eviction.Brake
 }
 
 // retry is the pause after a departure that could not be written.
@@ -71,6 +74,7 @@ func (e *evictor) onCluster(ctx context.Context, reader client.Reader, event con
 	old, _ := event.Old.(*clusterv1alpha1.Cluster)
 	current, _ := event.New.(*clusterv1alpha1.Cluster)
 	if !e.options.Evicts() || old != nil && current != nil && eviction.Lost(old) == eviction.Lost(current) &&
+		old.Annotations[names.AnnotationHeldUntil] == current.Annotations[names.AnnotationHeldUntil] &&
 		equality.Semantic.DeepEqual(old.Spec.Taints, current.Spec.Taints) {
 		return nil
 	}
@@ -150,6 +154,9 @@ func (e *evictor) judge(ctx context.Context, deps control.Deps, bound binding.Bi
 			continue
 		}
 		verdict := e.options.JudgeCluster(cluster, placement.ClusterTolerations, deps.Clock.Now())
+		if !e.options.Reference && eviction.Stays(bound, cluster, eviction.PurgeMode(bound.Spec.Failover, e.options.PurgeMode)) {
+			verdict = eviction.Verdict{Wait: eviction.Never}
+		}
 		judged[name] = judgement{verdict, !workload.Ready(cluster)}
 	}
 	return judged, nil

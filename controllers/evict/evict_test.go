@@ -210,19 +210,29 @@ func TestModes(t *testing.T) {
 	directly := bound("ns", "a", 0, "m1", "m2")
 	view, _ := binding.Of(directly)
 	view.Spec.Failover = &policyv1alpha1.FailoverBehavior{Cluster: &policyv1alpha1.ClusterFailoverBehavior{PurgeMode: policyv1alpha1.PurgeModeDirectly}}
+	ended := func() client.Object {
+		job, _ := binding.Of(bound("ns", "a", 0, "m1", "m2"))
+		job.Spec.Resource.APIVersion, job.Spec.Resource.Kind = "batch/v1", "Job"
+		job.Status.AggregatedStatus = []workv1alpha2.AggregatedStatusItem{{
+			ClusterName: "m1", Status: &runtime.RawExtension{Raw: []byte(`{"conditions":[{"type":"Complete","status":"True"}]}`)},
+		}}
+		return job.Object
+	}
 	for name, c := range map[string]struct {
 		change  func(*eviction.Options)
 		binding client.Object
 		targets int
 		tasks   int
 	}{
-		"waits":                {nil, bound("ns", "a", 0, "m1", "m2"), 2, 1},
-		"the binding directly": {nil, directly, 1, 1},
-		"all directly":         {func(o *eviction.Options) { o.PurgeMode = policyv1alpha1.PurgeModeDirectly }, bound("ns", "a", 0, "m1", "m2"), 1, 1},
-		"the reference":        {func(o *eviction.Options) { o.Reference = true }, bound("ns", "a", 0, "m1", "m2"), 1, 1},
-		"not gracefully":       {func(o *eviction.Options) { o.GracefulEviction = false }, bound("ns", "a", 0, "m1", "m2"), 1, 0},
-		"taints do not count":  {func(o *eviction.Options) { o.NoExecute = false }, bound("ns", "a", 0, "m1", "m2"), 2, 0},
-		"never scheduled":      {nil, &workv1alpha2.ResourceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "a"}}, 0, 0},
+		"a Job that has ended":                {nil, ended(), 2, 0},
+		"a Job that has ended, the reference": {func(o *eviction.Options) { o.Reference = true }, ended(), 1, 1},
+		"waits":                               {nil, bound("ns", "a", 0, "m1", "m2"), 2, 1},
+		"the binding directly":                {nil, directly, 1, 1},
+		"all directly":                        {func(o *eviction.Options) { o.PurgeMode = policyv1alpha1.PurgeModeDirectly }, bound("ns", "a", 0, "m1", "m2"), 1, 1},
+		"the reference":                       {func(o *eviction.Options) { o.Reference = true }, bound("ns", "a", 0, "m1", "m2"), 1, 1},
+		"not gracefully":                      {func(o *eviction.Options) { o.GracefulEviction = false }, bound("ns", "a", 0, "m1", "m2"), 1, 0},
+		"taints do not count":                 {func(o *eviction.Options) { o.NoExecute = false }, bound("ns", "a", 0, "m1", "m2"), 2, 0},
+		"never scheduled":                     {nil, &workv1alpha2.ResourceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "a"}}, 0, 0},
 	} {
 		s := newStage(t, c.change, clusterOf("m1", "True", leave), clusterOf("m2", "True"), c.binding)
 		s.pass(t, time.Second)

@@ -53,14 +53,37 @@ func (e *evictor) lostRate(ctx context.Context, deps control.Deps) (float64, err
 	}
 	rate := e.options.LostRate(len(lost), len(clusters.Items))
 	e.tell(deps, lost, len(clusters.Items), rate)
-	return rate, nil
+	if e.options.Reference {
+		return rate, nil
+	}
+	missing, letsGo := e.brake.Look(clusters.Items, e.options.Holds(rate), deps.Clock.Now())
+	if !letsGo {
+		rate = 0
+	}
+	return rate, note(ctx, deps, missing)
 }
 
-// tell says on the lost clusters that evictions from them are held back, once each time that begins.
+// note writes down on clusters what has to be known of a partition later, by another process too.
+func note(ctx context.Context, deps control.Deps, missing []eviction.Note) error {
+	for _, note := range missing {
+		fields := fieldpatch.Fields{Annotations: map[string]any{names.AnnotationHeldUntil: note.Until}, KeepOwners: true, Force: true}
+		if note.Until == "" {
+			fields.Annotations[names.AnnotationHeldUntil] = nil
+		}
+		// What was read is shared with other readers, and the write changes it.
+		if err := fieldpatch.Object(ctx, deps.Client, note.Cluster.DeepCopy(), fields); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("noting on cluster %s until when evictions are held: %w", note.Cluster.Name, err)
+		}
+	}
+	return nil
+}
+
+// tell says on the lost clusters that evictions from them are held back, once each time that begins. Those that are held altogether do
+// not wait in the queue.
 func (e *evictor) tell(deps control.Deps, lost []*clusterv1alpha1.Cluster, all int, rate float64) {
 	e.mu.Lock()
 	braked := rate < e.options.Rate
-	begins := braked && !e.braked && e.lost.queue.Len() > 0
+	begins := braked && !e.braked && (e.lost.queue.Len() > 0 || e.options.Holds(rate))
 	e.braked = braked && (e.braked || begins)
 	e.mu.Unlock()
 	if !begins {

@@ -52,7 +52,10 @@ func (s *stage) cluster(name string, room int64, ready metav1.ConditionStatus, s
 	cluster.Status.Conditions = []metav1.Condition{{
 		Type: names.ConditionClusterReady, Status: ready, Reason: names.ReasonClusterReady, LastTransitionTime: metav1.NewTime(s.clock.Now().Add(-since)),
 	}}
-	cluster.Status.APIEnablements = []clusterv1alpha1.APIEnablement{{GroupVersion: "apps/v1", Resources: []clusterv1alpha1.APIResource{{Name: "deployments", Kind: "Deployment"}}}}
+	cluster.Status.APIEnablements = []clusterv1alpha1.APIEnablement{
+		{GroupVersion: "apps/v1", Resources: []clusterv1alpha1.APIResource{{Name: "deployments", Kind: "Deployment"}}},
+		{GroupVersion: "batch/v1", Resources: []clusterv1alpha1.APIResource{{Name: "jobs", Kind: "Job"}}},
+	}
 	cluster.Status.ResourceSummary = &clusterv1alpha1.ResourceSummary{Allocatable: corev1.ResourceList{
 		corev1.ResourcePods: *resource.NewQuantity(10_000, resource.DecimalSI), corev1.ResourceCPU: *resource.NewQuantity(room, resource.DecimalSI),
 	}}
@@ -144,6 +147,9 @@ func TestWhatMoves(t *testing.T) {
 		}, []workv1alpha2.TargetCluster{on("m1", 6), on("m2", 6)}, true},
 		"it failed over by itself": {func(view binding.Binding) {
 			view.Spec.Failover = &policyv1alpha1.FailoverBehavior{Application: &policyv1alpha1.ApplicationFailoverBehavior{PurgeMode: policyv1alpha1.PurgeModeGracefully}}
+		}, []workv1alpha2.TargetCluster{on("m1", 6), on("m2", 6)}, false},
+		"it would run again": {func(view binding.Binding) {
+			view.Spec.Resource.APIVersion, view.Spec.Resource.Kind = "batch/v1", "Job"
 		}, []workv1alpha2.TargetCluster{on("m1", 6), on("m2", 6)}, false},
 		"its scheduling is suspended": {func(view binding.Binding) {
 			view.Spec.Suspension = &workv1alpha2.Suspension{Scheduling: ptr.To(true)}

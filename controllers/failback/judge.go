@@ -14,6 +14,7 @@ import (
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/eviction"
+	"github.com/seatrial/seatrial/rebalance"
 	"github.com/seatrial/seatrial/scheduler/placement"
 )
 
@@ -46,11 +47,11 @@ func (i improvement) String() string {
 // asks for. A return to an earlier affinity group pays back in any case: the user put the groups in order.
 //
 // Nothing moves into a cluster that has not been healthy for long enough, or that has no room for it by its summary. Nor does a
-// workload that leaves clusters because of its own health, for nobody can tell whether it would be well again where it was not, and
-// none that the scheduler leaves alone.
+// workload that leaves clusters because of its own health, for nobody can tell whether it would be well again where it was not, nor a Job,
+// and none that the scheduler leaves alone.
 func (m *mover) judge(ctx context.Context, bound binding.Binding, seen *fleet) (better improvement, found bool) {
 	failover, suspension := bound.Spec.Failover, bound.Spec.Suspension
-	if !eviction.Divided(bound.Spec) || failover != nil && failover.Application != nil || suspension != nil && ptr.Deref(suspension.Scheduling, false) {
+	if !eviction.Divided(bound.Spec) || rebalance.IsJob(bound.Spec) || failover != nil && failover.Application != nil || suspension != nil && ptr.Deref(suspension.Scheduling, false) {
 		return improvement{}, false
 	}
 	asking, now := bound.Clone(), metav1.NewTime(seen.now)
@@ -61,7 +62,7 @@ func (m *mover) judge(ctx context.Context, bound binding.Binding, seen *fleet) (
 	if decision.Err != nil {
 		return improvement{}, false
 	}
-	better.returns = earlier(bound.Spec.Placement.ClusterAffinities, decision.Term, bound.Status.SchedulerObservedAffinityName)
+	better.returns = rebalance.Returns(bound, decision.Term)
 	ideal, divisible := idealOf(bound, &decision)
 	before, after := map[string]int64{}, map[string]int64{}
 	for _, target := range bound.Spec.Clusters {
@@ -88,19 +89,6 @@ func (m *mover) judge(ctx context.Context, bound binding.Binding, seen *fleet) (
 	}
 	pays := divisible && better.gain > float64(better.moved) && float64(better.moved) >= m.options.Hysteresis*float64(bound.Spec.Replicas)
 	return better, better.moved > 0 && (pays || better.returns)
-}
-
-// earlier tells whether an affinity group comes before another, and before one that there is not.
-func earlier(groups []policyv1alpha1.ClusterAffinityTerm, group, other string) bool {
-	for i := range groups {
-		switch groups[i].AffinityName {
-		case other:
-			return false
-		case group:
-			return true
-		}
-	}
-	return false
 }
 
 // distance is a square. The conversion keeps the product from being fused with a sum elsewhere, which would give other last bits.

@@ -9,10 +9,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
@@ -28,7 +27,10 @@ import (
 // New is the controller named "gracefulEviction". Its keys are bindings of both scopes that leave a cluster.
 func New(options eviction.Options, workers int) control.Controller {
 	a := &assessor{options: options}
-	watches := []control.Watch{{Object: &clusterv1alpha1.Cluster{}, Keys: a.onCluster}}
+	watches := []control.Watch{
+		{Object: &clusterv1alpha1.Cluster{}, Keys: a.onCluster},
+		{Object: &policyv1.PodDisruptionBudget{}, Keys: a.onBudget},
+	}
 	for _, kind := range binding.Kinds() {
 		watches = append(watches, control.Watch{Object: kind, Keys: a.onBinding})
 	}
@@ -37,14 +39,18 @@ func New(options eviction.Options, workers int) control.Controller {
 
 type assessor struct{ options eviction.Options }
 
-// onBinding wakes bindings with tasks for every change: what their copies report matters as much as the tasks. Without any, those that
-// still tell of a copy that was held.
+// onBinding wakes bindings with tasks for every change: what their copies report matters as much as the tasks. Without any, or with the
+// gate off, those that still tell of a copy that was held.
 func (a *assessor) onBinding(_ context.Context, _ client.Reader, event control.Event) []control.Key {
 	bound, ok := binding.Of(event.New)
-	if !ok || !a.options.GracefulEviction || len(bound.Spec.GracefulEvictionTasks) == 0 && !tells(bound) {
+	if !ok || !a.assesses(bound) && !tells(bound) {
 		return nil
 	}
 	return []control.Key{control.KeyOf(bound)}
+}
+
+func (a *assessor) assesses(bound binding.Binding) bool {
+	return a.options.GracefulEviction && len(bound.Spec.GracefulEvictionTasks) > 0
 }
 
 // tells: a binding bears the condition that copies wait for their replacement.
@@ -77,8 +83,11 @@ func (a *assessor) reconcile(ctx context.Context, deps control.Deps, key control
 	if err != nil {
 		return control.Result{}, client.IgnoreNotFound(err)
 	}
-	if !bound.GetDeletionTimestamp().IsZero() || len(bound.Spec.GracefulEvictionTasks) == 0 && !tells(bound) {
+	if !bound.GetDeletionTimestamp().IsZero() {
 		return control.Result{}, nil
+	}
+	if !a.assesses(bound) {
+		return control.Result{}, report(ctx, deps, bound.Clone(), nil)
 	}
 	clusters, err := bound.Clusters(ctx, deps.Client)
 	if err != nil {
@@ -154,21 +163,6 @@ func sooner(a, b time.Duration) time.Duration {
 		return max(b, 0)
 	}
 	return a
-}
-
-// floor is that of the template of a binding, raised as its policy asks; all of its replicas when it cannot be read.
-func (a *assessor) floor(ctx context.Context, deps control.Deps, bound binding.Binding) int64 {
-	template := &unstructured.Unstructured{}
-	template.SetAPIVersion(bound.Spec.Resource.APIVersion)
-	template.SetKind(bound.Spec.Resource.Kind)
-	if err := deps.Client.Get(ctx, types.NamespacedName{Namespace: bound.Spec.Resource.Namespace, Name: bound.Spec.Resource.Name}, template); err != nil {
-		return int64(bound.Spec.Replicas)
-	}
-	floor, err := eviction.Raised(a.options.Least(template, bound.Spec.Replicas), bound.GetAnnotations()[names.AnnotationFloor], bound.Spec.Replicas)
-	if err != nil {
-		deps.Events.Eventf(bound.Object, corev1.EventTypeWarning, names.EventEvictWorkloadFromClusterFailed, "%v; the floor is %d", err, floor)
-	}
-	return floor
 }
 
 func write(ctx context.Context, deps control.Deps, bound, changed binding.Binding) error {

@@ -5,9 +5,11 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	testclock "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -181,11 +183,20 @@ func TestWakes(t *testing.T) {
 		"a cluster is gone":        {control.Event{Old: clusterOf("m2", "True")}, false, 1},
 		"a cluster is as it was":   {control.Event{Old: clusterOf("m2", "True"), New: clusterOf("m2", "True")}, false, 0},
 		"a cluster with gates off": {control.Event{Old: clusterOf("m2", "False"), New: clusterOf("m2", "True")}, true, 0},
+		"a budget is there":        {control.Event{New: budgetOf("ns", 1)}, false, 1},
+		"a budget is gone":         {control.Event{Old: budgetOf("ns", 1)}, false, 1},
+		"a budget asks for less":   {control.Event{Old: budgetOf("ns", 1), New: budgetOf("ns", 2)}, false, 1},
+		"a budget is as it was":    {control.Event{Old: budgetOf("ns", 1), New: budgetOf("ns", 1)}, false, 0},
+		"a budget elsewhere":       {control.Event{New: budgetOf("other", 1)}, false, 0},
+		"a budget with gates off":  {control.Event{New: budgetOf("ns", 1)}, true, 0},
 	} {
 		s.options.GracefulEviction = !c.off
 		keys := s.onBinding
-		if _, ok := c.event.Object().(*clusterv1alpha1.Cluster); ok {
+		switch c.event.Object().(type) {
+		case *clusterv1alpha1.Cluster:
 			keys = s.onCluster
+		case *policyv1.PodDisruptionBudget:
+			keys = s.onBudget
 		}
 		if woken := keys(t.Context(), s.deps.Client, c.event); len(woken) != c.want {
 			t.Errorf("%s wakes %v", name, woken)
@@ -252,6 +263,58 @@ func TestStuckMoveSaysWhy(t *testing.T) {
 	}
 	if stored, _ = s.turns(t, 0); said(stored) != "" {
 		t.Errorf("without a task: %q", said(stored))
+	}
+}
+
+// TestConditionEndsWithTheGate: a condition that was set before the gate was turned off goes, and the task stays as it is.
+func TestConditionEndsWithTheGate(t *testing.T) {
+	s := newStage(t, []string{"m2"}, nil, clusterOf("m1", "True"), clusterOf("m2", "True"))
+	s.turns(t, time.Hour, copyIn("m1", healthy, "2"), copyIn("m2", unhealthy, "0"))
+	stuck := s.stored(t)
+	if !tells(stuck) {
+		t.Fatalf("no condition: %+v", stuck.Status.Conditions)
+	}
+	s.options.GracefulEviction = false
+	if keys := s.onBinding(t.Context(), nil, control.Event{New: stuck.Object}); len(keys) != 1 {
+		t.Fatalf("with the gate off it wakes %v", keys)
+	}
+	stored, next := s.turns(t, time.Hour, copyIn("m1", healthy, "2"), copyIn("m2", healthy, "2"))
+	if tells(stored) || len(stored.Spec.GracefulEvictionTasks) != 1 || next != 0 {
+		t.Errorf("conditions %+v, tasks %v, next %s", stored.Status.Conditions, stored.Spec.GracefulEvictionTasks, next)
+	}
+	if keys := s.onBinding(t.Context(), nil, control.Event{New: stored.Object}); len(keys) != 0 {
+		t.Errorf("then it wakes %v", keys)
+	}
+}
+
+// budgetOf lets so many of the pods in a namespace be away.
+func budgetOf(namespace string, away int32) *policyv1.PodDisruptionBudget {
+	return &policyv1.PodDisruptionBudget{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "budget"},
+		Spec:       policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{}, MaxUnavailable: ptr.To(intstr.FromInt32(away))},
+	}
+}
+
+// TestBudgetHoldsCopies: of two replicas one may be away, which the timeout makes use of. A budget that lets none be away keeps the copy, until
+// it is gone.
+func TestBudgetHoldsCopies(t *testing.T) {
+	web := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "web"}}
+	s := newStage(t, []string{"m2"}, nil, clusterOf("m1", "True"), clusterOf("m2", "True"), web, budgetOf("ns", 0), budgetOf("other", 0))
+	stored := s.stored(t)
+	stored.Spec.Resource = workv1alpha2.ObjectReference{APIVersion: "apps/v1", Kind: "StatefulSet", Namespace: "ns", Name: "web"}
+	stored.SetAnnotations(map[string]string{names.AnnotationStatefulMoves: names.MakeBeforeBreak})
+	if err := s.deps.Client.Update(t.Context(), stored.Object); err != nil {
+		t.Fatal(err)
+	}
+	half := []workv1alpha2.AggregatedStatusItem{copyIn("m1", healthy, "2"), copyIn("m2", unhealthy, "1")}
+	if stored, _ = s.turns(t, time.Hour, half...); len(stored.Spec.GracefulEvictionTasks) != 1 {
+		t.Fatal("the timeout took a copy below the budget")
+	}
+	if err := s.deps.Client.Delete(t.Context(), budgetOf("ns", 0)); err != nil {
+		t.Fatal(err)
+	}
+	if stored, _ = s.turns(t, 0, half...); len(stored.Spec.GracefulEvictionTasks) != 0 {
+		t.Errorf("without the budget: %v", stored.Spec.GracefulEvictionTasks)
 	}
 }
 

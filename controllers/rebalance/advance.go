@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1alpha1 "github.com/seatrial/seatrial/api/apps/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
@@ -36,7 +37,7 @@ func (r *rebalancer) advance(
 		if next.of.Result != "" {
 			continue
 		}
-		if next.bound, err = binding.Get(ctx, deps.Client, bindingOf(next.of.Workload)); apierrors.IsNotFound(err) {
+		if next.bound, err = binding.Get(ctx, deps.Client, bindingOf(next.of.Workload), client.UnsafeDisableDeepCopy); apierrors.IsNotFound(err) {
 			next.of.Result, next.of.Reason = appsv1alpha1.RebalanceFailed, appsv1alpha1.RebalanceObjectNotFound
 			continue
 		}
@@ -63,7 +64,7 @@ func (r *rebalancer) advance(
 		if err != nil {
 			failures = append(failures, err)
 		}
-		if wait > 0 {
+		if wait > 0 && (again == 0 || wait < again) {
 			again = wait
 		}
 	}
@@ -109,6 +110,12 @@ func (r *rebalancer) ask(ctx context.Context, deps control.Deps, next move, crea
 	}
 	if last := bound.Status.LastScheduledTime; last != nil && !now.After(last.Time) && !r.options.Reference {
 		return last.Add(time.Second).Sub(deps.Clock.Now()), nil
+	}
+	if bound.Status.SchedulerObservedAffinityName != "" && !r.options.Reference {
+		// The scheduler goes on from the affinity group it names, and a fresh placement begins with the first.
+		if err := fieldpatch.Status(ctx, deps.Client, bound.Object, fieldpatch.Fields{Status: map[string]any{"schedulerObservingAffinityName": nil}}); err != nil {
+			return 0, fmt.Errorf("letting binding %s begin with its first affinity group: %w", bound.NamespacedName(), err)
+		}
 	}
 	if err := fieldpatch.Object(ctx, deps.Client, bound.Object, fieldpatch.Fields{Spec: map[string]any{"rescheduleTriggeredAt": &now}}); err != nil {
 		return 0, fmt.Errorf("asking for another placement of binding %s: %w", bound.NamespacedName(), err)

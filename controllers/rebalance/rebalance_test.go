@@ -245,6 +245,19 @@ func TestSelected(t *testing.T) {
 	}
 }
 
+// TestUnknownKind: a reference to all of a kind that there is not holds nothing else up.
+func TestUnknownKind(t *testing.T) {
+	s := newStage(t, eviction.Defaults())
+	s.workload("a", nil)
+	request := s.request(nil, "a")
+	request.Spec.Workloads = append(request.Spec.Workloads, appsv1alpha1.ObjectReference{APIVersion: "example.com/v1", Kind: "Nothing", Name: names.RebalanceEvery})
+	s.Must(s.Store.Update(t.Context(), request))
+	s.expect("asked", request, "a moves")
+	if !s.Told.Has(names.EventRebalanceRefused, "example.com/v1 Nothing") {
+		t.Errorf("nobody is told:\n%s", s.Told)
+	}
+}
+
 // TestSpecChanges: what was moved stays listed, what was not and is not wanted any more goes, what is new moves.
 func TestSpecChanges(t *testing.T) {
 	s := newStage(t, eviction.Defaults())
@@ -294,6 +307,24 @@ func TestClockBehind(t *testing.T) {
 	s.answer("web")
 	s.report("web", "m2", 2)
 	s.expect("all are ready", request, "web Successful, finished")
+}
+
+// TestBeginsWithTheFirstGroup: a fresh placement tries the affinity groups from the first on. The reference goes on from the present one.
+func TestBeginsWithTheFirstGroup(t *testing.T) {
+	for _, reference := range []bool{false, true} {
+		options := eviction.Defaults()
+		options.Reference = reference
+		s := newStage(t, options)
+		s.workload("web", nil)
+		view := s.bound("web")
+		view.Status.SchedulerObservedAffinityName = "away"
+		s.Must(s.Store.Status().Update(t.Context(), view.Object))
+		s.turns(s.request(nil, "web"))
+		view = s.bound("web")
+		if kept := view.Status.SchedulerObservedAffinityName != ""; kept != reference || view.Spec.RescheduleTriggeredAt == nil {
+			t.Errorf("reference %t: the group is %q, asked at %v", reference, view.Status.SchedulerObservedAffinityName, view.Spec.RescheduleTriggeredAt)
+		}
+	}
 }
 
 // TestReference: a workload counts as moved when its move was asked for.

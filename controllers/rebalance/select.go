@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -70,8 +71,8 @@ func (r *rebalancer) resolve(ctx context.Context, deps control.Deps, request *ap
 	return wanted, nil
 }
 
-// selected are the workloads of one kind that have been placed and that the selector of a request matches. One that cannot be read
-// selects nothing, and an event says so.
+// selected are the workloads of one kind that have been placed and that the selector of a request matches. A selector that cannot be
+// read and a kind that nobody knows select nothing, and an event says so.
 func selected(ctx context.Context, deps control.Deps, request *appsv1alpha1.WorkloadRebalancer, of appsv1alpha1.ObjectReference) ([]appsv1alpha1.ObjectReference, error) {
 	selector, err := labels.Parse(request.Annotations[names.AnnotationWorkloadSelector])
 	if err != nil {
@@ -81,7 +82,12 @@ func selected(ctx context.Context, deps control.Deps, request *appsv1alpha1.Work
 	kind := schema.FromAPIVersionAndKind(of.APIVersion, of.Kind)
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(kind.GroupVersion().WithKind(of.Kind + "List"))
-	if err := deps.Client.List(ctx, list, client.InNamespace(of.Namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
+	err = deps.Client.List(ctx, list, client.InNamespace(of.Namespace), client.MatchingLabelsSelector{Selector: selector})
+	if meta.IsNoMatchError(err) {
+		deps.Events.Eventf(request, corev1.EventTypeWarning, names.EventRebalanceRefused, "%s %s is no kind that this control plane knows, so it selects nothing", of.APIVersion, of.Kind)
+		return nil, nil
+	}
+	if err != nil {
 		return nil, fmt.Errorf("listing the objects of kind %s that WorkloadRebalancer %s selects: %w", of.Kind, request.Name, err)
 	}
 	var found []appsv1alpha1.ObjectReference

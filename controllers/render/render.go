@@ -272,7 +272,11 @@ func (r *renderer) render(
 	if err != nil {
 		return 0, err
 	}
-	if targets, next, err = r.withinSurge(ctx, deps, bound, template, works, targets); err != nil {
+	bounded := r.withinSurge
+	if eviction.Once(bound.Spec, bound.GetAnnotations()) {
+		bounded = r.handedOver
+	}
+	if targets, next, err = bounded(ctx, deps, bound, template, works, targets); err != nil {
 		return 0, refuse(ctx, deps, bound, err)
 	}
 	completions, err := completionsOf(bound, template, targets)
@@ -281,7 +285,12 @@ func (r *renderer) render(
 	}
 	var failures, refused []error
 	wrote, admitted := 0, overdrawn(bound.Object) || outpaced(ctx, deps, bound, template)
+	running := r.mayStillRun(bound, works, targets)
 	for i, target := range targets {
+		if running != nil && !begun(works, target.Name) {
+			refused = append(refused, fmt.Errorf("giving cluster %s its Work: %w", target.Name, running))
+			continue
+		}
 		share := share{TargetCluster: target, admitted: admitted}
 		if completions != nil {
 			share.completions = &completions[i]

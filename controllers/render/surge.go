@@ -64,19 +64,26 @@ func presentReplicas(ctx context.Context, deps control.Deps, works []workv1alpha
 		if !works[i].DeletionTimestamp.IsZero() {
 			continue
 		}
-		manifests, err := workload.Manifests(&works[i])
+		replicas, err := replicasOf(ctx, deps, &works[i])
 		if err != nil {
 			return nil, err
 		}
-		sum := has{since: works[i].CreationTimestamp.Time}
-		for _, manifest := range manifests {
-			replicas, _, err := deps.Interpreter.Replicas(ctx, manifest)
-			if err != nil {
-				return nil, err
-			}
-			sum.replicas += replicas
-		}
-		present[works[i].Namespace] = sum
+		present[works[i].Namespace] = has{replicas, works[i].CreationTimestamp.Time}
 	}
 	return present, nil
+}
+
+func replicasOf(ctx context.Context, deps control.Deps, work *workv1alpha1.Work) (sum int32, err error) {
+	manifests, err := workload.Manifests(work)
+	if err != nil {
+		return 0, err
+	}
+	for _, manifest := range manifests {
+		replicas, _, err := deps.Interpreter.Replicas(ctx, manifest)
+		if err != nil {
+			return 0, err
+		}
+		sum += replicas
+	}
+	return sum, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"time"
@@ -12,6 +13,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
@@ -32,7 +34,7 @@ func (m members) Pods(ctx context.Context, namespace string, pods labels.Selecto
 		})
 		for _, value := range values {
 			all[autoscale.PodKey{Cluster: cluster, Name: value.DescribedObject.Name}] = autoscale.Sample{
-				Value: value.Value.MilliValue(), At: value.Timestamp.Time, Window: time.Duration(ptr.Deref(value.WindowSeconds, 0)) * time.Second,
+				Value: thousandths(value.Value), At: value.Timestamp.Time, Window: time.Duration(ptr.Deref(value.WindowSeconds, 0)) * time.Second,
 			}
 		}
 		return err
@@ -59,7 +61,7 @@ func (m members) Object(ctx context.Context, namespace string, object autoscalin
 	if mapping.Scope.Name() == meta.RESTScopeNameRoot {
 		query.Namespace = ""
 	}
-	total, found := autoscale.Total{}, false
+	total, found, sum := autoscale.Total{}, false, resource.Quantity{}
 	var lost error
 	for _, cluster := range m.placed {
 		if slices.Contains(m.silent, cluster) {
@@ -71,9 +73,11 @@ func (m members) Object(ctx context.Context, namespace string, object autoscalin
 			total.Partial, lost = true, fmt.Errorf("reading %s in cluster %s: %w", about, cluster, err)
 		}
 		for _, value := range values {
-			total.Value, found = total.Value+value.Value.MilliValue(), true
+			sum.Add(value.Value)
+			found = true
 		}
 	}
+	total.Value = thousandths(sum)
 	switch {
 	case found:
 		return total, nil
@@ -122,9 +126,20 @@ func (m members) External(ctx context.Context, namespace string, metric autoscal
 	if len(list.Items) == 0 {
 		return 0, fmt.Errorf("external metric %s has no values", metric.Name)
 	}
-	total := int64(0)
+	total := resource.Quantity{}
 	for i := range list.Items {
-		total += list.Items[i].Value.MilliValue()
+		total.Add(list.Items[i].Value)
 	}
-	return total, nil
+	return thousandths(total), nil
+}
+
+// thousandths is a reading, rounded up, and at most the largest number there is, of either sign.
+func thousandths(reading resource.Quantity) int64 {
+	switch {
+	case reading.Cmp(*resource.NewMilliQuantity(math.MaxInt64, resource.DecimalSI)) >= 0:
+		return math.MaxInt64
+	case reading.Cmp(*resource.NewMilliQuantity(-math.MaxInt64, resource.DecimalSI)) <= 0:
+		return -math.MaxInt64
+	}
+	return reading.MilliValue()
 }

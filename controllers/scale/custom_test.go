@@ -3,16 +3,20 @@ package scale
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/seatrial/seatrial/autoscale"
 	"github.com/seatrial/seatrial/control"
@@ -138,5 +142,21 @@ func TestExternalMetricsAreThoseOfTheControlPlane(t *testing.T) {
 	}
 	if _, err := (members{}).External(t.Context(), "shop", autoscale.Query{Name: "queue"}); err == nil {
 		t.Error("a control plane without API server has external metrics")
+	}
+}
+
+func TestReadingsDoNotOverflow(t *testing.T) {
+	for text, want := range map[string]int64{
+		"0": 0, "1500m": 1500, "-3": -3000, "1u": 1, "9223372036854775807m": math.MaxInt64, "9223372036854775": 9223372036854775000,
+		"9223372036854776": math.MaxInt64, "9E": math.MaxInt64, "-9E": -math.MaxInt64,
+	} {
+		if got := thousandths(resource.MustParse(text)); got != want {
+			t.Errorf("%s is %d thousandths, want %d", text, got, want)
+		}
+	}
+	large := resource.MustParse("7E")
+	pod := &metricsv1beta1.PodMetrics{Containers: []metricsv1beta1.ContainerMetrics{{Usage: corev1.ResourceList{"x": large}}, {Usage: corev1.ResourceList{"x": large}}}}
+	if sum, found := use(pod, "x", ""); !found || sum != math.MaxInt64 {
+		t.Errorf("the sum of two large readings is %d, %t", sum, found)
 	}
 }

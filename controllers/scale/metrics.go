@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -108,17 +109,18 @@ func (m members) podMetrics(ctx context.Context, cluster, namespace string, pods
 }
 
 // use is what a pod uses, in thousandths: one container, or all of them. A pod one of whose containers has no reading has none.
-func use(pod *metricsv1beta1.PodMetrics, resource corev1.ResourceName, container string) (int64, bool) {
-	sum, found := int64(0), false
+func use(pod *metricsv1beta1.PodMetrics, name corev1.ResourceName, container string) (int64, bool) {
+	sum, found := resource.Quantity{}, false
 	for i := range pod.Containers {
 		if container != "" && pod.Containers[i].Name != container {
 			continue
 		}
-		quantity, ok := pod.Containers[i].Usage[resource]
+		quantity, ok := pod.Containers[i].Usage[name]
 		if !ok {
 			return 0, false
 		}
-		sum, found = sum+quantity.MilliValue(), true
+		sum.Add(quantity)
+		found = true
 	}
-	return sum, found
+	return thousandths(sum), found
 }

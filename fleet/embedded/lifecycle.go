@@ -229,8 +229,9 @@ func (f *Fleet) awaitReady(ctx context.Context, r *record) error {
 		return fmt.Errorf("making a client of cluster %s: %w", r.name(), err)
 	}
 	if !r.NodesMade {
-		if err := createNodes(ctx, c, r); err != nil {
-			return fmt.Errorf("cluster %s: %w", r.name(), err)
+		// On a busy machine an API server that is ready may still take longer than a question may.
+		if err := f.poll(ctx, r, "the creation of its nodes", func(ctx context.Context) error { return createNodes(ctx, c, r) }); err != nil {
+			return err
 		}
 		r.NodesMade = true
 		if err := writeRecord(f.files(r.name()).Dir, r); err != nil {

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/kind/pkg/apis/config/defaults"
@@ -57,25 +58,35 @@ func (f *Fleet) ensureImage(ctx context.Context) error {
 	return nil
 }
 
-// BuildImage compiles the command of a package, as `go build` names it from the working directory, without cgo, and makes an image
-// of it (see MakeImage).
-func BuildImage(ctx context.Context, image, pkg string) error {
+// BuildImage compiles the command of a package (see Compile), and makes an image of it (see MakeImage).
+func BuildImage(ctx context.Context, image, pkg string, arguments ...string) error {
 	folder, err := os.MkdirTemp("", "seatrial-program-")
 	if err != nil {
 		return fmt.Errorf("building the image %s: %w", image, err)
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
+	program, err := Compile(ctx, pkg, folder)
+	if err != nil {
+		return fmt.Errorf("building the image %s: %w", image, err)
+	}
+	return MakeImage(ctx, image, program, arguments...)
+}
+
+// Compile makes a static program in a folder from the command of a package, as `go build` names it from the working directory. It
+// returns the program's path.
+func Compile(ctx context.Context, pkg, folder string) (string, error) {
 	program := filepath.Join(folder, path.Base(pkg))
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, pkg)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 	if output, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the image %s: compiling %s: %w\n%s", image, pkg, err, output)
+		return "", fmt.Errorf("compiling %s: %w\n%s", pkg, err, output)
 	}
-	return MakeImage(ctx, image, program)
+	return program, nil
 }
 
-// MakeImage makes an image from scratch that holds a static program, and nothing else, and runs it.
-func MakeImage(ctx context.Context, image, program string) error {
+// MakeImage makes an image from scratch that holds a static program, and nothing else, and runs it: with the arguments, unless the
+// container has others.
+func MakeImage(ctx context.Context, image, program string, arguments ...string) error {
 	if err := checkStatic(program); err != nil {
 		return fmt.Errorf("making the image %s: %w", image, err)
 	}
@@ -83,11 +94,19 @@ func MakeImage(ctx context.Context, image, program string) error {
 	if err != nil {
 		return fmt.Errorf("making the image %s: %w", image, err)
 	}
+	changes := []string{"--change", "ENTRYPOINT " + string(entry)}
+	if len(arguments) > 0 {
+		standard, err := json.Marshal(arguments)
+		if err != nil {
+			return fmt.Errorf("making the image %s: %w", image, err)
+		}
+		changes = append(changes, "--change", "CMD "+string(standard))
+	}
 	reader, writer := io.Pipe()
 	// docker may end before it has read all.
 	defer func() { _ = reader.Close() }()
 	go func() { writer.CloseWithError(writeLayer(writer, program)) }()
-	if _, err := runDocker(ctx, reader, "import", "--change", "ENTRYPOINT "+string(entry), "-", image); err != nil {
+	if _, err := runDocker(ctx, reader, slices.Concat([]string{"import"}, changes, []string{"-", image})...); err != nil {
 		return fmt.Errorf("making the image %s: %w", image, err)
 	}
 	return nil

@@ -1,8 +1,8 @@
 // Package drain empties a cluster of the fleet without loss.
 //
 // A workload leaves by an eviction task, as it does when a cluster is lost: the scheduler finds a place elsewhere, and the copy
-// is held until its replacement is ready. A workload that fits nowhere else stays. All there is to know stands on the cluster and
-// the bindings, so a drain can be given up at any time, and goes on where it was when it is asked for again.
+// is held until its replacement is ready. A workload that fits nowhere else stays, and a Job until its end. All there is to know
+// stands on the cluster and the bindings, so a drain can be given up at any time, and goes on where it was when it is asked for again.
 package drain
 
 import (
@@ -109,7 +109,7 @@ func Look(ctx context.Context, plane client.Reader, cluster string) (Progress, e
 			continue
 		}
 		needed[bound.NamespacedName()] = true
-		if follows(bound.Spec, cluster) || !bound.GetDeletionTimestamp().IsZero() {
+		if follows(bound.Spec, cluster) || !bound.GetDeletionTimestamp().IsZero() || eviction.Ended(bound.Spec, bound.Status.AggregatedStatus, cluster) {
 			continue
 		}
 		progress.Workloads = append(progress.Workloads, judge(bound, cluster))

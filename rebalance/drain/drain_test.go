@@ -112,6 +112,18 @@ func TestLook(t *testing.T) {
 		},
 		"let go":    {[]func(binding.Binding){in("m1"), func(b binding.Binding) { b.SetAnnotations(nil) }}, "web 2 Stays: no policy claims it, so no scheduler places it"},
 		"suspended": {[]func(binding.Binding){in("m1"), func(b binding.Binding) { b.Spec.Suspension = &workv1alpha2.Suspension{Scheduling: ptr.To(true)} }}, "web 2 Stays: its scheduling is suspended"},
+		"a Job": {
+			[]func(binding.Binding){in("m1"), func(b binding.Binding) { b.Spec.Resource.APIVersion, b.Spec.Resource.Kind = "batch/v1", "Job" }},
+			"web 2 Queued: a Job would begin anew elsewhere, so its end is awaited",
+		},
+		"a Job that has ended": {
+			[]func(binding.Binding){in("m1"), func(b binding.Binding) {
+				b.Spec.Resource.APIVersion, b.Spec.Resource.Kind = "batch/v1", "Job"
+				b.Status.AggregatedStatus = []workv1alpha2.AggregatedStatusItem{{
+					ClusterName: "m1", Status: &runtime.RawExtension{Raw: []byte(`{"conditions":[{"type":"Failed","status":"True"}]}`)},
+				}}
+			}}, "",
+		},
 		"tolerant": {
 			[]func(binding.Binding){in("m1"), func(b binding.Binding) {
 				b.Spec.Placement.ClusterTolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}

@@ -15,6 +15,7 @@ import (
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/policy"
+	"github.com/seatrial/seatrial/rebalance"
 )
 
 // concerns tells whether a binding has anything in a cluster.
@@ -59,6 +60,8 @@ func judge(bound binding.Binding, cluster string) Workload {
 		w.State, w.Reason = awaitsRoom(bound)
 	case obstacle != "":
 		w.State, w.Reason = Stays, obstacle
+	case rebalance.IsJob(bound.Spec):
+		w.State, w.Reason = Queued, rebalance.JobStays+", so its end is awaited"
 	case len(bound.Spec.GracefulEvictionTasks) > 0:
 		// A task takes the place of one that holds replicas of an earlier move, which are needed until it is over.
 		w.State, w.Reason = Queued, "another move of it is under way: "+lacking(bound)

@@ -153,6 +153,21 @@ func (c *Cache) follow(t *table, id sourceID) *source {
 // Has tells whether a kind is kept of any cluster.
 func (c *Cache) Has(resource schema.GroupVersionResource) bool { return c.table(resource) != nil }
 
+// Clusters are those that a kind is kept of, in order.
+func (c *Cache) Clusters(resource schema.GroupVersionResource) []string {
+	t := c.table(resource)
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var clusters []string
+	for _, s := range t.sources {
+		clusters = append(clusters, s.cluster)
+	}
+	return slices.Compact(clusters)
+}
+
 func (c *Cache) table(resource schema.GroupVersionResource) *table {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -23,12 +24,13 @@ import (
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/estimator"
 	"github.com/seatrial/seatrial/eviction"
+	keptup "github.com/seatrial/seatrial/eviction/floor"
 	"github.com/seatrial/seatrial/workload"
 )
 
 // floor: no move that the control plane starts by itself takes a workload below its availability floor while there is room to
 // keep it up. What was out of sight of late does not count as lost. Such moves are decisions that take replicas from a cluster and that nothing a user did calls for, the ends of
-// evictions among them. A copy in a member shrinks only when its Work says so.
+// evictions among them. What is to run once has no floor while it moves. A copy in a member shrinks only when its Work says so.
 func floor(w *World, c Change) error {
 	if c.Cluster != "" {
 		return shrunk(w, c)
@@ -39,10 +41,10 @@ func floor(w *World, c Change) error {
 		return nil
 	}
 	template := w.template(after)
-	if template == nil || !counted(template.GroupVersionKind()) || !takes(before, after) || permitted(before, after) || w.called(before, after) {
+	if template == nil || !counted(template.GroupVersionKind()) || eviction.Once(after.Spec, after.GetAnnotations()) || !takes(before, after) || permitted(before, after) || w.called(before, after) {
 		return nil
 	}
-	lowest := lowest(template, int64(after.Spec.Replicas))
+	lowest := w.lowest(template, after.Spec.Replicas)
 	had, left := w.upheld(before, w.readyIfSteady), w.upheld(after, w.readiest)
 	missing := min(had, lowest) - left
 	if missing <= 0 || w.elsewhere(after) < missing {
@@ -223,19 +225,34 @@ func (w *World) room(cluster string, bound binding.Binding) int64 {
 	return int64(answer.Count)
 }
 
-// lowest is the availability floor of a workload: its replicas without those that its strategy lets be away, at least one. More
-// replicas than its binding was admitted with do not count.
-func lowest(template *unstructured.Unstructured, admitted int64) int64 {
+// lowest is the availability floor of a workload: its replicas without those that its strategy lets be away, at least one, or what disruption
+// budgets keep up that have stood as they are for a while. More replicas than its binding was admitted with do not count.
+func (w *World) lowest(template *unstructured.Unstructured, admitted int32) int64 {
 	replicas, set, _ := unstructured.NestedInt64(template.Object, "spec", "replicas")
 	if !set {
 		replicas = 1
 	}
-	replicas = min(replicas, admitted)
+	replicas = min(replicas, int64(admitted))
 	away := int64(1)
 	if template.GetKind() == "Deployment" {
 		away = awayOf(template, replicas)
 	}
-	return max(replicas-away, 1)
+	return keptup.Budgeted(max(replicas-away, 1), template, w.budgets(template.GetNamespace()), int32(replicas))
+}
+
+// budgets are the disruption budgets of a namespace that have stood as they are for a while.
+func (w *World) budgets(namespace string) []policyv1.PodDisruptionBudget {
+	var known []policyv1.PodDisruptionBudget
+	for _, event := range w.all(budgetKind) {
+		budget := event.Object().(*policyv1.PodDisruptionBudget)
+		if event.Key.Namespace == namespace && !w.ever(budgetKind, event.Key, func(object client.Object) bool {
+			past, there := object.(*policyv1.PodDisruptionBudget)
+			return !there || !workload.Equal(past.Spec, budget.Spec)
+		}) {
+			known = append(known, *budget)
+		}
+	}
+	return known
 }
 
 // awayOf is the maxUnavailable of a Deployment; all of them where that cannot be told.

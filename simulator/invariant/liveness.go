@@ -18,6 +18,7 @@ import (
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
+	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/policy"
 	"github.com/seatrial/seatrial/simulator/store"
 	"github.com/seatrial/seatrial/workload"
@@ -227,12 +228,13 @@ const (
 	patience = 10 * time.Minute
 )
 
-// evicted: no copy is held longer than its eviction says. Where that does not say, one that serves may be held until enough is
+// evicted: no copy is held longer than its eviction says. One of what is to run once is not held by the task that says it left directly. Where that does not say, one that serves may be held until enough is
 // ready elsewhere; one that waits for a user may stay.
 func evicted(w *World) error {
 	for _, bound := range w.bindings() {
 		for _, task := range bound.Spec.GracefulEvictionTasks {
-			if task.SuppressDeletion != nil || task.CreationTimestamp == nil || w.cluster(task.FromCluster) == nil {
+			directly := task.PurgeMode == policyv1alpha1.PurgeModeDirectly && eviction.Once(bound.Spec, bound.GetAnnotations())
+			if directly || task.SuppressDeletion != nil || task.CreationTimestamp == nil || w.cluster(task.FromCluster) == nil {
 				continue
 			}
 			grace := patience
@@ -260,7 +262,7 @@ func (w *World) mayHold(bound binding.Binding, cluster string) bool {
 		sum += min(w.ready(target.Name, copyOf(bound)), int64(target.Replicas))
 	}
 	template := w.template(bound)
-	return w.ready(cluster, copyOf(bound)) > 0 && (template == nil || sum < lowest(template, int64(bound.Spec.Replicas)))
+	return w.ready(cluster, copyOf(bound)) > 0 && (template == nil || sum < w.lowest(template, bound.Spec.Replicas))
 }
 
 // eligible are the clusters that a placement admits and that would take something new.

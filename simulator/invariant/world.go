@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -38,6 +39,7 @@ var (
 	clusterOverride    = policyv1alpha1.GroupVersion.WithKind(policyv1alpha1.ResourceKindClusterOverridePolicy)
 	configMapKind      = corev1.SchemeGroupVersion.WithKind("ConfigMap")
 	namespaceKind      = corev1.SchemeGroupVersion.WithKind("Namespace")
+	budgetKind         = policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget")
 	resourceQuotaKind  = corev1.SchemeGroupVersion.WithKind("ResourceQuota")
 	quotaKind          = policyv1alpha1.GroupVersion.WithKind(policyv1alpha1.ResourceKindFederatedResourceQuota)
 	rebalancerKind     = appsv1alpha1.GroupVersion.WithKind("WorkloadRebalancer")

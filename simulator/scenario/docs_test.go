@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -39,6 +40,32 @@ func TestPageOfExamples(t *testing.T) {
 	for _, named := range append(Measure("").values(), (&Event{}).verbNames()...) {
 		if !strings.Contains(page, "`"+named+"`") {
 			t.Errorf("the page does not tell of %s", named)
+		}
+	}
+}
+
+// TestPageOfComplaints holds that each complaint the documentation lists has a scenario, and that those exist.
+func TestPageOfComplaints(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join("..", "..", "docs", "simulate.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(content), "| Complaint | Scenario |\n| --- | --- |\n")
+	table, _, _ := strings.Cut(after, "\n\n")
+	rows := strings.Split(table, "\n")
+	if len(rows) < 18 {
+		t.Errorf("%d complaints:\n%s", len(rows), table)
+	}
+	link := regexp.MustCompile(`\[([a-z-]+)\]\(\.\./simulator/scenario/library/([a-z-]+)\.yaml\)`)
+	for _, row := range rows {
+		named := link.FindAllStringSubmatch(row, -1)
+		if len(named) == 0 {
+			t.Errorf("no scenario for %s", row)
+		}
+		for _, scenario := range named {
+			if scenario[1] != scenario[2] || !slices.Contains(Library(), scenario[1]) {
+				t.Errorf("the library has no scenario %s of %s", scenario[0], row)
+			}
 		}
 	}
 }

@@ -55,6 +55,8 @@ func newComponents(cfg *config) (*components, error) {
 	if err := compatibility.DefaultComponentGlobalsRegistry.Set(); err != nil {
 		return nil, fmt.Errorf("setting feature gates: %w", err)
 	}
+	// From 8 on client-go writes out what is said to API servers, secrets among it.
+	c.apiServer.Logs.Verbosity = min(c.apiServer.Logs.Verbosity, 7)
 	if err := logsapi.ValidateAndApply(c.apiServer.Logs, utilfeature.DefaultFeatureGate); err != nil {
 		return nil, fmt.Errorf("setting up logging: %w", err)
 	}
