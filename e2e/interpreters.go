@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	configv1alpha1 "github.com/seatrial/seatrial/api/config/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
@@ -167,6 +169,7 @@ func (f *fixture) ship(kind, space string) (ship *unstructured.Unstructured, cle
 	for _, client := range []client.Client{f.plane, f.member("member1"), f.member("member2")} {
 		f.awaitServed(client, ship)
 	}
+	f.awaitReported(ship, "member1", "member2")
 	leave := f.space(space)
 	return ship, func() {
 		f.Helper()
@@ -191,6 +194,19 @@ func (f *fixture) awaitServed(by client.Client, object client.Object) {
 		err := by.List(ctx, list)
 		return err == nil, unlessUnserved(err)
 	})
+}
+
+// awaitReported waits until clusters have said that they serve the kind of an object. What is divided before goes to the others for good.
+func (f *fixture) awaitReported(object client.Object, clusters ...string) {
+	f.Helper()
+	version, kind := object.GetObjectKind().GroupVersionKind().ToAPIVersionAndKind()
+	for _, name := range clusters {
+		eventually(f, f.plane, clusterNamed(name), "kind "+kind+" in what "+name+" reports", func(c *clusterv1alpha1.Cluster) bool {
+			return slices.ContainsFunc(c.Status.APIEnablements, func(served clusterv1alpha1.APIEnablement) bool {
+				return served.GroupVersion == version && slices.ContainsFunc(served.Resources, func(r clusterv1alpha1.APIResource) bool { return r.Kind == kind })
+			})
+		})
+	}
 }
 
 func shipDefinition(kind string) *unstructured.Unstructured {

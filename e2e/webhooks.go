@@ -110,6 +110,7 @@ func WebhooksInterpretKinds(t *testing.T, env fleet.Environment) {
 	f.create(kinds)
 	f.awaitHolders(definition, members...)
 	raft := raft("yard", "kon-tiki", 6)
+	f.awaitReported(raft, members...)
 	f.await(toSettle, "kind Raft served by the control plane", func(ctx context.Context) (bool, error) {
 		err := f.plane.Create(ctx, raft)
 		return err == nil, unlessUnserved(err)
