@@ -1,6 +1,8 @@
 package eviction
 
 import (
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
@@ -43,11 +45,12 @@ func bounding(
 	for _, target := range wanted.Clusters {
 		has := HeldReplicas(spec, workv1alpha2.TargetCluster{Name: target.Name, Replicas: replicasIn(spec, target.Name)})
 		item := view.copyIn(target.Name)
-		if item == nil || target.Replicas <= has || Task(spec, target.Name) != nil {
+		// What it holds already bounds it from now on, since its last step.
+		if item == nil || target.Replicas <= has || slices.ContainsFunc(tasks, from(target.Name)) {
 			continue
 		}
 		if reported, counted := readyReplicas(item); counted && reported > int64(has) {
-			tasks = append(without(tasks, from(target.Name)), hold(target.Name, &has, now))
+			tasks = append(tasks, hold(target.Name, &has, now))
 		}
 	}
 	return tasks

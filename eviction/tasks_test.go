@@ -2,9 +2,11 @@ package eviction
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -124,7 +126,7 @@ func TestHold(t *testing.T) {
 		{name: "a report of what is gone", before: targets("m1", 4), after: targets("m2", 4), copies: both, want: "m1 x4 m2 x0"},
 		{
 			name: "a report of what is gone in part", before: targets("m1", 4), after: targets("m1", 1, "m2", 4), copies: both,
-			tasks: []workv1alpha2.GracefulEvictionTask{{FromCluster: "m2", Producer: names.EvictionProducerScheduler, Replicas: ptr.To(int32(3))}}, want: "m1 x4 m2 x3",
+			tasks: []workv1alpha2.GracefulEvictionTask{{FromCluster: "m2", Producer: names.EvictionProducerScheduler, Replicas: ptr.To(int32(3))}}, want: "m2 x3 m1 x4",
 		},
 		{
 			name: "what may be gone is held twice", before: targets("m1", 4, "m2", 4), after: targets("m3", 4), copies: both,
@@ -136,6 +138,10 @@ func TestHold(t *testing.T) {
 		got := strings.TrimPrefix(strings.TrimPrefix(describe(&workv1alpha2.ResourceBindingSpec{GracefulEvictionTasks: tasks}), "|"), " ")
 		if got != c.want {
 			t.Errorf("%s: holds %q, want %q", c.name, got, c.want)
+		}
+		spec.GracefulEvictionTasks = tasks
+		if again := Hold(spec, c.after, c.copies, func(cluster string) bool { return cluster != c.gone }, metav1.Time{Time: began.Add(time.Hour)}); !reflect.DeepEqual(again, tasks) {
+			t.Errorf("%s: decided on once more it holds %v", c.name, again)
 		}
 		after := &workv1alpha2.ResourceBindingSpec{Clusters: c.after, GracefulEvictionTasks: WithoutWaiting(&workv1alpha2.ResourceBindingSpec{Clusters: c.after, GracefulEvictionTasks: tasks})}
 		for _, target := range c.after {
