@@ -179,6 +179,7 @@ func (s *scheduler) wrote(deps control.Deps, bound binding.Binding, revision uin
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.called, bound.NamespacedName())
+	s.decided[bound.NamespacedName()] = decided{bound.Spec.Clusters, deps.Clock.Now()}
 	s.written[bound.NamespacedName()] = version{
 		number: snapshot.Version(bound.GetResourceVersion()), revision: revision, at: deps.Clock.Now(),
 	}
@@ -189,6 +190,7 @@ func (s *scheduler) forget(name types.NamespacedName) {
 	defer s.mu.Unlock()
 	delete(s.written, name)
 	delete(s.called, name)
+	delete(s.decided, name)
 	s.fleet.Delete(name)
 	s.inFlight.Forget(name)
 }

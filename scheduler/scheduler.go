@@ -21,6 +21,7 @@ import (
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/api/names"
+	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/estimator"
@@ -134,7 +135,9 @@ type scheduler struct {
 	// owed says that bindings have not been woken yet for a change of traits that was taken over, and moved that it is not how
 	// this process found the fleet. Called are those that were woken for such a change and have no decision since.
 	owed, moved bool
-	called      map[types.NamespacedName]bool
+	// decided are the last decisions that were written, and when.
+	decided map[types.NamespacedName]decided
+	called  map[types.NamespacedName]bool
 }
 
 type version struct {
@@ -144,10 +147,24 @@ type version struct {
 	at       time.Time
 }
 
+type decided struct {
+	targets []workv1alpha2.TargetCluster
+	at      time.Time
+}
+
+// repeats tells a decision that was written just now, and is not there: who alters what is written would be written against without a pause.
+func (s *scheduler) repeats(bound binding.Binding, targets []workv1alpha2.TargetCluster, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last, known := s.decided[bound.NamespacedName()]
+	return known && now.Sub(last.at) < catchUp && sameTargets(last.targets, targets) && !sameTargets(bound.Spec.Clusters, targets)
+}
+
 func newScheduler(options Options) *scheduler {
 	return &scheduler{
 		options: options.withDefaults(), fleet: snapshot.New(), inFlight: inflight.New(flight),
 		memo: capacity.New(options.General), batch: placement.NewBatch(nil), written: map[types.NamespacedName]version{}, called: map[types.NamespacedName]bool{},
+		decided: map[types.NamespacedName]decided{},
 	}
 }
 
@@ -183,6 +200,10 @@ func (s *scheduler) reconcile(ctx context.Context, deps control.Deps, key contro
 func (s *scheduler) schedule(ctx context.Context, deps control.Deps, bound binding.Binding, seen sight) (control.Result, error) {
 	began := deps.Clock.Now()
 	decision, undo := s.settle(ctx, deps, bound)
+	if decision.Err == nil && s.repeats(bound, decision.Clusters, deps.Clock.Now()) {
+		undo()
+		return control.Result{RequeueAfter: catchUp}, nil
+	}
 	outcome, err := s.write(ctx, deps, bound, decision, seen)
 	if err == nil {
 		err = outcome

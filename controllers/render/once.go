@@ -29,7 +29,7 @@ func (r *renderer) mayStillRun(bound binding.Binding, works []workv1alpha1.Work,
 	var left []string
 	for i := range works {
 		cluster, err := names.ClusterOfExecutionSpace(works[i].Namespace)
-		if err == nil && !slices.ContainsFunc(targets, func(t workv1alpha2.TargetCluster) bool { return t.Name == cluster }) && !waitsForNothing(bound.Spec, cluster) {
+		if err == nil && indexOf(targets, cluster) < 0 && !waitsForNothing(bound.Spec, cluster) {
 			left = append(left, cluster)
 		}
 	}
