@@ -16,6 +16,8 @@ type View struct {
 	Spec *workv1alpha2.ResourceBindingSpec
 	// Decided says that the scheduler has answered the binding as it is.
 	Decided bool
+	// LetGo says that nobody places the workload any more, so that no scheduler will answer.
+	LetGo bool
 	// Once says that the workload is to run once.
 	Once bool
 	// Copies are what clusters report.
@@ -48,7 +50,7 @@ func (o *Options) Assess(task *workv1alpha2.GracefulEvictionTask, view *View) (e
 	if once := view.Once && !o.Reference; once && directly {
 		// Until others have begun, only this task tells that they need not wait.
 		return o.allHealthy(view), Never
-	} else if !waiting && view.Decided && (once && len(view.Spec.Clusters) > 0 || o.allHealthy(view)) {
+	} else if !waiting && o.decided(view) && (once && len(view.Spec.Clusters) > 0 || o.allHealthy(view)) {
 		return true, 0
 	}
 	if task.CreationTimestamp.IsZero() {
@@ -73,8 +75,12 @@ func (o *Options) Assess(task *workv1alpha2.GracefulEvictionTask, view *View) (e
 // Settled tells whether a binding is where its last decision wants it: nothing is held elsewhere or waits to leave, and every
 // target is healthy.
 func (o *Options) Settled(view *View) bool {
-	return view.Decided && len(view.Spec.GracefulEvictionTasks) == 0 && o.allHealthy(view)
+	return o.decided(view) && len(view.Spec.GracefulEvictionTasks) == 0 && o.allHealthy(view)
 }
+
+// decided tells whether the targets are those that replacements are to be judged by. The last ones of a workload that was let go stay,
+// though the scheduler may have had no time to say that it is done with them.
+func (o *Options) decided(view *View) bool { return view.Decided || view.LetGo && !o.Reference }
 
 // Dates tells whether the time of a task begins to run: from when it takes effect, but a user's grace period from the eviction on.
 func (o *Options) Dates(spec *workv1alpha2.ResourceBindingSpec, task *workv1alpha2.GracefulEvictionTask) bool {

@@ -66,12 +66,13 @@ func TestAssess(t *testing.T) {
 	unheard := workv1alpha2.AggregatedStatusItem{ClusterName: "m2", Applied: true, Health: workv1alpha2.ResourceUnknown}
 	for _, c := range []struct {
 		name      string
-		kind      string
+		group     string
 		task      func(*workv1alpha2.GracefulEvictionTask)
 		targets   []workv1alpha2.TargetCluster
 		copies    copies
 		after     time.Duration
 		undecided bool
+		letGo     bool
 		unseen    string
 		gone      string
 		ends      bool
@@ -82,6 +83,10 @@ func TestAssess(t *testing.T) {
 		{name: "the replacement is healthy", targets: targets("m2", 4), copies: copies{serving, reports("m2", healthy, 4, 4)}, ends: true},
 		{name: "the replacement has yet to start", targets: targets("m2", 4), copies: copies{serving}, after: time.Minute, wait: timeout - time.Minute},
 		{name: "the scheduler has yet to answer", targets: targets("m2", 4), copies: copies{reports("m2", healthy, 4, 4)}, undecided: true, wait: timeout},
+		{
+			name: "no scheduler will answer", targets: targets("m2", 4), copies: copies{reports("m2", healthy, 4, 4)}, undecided: true, letGo: true,
+			ends: true, reference: ptr.To(false),
+		},
 		{
 			name: "the report is older than the decision", targets: targets("m2", 4), copies: copies{serving, reports("m2", healthy, 2, 2)},
 			wait: timeout, reference: ptr.To(true),
@@ -98,15 +103,15 @@ func TestAssess(t *testing.T) {
 		},
 		{name: "nobody can judge the replacement", targets: targets("m2", 4), copies: copies{unjudged}, ends: true, reference: ptr.To(false)},
 		{name: "nobody has judged the replacement", targets: targets("m2", 4), copies: copies{unheard}, wait: timeout},
-		{name: "a Job goes before its replacement comes", kind: "batch/v1", targets: targets("m2", 4), copies: copies{serving}, ends: true, reference: ptr.To(false)},
-		{name: "a Job stays until there is a place for it", kind: "batch/v1", copies: copies{serving}, wait: timeout, reference: ptr.To(true)},
-		{name: "a Job waits for that", kind: "batch/v1", task: undated, targets: targets("m1", 2), copies: copies{serving}, wait: Never},
+		{name: "a Job goes before its replacement comes", group: "batch/v1", targets: targets("m2", 4), copies: copies{serving}, ends: true, reference: ptr.To(false)},
+		{name: "a Job stays until there is a place for it", group: "batch/v1", copies: copies{serving}, wait: timeout, reference: ptr.To(true)},
+		{name: "a Job waits for that", group: "batch/v1", task: undated, targets: targets("m1", 2), copies: copies{serving}, wait: Never},
 		{
-			name: "that a Job left directly is known until it has begun", kind: "batch/v1", task: directly, targets: targets("m2", 4), copies: copies{serving},
+			name: "that a Job left directly is known until it has begun", group: "batch/v1", task: directly, targets: targets("m2", 4), copies: copies{serving},
 			after: timeout, wait: Never, reference: ptr.To(true),
 		},
 		{
-			name: "and no longer", kind: "batch/v1", task: directly, targets: targets("m2", 4), copies: copies{serving, reports("m2", healthy, 4, 4)},
+			name: "and no longer", group: "batch/v1", task: directly, targets: targets("m2", 4), copies: copies{serving, reports("m2", healthy, 4, 4)},
 			undecided: true, ends: true, reference: ptr.To(false),
 		},
 		{name: "no target", copies: copies{serving}, wait: timeout, reference: ptr.To(true)},
@@ -146,12 +151,12 @@ func TestAssess(t *testing.T) {
 			options := Defaults()
 			options.Reference = reference
 			task := leaving(c.task)
-			spec := &workv1alpha2.ResourceBindingSpec{Resource: workv1alpha2.ObjectReference{APIVersion: c.kind}, Replicas: 5, Clusters: c.targets, GracefulEvictionTasks: []workv1alpha2.GracefulEvictionTask{task}}
+			spec := &workv1alpha2.ResourceBindingSpec{Resource: workv1alpha2.ObjectReference{APIVersion: c.group, Kind: "Job"}, Replicas: 5, Clusters: c.targets, GracefulEvictionTasks: []workv1alpha2.GracefulEvictionTask{task}}
 			if len(c.targets) == 1 && c.targets[0].Name == "m2" {
 				spec.Replicas = c.targets[0].Replicas
 			}
 			view := &View{
-				Spec: spec, Decided: !c.undecided, Once: Once(spec, nil), Copies: c.copies, Now: began.Add(c.after),
+				Spec: spec, Decided: !c.undecided, LetGo: c.letGo, Once: Once(spec, nil), Copies: c.copies, Now: began.Add(c.after),
 				Seen: func(cluster string) bool { return cluster != c.unseen && cluster != c.gone },
 				Gone: func(cluster string) bool { return cluster == c.gone }, Least: func() int64 { return 4 },
 			}

@@ -13,7 +13,7 @@ import (
 // Stuck says why copies are still held: nothing has got on for the timeout, because replicas do not become ready where they are to go, and
 // the floor lets no more go before. It is nil while the move gets on, or before anybody has decided where to.
 func (o *Options) Stuck(tasks []workv1alpha2.GracefulEvictionTask, view *View) error {
-	if o.Reference || !view.Decided {
+	if o.Reference || !o.decided(view) {
 		return nil
 	}
 	held := make([]string, 0, len(tasks))

@@ -38,6 +38,13 @@ func ClaimOf(object metav1.Object) (claim Claim, claimed bool) {
 	return claim, claim != (Claim{})
 }
 
+// Wants tells bindings that somebody has placed: a policy that claims it, or another controller in its own name. What a policy let go
+// stays where it is, and no scheduler answers it any more.
+func Wants(bound metav1.Object) bool {
+	_, claimed := ClaimOf(bound)
+	return claimed || bound.GetLabels()[names.LabelBindingManagedBy] != ""
+}
+
 // SetClaim puts a claim on an object in place of any other, and tells whether that changed the object. Maps that the object
 // shares with others stay as they are.
 func SetClaim(object metav1.Object, claim Claim) bool {

@@ -11,6 +11,7 @@ import (
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/policy"
 	"github.com/seatrial/seatrial/scheduler/placement"
 	"github.com/seatrial/seatrial/scheduler/snapshot"
 )
@@ -21,7 +22,7 @@ import (
 func onBinding(_ context.Context, _ client.Reader, event control.Event) []control.Key {
 	old, wasThere := binding.Of(event.Old)
 	current, isThere := binding.Of(event.New)
-	if wasThere && isThere && old.GetGeneration() == current.GetGeneration() && waits(old) == waits(current) && wanted(old) == wanted(current) &&
+	if wasThere && isThere && old.GetGeneration() == current.GetGeneration() && waits(old) == waits(current) && policy.Wants(old) == policy.Wants(current) &&
 		maps.Equal(wishesOf(old), wishesOf(current)) {
 		return nil
 	}

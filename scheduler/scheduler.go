@@ -20,7 +20,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
-	"github.com/seatrial/seatrial/api/names"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
@@ -241,13 +240,6 @@ func (s *scheduler) patience(now time.Time) time.Duration {
 	return parking
 }
 
-// wanted tells bindings that somebody has placed: a policy that claims it, or another controller in its own name. What a policy
-// let go stays where it is.
-func wanted(bound binding.Binding) bool {
-	_, claimed := policy.ClaimOf(bound)
-	return claimed || bound.GetLabels()[names.LabelBindingManagedBy] != ""
-}
-
 // profile is the one that serves a binding, nil for none.
 func (o Options) profile(bound binding.Binding) *framework.Profile {
 	profile, _ := (&framework.Configuration{Profiles: o.Profiles}).Profile(bound.Spec.SchedulerName)
@@ -261,7 +253,7 @@ func (o Options) refusal(bound binding.Binding) string {
 	switch {
 	case !bound.GetDeletionTimestamp().IsZero():
 		return "it is being deleted"
-	case bound.Spec.Placement == nil || !wanted(bound):
+	case bound.Spec.Placement == nil || !policy.Wants(bound):
 		return "no policy claims it"
 	case o.profile(bound) == nil:
 		return "it is for the scheduler " + cmp.Or(bound.Spec.SchedulerName, framework.DefaultScheduler)
