@@ -16,8 +16,10 @@ import (
 const Kubernetes = "1.36.3"
 
 const (
-	configFile  = "cluster.json"
+	configFile = "cluster.json"
+	// The path of a unix socket is short, so these are relative: the process works in its folder.
 	controlFile = "control.sock"
+	etcdFile    = "etcd.sock"
 )
 
 // processConfig is what the cluster process is told; the process, of a module of its own, reads the same fields and refuses others.
@@ -37,6 +39,7 @@ type processConfig struct {
 type etcdConfig struct {
 	DataDir  string `json:"dataDir"`
 	Listen   string `json:"listen"`
+	Socket   string `json:"socket"`
 	CACert   string `json:"caCert"`
 	CertFile string `json:"certFile"`
 	KeyFile  string `json:"keyFile"`
@@ -74,6 +77,7 @@ func configOf(files Files, r *record, controlPlane int) processConfig {
 		Etcd: etcdConfig{
 			DataDir:  filepath.Join(files.Dir, "etcd"),
 			Listen:   loopback(r.Ports.Etcd),
+			Socket:   etcdFile,
 			CACert:   files.EtcdCA.Cert,
 			CertFile: files.EtcdServer.Cert,
 			KeyFile:  files.EtcdServer.Key,
@@ -82,8 +86,7 @@ func configOf(files Files, r *record, controlPlane int) processConfig {
 		ControllerManager: controllerManagerFlags(files, r),
 		Kubeconfig:        files.Kubeconfig,
 		Partitioned:       r.Partitioned,
-		// Relative, for a unix socket's path is short: the process works in its folder.
-		Control: controlFile,
+		Control:           controlFile,
 	}
 	if r.Spec.Role != fleet.Member {
 		return cfg
@@ -103,10 +106,8 @@ func configOf(files Files, r *record, controlPlane int) processConfig {
 
 func apiServerFlags(files Files, r *record) []string {
 	flags := []string{
-		"--etcd-servers=" + serverURL(r.Ports.Etcd),
-		"--etcd-cafile=" + files.EtcdCA.Cert,
-		"--etcd-certfile=" + files.EtcdClient.Cert,
-		"--etcd-keyfile=" + files.EtcdClient.Key,
+		// It has a connection for each kind of objects.
+		"--etcd-servers=unix://" + etcdFile,
 		"--bind-address=127.0.0.1",
 		"--secure-port=" + strconv.Itoa(r.Ports.API),
 		// The kubernetes Service gets no endpoints: an endpoint may not be a loopback address, and this server has no other.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,6 +25,11 @@ const (
 // runCluster runs the cluster until ctx ends or a part of it fails. Parts start in the order in which they need one another and
 // stop in the reverse: whoever calls the API server ends before it, and it ends before etcd.
 func runCluster(ctx context.Context, cfg *config) error {
+	collectAt, headroom := memberStartCollectAt, uint64(memberHeadroom)
+	if cfg.Nodes == nil {
+		collectAt, headroom = planeStartCollectAt, planeHeadroom
+	}
+	debug.SetGCPercent(collectAt)
 	links, err := openLinks(cfg)
 	if err != nil {
 		return err
@@ -61,10 +67,6 @@ func runCluster(ctx context.Context, cfg *config) error {
 	defer workers.stop("the API server's clients", workersStop)
 
 	klog.InfoS("Cluster runs", "cluster", cfg.Name)
-	headroom := uint64(memberHeadroom)
-	if cfg.Nodes == nil {
-		headroom = planeHeadroom
-	}
 	tendHeap(ctx, headroom)
 	klog.InfoS("Cluster stops", "cluster", cfg.Name, "cause", context.Cause(ctx))
 	if cause := context.Cause(ctx); cause != context.Canceled {

@@ -27,8 +27,10 @@ type config struct {
 }
 
 type etcdConfig struct {
-	DataDir  string `json:"dataDir"`
-	Listen   string `json:"listen"` // host:port
+	DataDir string `json:"dataDir"`
+	Listen  string `json:"listen"` // host:port
+	// Socket is the path of the unix socket on which it serves who may enter the cluster's folder, without TLS.
+	Socket   string `json:"socket"`
 	CACert   string `json:"caCert"` // clients need a certificate of this CA
 	CertFile string `json:"certFile"`
 	KeyFile  string `json:"keyFile"`

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"time"
 
 	"go.etcd.io/etcd/client/pkg/v3/transport"
@@ -21,12 +23,15 @@ const (
 // startEtcd starts a one-member etcd and returns once it serves.
 func startEtcd(ctx context.Context, cluster string, c etcdConfig) (*embed.Etcd, error) {
 	client := url.URL{Scheme: "https", Host: c.Listen}
+	if err := os.Remove(c.Socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("removing the socket of an earlier etcd of cluster %s: %w", cluster, err)
+	}
 	cfg := embed.NewConfig()
 	cfg.Name = cluster
 	cfg.Dir = c.DataDir
 	cfg.ListenPeerUrls = nil // a lone member needs no peer listener; the default peer URL stays as its name in the membership
 	cfg.InitialCluster = cfg.InitialClusterFromName(cluster)
-	cfg.ListenClientUrls = []url.URL{client}
+	cfg.ListenClientUrls = []url.URL{client, {Scheme: "unix", Host: c.Socket}}
 	cfg.AdvertiseClientUrls = []url.URL{client}
 	cfg.ClientTLSInfo = transport.TLSInfo{CertFile: c.CertFile, KeyFile: c.KeyFile, TrustedCAFile: c.CACert, ClientCertAuth: true}
 	cfg.TickMs = uint(etcdTick.Milliseconds())

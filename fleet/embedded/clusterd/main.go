@@ -9,14 +9,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"k8s.io/klog/v2"
 )
 
 func main() {
-	debug.SetGCPercent(startCollectAt)
 	path := flag.String("config", "", "path of the cluster's configuration file (JSON)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
