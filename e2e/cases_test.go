@@ -204,6 +204,8 @@ func setCases() []testCase {
 			promise: "[StorageClass by provider](../examples/policies/storageclass-by-provider): storage is asked for by the provider's name of it"},
 		{name: "KubernetesVersion", labels: label("set", "placement"), run: on(e2e.KubernetesVersion),
 			promise: "[placement by Kubernetes version](../examples/policies/kubernetes-version): by a label of clusters, followed when it changes"},
+		{name: "DefaultPolicies", labels: label("set", "policy"), run: on(e2e.DefaultPolicies), alone: true,
+			promise: "[default policies](../examples/policies/default-policies): what has no policy of its own goes where the platform says"},
 	}
 }
 
@@ -322,6 +324,8 @@ func memberCases() []testCase {
 			promise: "Members in push and in pull mode serve alike"},
 		{name: "AgentOutlivesControlPlane", labels: label("pull", "outage"), run: on(e2e.AgentOutlivesControlPlane), alone: true,
 			promise: "A pull member that loses its control plane goes on, and catches up without undoing what it should keep"},
+		{name: "AgentCatchesUpAfterMinutes", labels: label("pull", "outage"), run: on(e2e.AgentCatchesUpAfterMinutes), alone: true, slow: true,
+			promise: "A pull member that is cut off for minutes, while users go on, catches up by one write to each copy"},
 		{name: "AgentTouchesItsOwnOnly", labels: label("pull", "security"), run: installed(agentTouchesItsOwnOnly), alone: true,
 			not:     map[environment]string{onSimulated: noNetwork, onKind: forged},
 			promise: "The credentials of an agent reach its own cluster and Works, and nothing of others"},
@@ -344,6 +348,8 @@ func serviceCases() []testCase {
 			promise: "An exported Service is imported elsewhere, and follows its endpoints"},
 		{name: "LostEndpointsLeaveConsumers", labels: label("service", "outage"), run: on(e2e.LostEndpointsLeaveConsumers), alone: true,
 			promise: "Endpoints of a dead cluster leave the consumers in bounded time"},
+		{name: "IngressesAreKept", labels: label("service"), run: on(e2e.IngressesAreKept),
+			promise: "A MultiClusterIngress is checked, and kept for whoever serves it"},
 		{name: "AutoscalerFollowsMembers", labels: label("autoscaling"), run: on(e2e.AutoscalerFollowsMembers), alone: true,
 			not:     map[environment]string{onSimulated: "it plays the metrics of members as a kind that simulated members have by themselves"},
 			promise: "A FederatedHPA scales by what pods use in all members"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -123,7 +125,7 @@ func (f *fixture) smuggle(config *rest.Config, header, value string) error {
 	return api.CoreV1().RESTClient().Get().AbsPath("/api/v1/secrets").SetHeader(header, value).Do(f.ctx).Error()
 }
 
-// PodsAnswerThroughTheControlPlane reads the log of a pod and runs a command in it.
+// PodsAnswerThroughTheControlPlane reads the log of a pod, runs a command in it, attaches to it and forwards a port to it.
 func PodsAnswerThroughTheControlPlane(t *testing.T, env fleet.Environment) {
 	f := start(t, env)
 	pod := f.playKubelet("member2")
@@ -132,20 +134,35 @@ func PodsAnswerThroughTheControlPlane(t *testing.T, env fleet.Environment) {
 		log, err := member.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{Follow: true}).DoRaw(ctx)
 		return string(log) == "a line of the log\n", ignoreForbidden(err)
 	})
-	ask := member.CoreV1().RESTClient().Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("exec").VersionedParams(&corev1.PodExecOptions{
-		Container: "main", Command: []string{"cat"}, Stdin: true, Stdout: true,
-	}, scheme.ParameterCodec).URL()
+	api := member.CoreV1().RESTClient()
+	for verb, how := range map[string]runtime.Object{
+		"exec":   &corev1.PodExecOptions{Container: "main", Command: []string{"cat"}, Stdin: true, Stdout: true},
+		"attach": &corev1.PodAttachOptions{Container: "main", Stdin: true, Stdout: true},
+	} {
+		ask := api.Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource(verb).VersionedParams(how, scheme.ParameterCodec).URL()
+		for protocol, executor := range f.executors(config, ask) {
+			var out bytes.Buffer
+			err := executor.StreamWithContext(f.ctx, remotecommand.StreamOptions{Stdin: strings.NewReader("round trip"), Stdout: io.Writer(&out)})
+			if err != nil || out.String() != "round trip" {
+				f.Errorf("%s by %s gave back %q, %v", verb, protocol, out.String(), err)
+			}
+		}
+	}
+	for protocol, got := range f.throughPorts(config, api, pod, "round trip") {
+		if got != playedPort+": round trip" {
+			f.Errorf("the port by %s gave back %q", protocol, got)
+		}
+	}
+}
+
+// executors speak to a container by either protocol.
+func (f *fixture) executors(config *rest.Config, ask *url.URL) map[string]remotecommand.Executor {
+	f.Helper()
 	bySPDY, err := remotecommand.NewSPDYExecutor(config, "POST", ask)
 	f.must(err)
 	byWebSocket, err := remotecommand.NewWebSocketExecutor(config, "GET", ask.String())
 	f.must(err)
-	for protocol, executor := range map[string]remotecommand.Executor{"SPDY": bySPDY, "WebSocket": byWebSocket} {
-		var out bytes.Buffer
-		err := executor.StreamWithContext(f.ctx, remotecommand.StreamOptions{Stdin: strings.NewReader("round trip"), Stdout: io.Writer(&out)})
-		if err != nil || out.String() != "round trip" {
-			f.Errorf("%s: cat gave back %q, %v", protocol, out.String(), err)
-		}
-	}
+	return map[string]remotecommand.Executor{"SPDY": bySPDY, "WebSocket": byWebSocket}
 }
 
 func ignoreForbidden(err error) error {

@@ -19,7 +19,7 @@ import (
 func clientKey(object client.Object) client.ObjectKey { return client.ObjectKeyFromObject(object) }
 
 // playKubelet adds a node to a member whose kubelet is the test itself, and a pod on it that has a line of log and gives back what a
-// command is sent.
+// command or a port is sent.
 func (f *fixture) playKubelet(member string) *corev1.Pod {
 	f.Helper()
 	kubelet := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -28,6 +28,8 @@ func (f *fixture) playKubelet(member string) *corev1.Pod {
 			_, _ = io.WriteString(w, "a line of the log\n")
 		case strings.HasPrefix(r.URL.Path, "/exec/"), strings.HasPrefix(r.URL.Path, "/attach/"):
 			giveBack(w, r)
+		case strings.HasPrefix(r.URL.Path, "/portForward/"):
+			giveBackByPorts(w, r)
 		default:
 			http.NotFound(w, r)
 		}

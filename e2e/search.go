@@ -75,10 +75,27 @@ func TheFleetIsReadAsOne(t *testing.T, env fleet.Environment) {
 	if stored.Data["a"] != "2" || stored.Annotations[names.AnnotationCachedFromCluster] != "" {
 		f.Errorf("stored in the member: %v", stored)
 	}
-	if event := <-events.ResultChan(); event.Type != watch.Modified || event.Object.(*corev1.ConfigMap).Data["a"] != "2" {
-		f.Errorf("the watch told %v", event)
+	event := <-events.ResultChan()
+	if event.Type != watch.Modified || event.Object.(*corev1.ConfigMap).Data["a"] != "2" {
+		f.Fatalf("the watch told %v", event)
+	}
+	events.Stop()
+	for selector, want := range map[string]string{"metadata.name=in-one": "in-one", "data.a=2": "in-two"} {
+		found, err := all.List(f.ctx, metav1.ListOptions{LabelSelector: ours.LabelSelector, FieldSelector: selector})
+		f.must(err)
+		if len(found.Items) != 1 || found.Items[0].Name != want {
+			f.Errorf("with %s: %v, want %s alone", selector, found.Items, want)
+		}
 	}
 	f.readersOfTheCacheNeedRights(user, namespace)
+	update(f, f.member("member1"), first, func(c *corev1.ConfigMap) { c.Data["a"] = "3" })
+	// Nobody watched when it changed.
+	resumed, err := all.Watch(f.ctx, metav1.ListOptions{LabelSelector: ours.LabelSelector, ResourceVersion: event.Object.(*corev1.ConfigMap).ResourceVersion})
+	f.must(err)
+	defer resumed.Stop()
+	if event := <-resumed.ResultChan(); event.Type != watch.Modified || event.Object.(*corev1.ConfigMap).Data["a"] != "3" {
+		f.Errorf("the watch that went on told %v", event)
+	}
 	f.must(all.Delete(f.ctx, first.Name, metav1.DeleteOptions{}))
 	f.must(all.Delete(f.ctx, second.Name, metav1.DeleteOptions{}))
 	f.delete(f.plane, kept)

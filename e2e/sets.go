@@ -17,6 +17,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
+	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/examples/nginx"
@@ -133,6 +134,28 @@ func KubernetesVersion(t *testing.T, env fleet.Environment) {
 	f.awaitHolders(configMap("kubernetes-version", "legacy", nil), "member2")
 	f.labelVersion("member2", "1.35")
 	f.awaitHolders(config, members...)
+}
+
+// DefaultPolicies divides what has no policy of its own, in any namespace, with what it needs, and leaves what has one to that, for as
+// long as it has.
+func DefaultPolicies(t *testing.T, env fleet.Environment) {
+	const space = "default-policies"
+	f := start(t, env)
+	defer f.example(space)()
+	everywhere := map[string]int32{"member1": 1, "member2": 1, "member3": 1}
+	f.awaitPlacement(space, "shop", everywhere)
+	f.awaitHolders(configMap(space, "settings", nil), members...)
+	f.awaitPlacement(space, "ledger", map[string]int32{"member1": 3})
+	other, web := namespace("default-elsewhere"), deployment("default-elsewhere", "web", 3)
+	f.createIn(f.plane, other)
+	f.createIn(f.plane, web)
+	f.awaitPlacement(other.Name, web.Name, everywhere)
+	f.delete(f.plane, web)
+	f.awaitHolders(web)
+	f.delete(f.plane, other)
+	f.awaitAbsent(f.plane, other)
+	f.delete(f.plane, &policyv1alpha1.PropagationPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: space, Name: "ledger"}})
+	f.awaitPlacement(space, "ledger", everywhere)
 }
 
 // labelVersion says which version a cluster is of, nothing when it is empty.

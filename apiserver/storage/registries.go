@@ -41,7 +41,7 @@ func NewRegistries(typer runtime.ObjectTyper, options generic.RESTOptionsGetter)
 	status.UpdateStrategy = statusRules
 	status.ResetFieldsStrategy = statusRules
 	return map[string]rest.Storage{
-		"resourceregistries":        registries,
+		"resourceregistries":        protected{registries},
 		"resourceregistries/status": &statusStorage{store: &status},
 	}, nil
 }

@@ -61,7 +61,7 @@ func New(settings Settings, options generic.RESTOptionsGetter) (map[string]rest.
 	status.ResetFieldsStrategy = statusRules
 
 	return map[string]rest.Storage{
-		"clusters":        clusters,
+		"clusters":        protected{clusters},
 		"clusters/status": &statusStorage{store: &status},
 		"clusters/proxy":  &proxyStorage{clusters: clusters, members: settings.Members},
 	}, nil

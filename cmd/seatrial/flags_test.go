@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/seatrial/seatrial/controlplane"
 )
 
 // referenceFlag is a flag of a component of the reference, with its default.
@@ -199,6 +201,26 @@ func TestIgnoredFlagsHaveNoOther(t *testing.T) {
 			t.Errorf("--%s is described as %q", flag.Name, flag.Usage)
 		}
 	})
+}
+
+// TestControllersOfTheReferenceCanBeNamed, to run or to be left out, whatever the gates are: an installation that does goes on starting.
+func TestControllersOfTheReferenceCanBeNamed(t *testing.T) {
+	const known = `agentcsrapproving applicationFailover binding bindingStatus cluster clusterStatus clustertaintpolicy cronFederatedHorizontalPodAutoscaler
+		endpointSlice endpointsliceCollect endpointsliceDispatch execution federatedHorizontalPodAutoscaler federatedResourceQuotaEnforcement
+		federatedResourceQuotaStatus federatedResourceQuotaSync gracefulEviction multiclusterservice namespace remedy serviceExport serviceImport
+		unifiedAuth workStatus workloadRebalancer deploymentReplicasSyncer hpaScaleTargetMarker`
+	for _, gates := range []bool{false, true} {
+		o := &managerOptions{settings: controlplane.Defaults()}
+		o.settings.MultiClusterService, o.settings.Quota.Enforced = gates, gates
+		all := slices.Concat(controlplane.Controllers(o.settings), controlplane.Registration(o.settings), controlplane.Optional(o.settings))
+		for name := range strings.FieldsSeq(known) {
+			for _, wanted := range [][]string{{name}, {"*", "-" + name}, {"-" + strings.ToLower(name)}} {
+				if _, err := controlplane.Choose(all, withoutAbsent(wanted, o.absent())); err != nil {
+					t.Errorf("with the gates %t, --controllers=%s: %v", gates, strings.Join(wanted, ","), err)
+				}
+			}
+		}
+	}
 }
 
 func TestAbsentControllersAreLeftOut(t *testing.T) {

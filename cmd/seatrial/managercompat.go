@@ -31,11 +31,14 @@ func managerIgnored() component.Ignored {
 }
 
 // absent are controllers of the reference that there are not with these settings.
-func (o *managerOptions) absent() []string {
+func (o *managerOptions) absent() (names []string) {
 	if !o.settings.MultiClusterService {
-		return []string{"endpointsliceCollect", "endpointsliceDispatch"}
+		names = append(names, "endpointsliceCollect", "endpointsliceDispatch")
 	}
-	return nil
+	if !o.settings.Quota.Enforced {
+		names = append(names, "federatedResourceQuotaEnforcement")
+	}
+	return names
 }
 
 // withoutAbsent leaves controllers out of a list that there are not, and warns of those that were to run.

@@ -141,6 +141,10 @@ func (a *approver) judge(ctx context.Context, deps control.Deps, name string) er
 	if !pending(request) || !ofAgent {
 		return nil
 	}
+	if cluster == generator {
+		return leave(ctx, deps, request, "whoever holds a certificate of "+names.AgentUser(generator)+" writes the roles of agents, by rights to all there is: "+
+			"approve it by hand for nobody else, or register by `seatrial register`, which does without")
+	}
 	allowed, err := entitled(ctx, deps, request, cluster)
 	if err != nil || !allowed {
 		return err
@@ -161,8 +165,8 @@ func (a *approver) judge(ctx context.Context, deps control.Deps, name string) er
 	return nil
 }
 
-// requested is the cluster whose agent the certificate is for; ok is false for certificates of anyone else, and for those that say
-// more than who the agent is.
+// requested is the cluster whose agent the certificate is for, or the generator; ok is false for certificates of anyone else, and for
+// those that say more than who the agent is.
 func requested(request *certificatesv1.CertificateSigningRequest) (cluster string, ok bool) {
 	allowed := []certificatesv1.KeyUsage{certificatesv1.UsageClientAuth, certificatesv1.UsageDigitalSignature, certificatesv1.UsageKeyEncipherment}
 	usages := request.Spec.Usages
@@ -181,7 +185,7 @@ func requested(request *certificatesv1.CertificateSigningRequest) (cluster strin
 	cluster, found := strings.CutPrefix(wanted.Subject.CommonName, names.AgentUserPrefix)
 	alone := len(wanted.DNSNames) == 0 && len(wanted.EmailAddresses) == 0 && len(wanted.IPAddresses) == 0 && len(wanted.URIs) == 0
 	inGroup := slices.Equal(wanted.Subject.Organization, []string{names.AgentGroup})
-	if !found || !alone || !inGroup || cluster == generator || len(admission.ClusterNameFaults(cluster)) > 0 {
+	if !found || !alone || !inGroup || len(admission.ClusterNameFaults(cluster)) > 0 {
 		return "", false
 	}
 	return cluster, true

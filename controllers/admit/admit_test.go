@@ -179,6 +179,23 @@ func TestApproval(t *testing.T) {
 	}
 }
 
+// TestWhoWritesRolesIsLeftAndSaysSo: a client that asks for that certificate first waits for an administrator, who has to know.
+func TestWhoWritesRolesIsLeftAndSaysSo(t *testing.T) {
+	for _, by := range []string{bootstrapper, "system:karmada:agent:rbac-generator"} {
+		p, request := newPlane(t), asked(t, by, "system:karmada:agent:rbac-generator", group)
+		if p.approved(request) {
+			t.Errorf("approved for %s", by)
+		}
+		found := &certificatesv1.CertificateSigningRequest{}
+		if err := p.Get(t.Context(), client.ObjectKeyFromObject(request), found); err != nil {
+			t.Fatal(err)
+		}
+		if why := found.Annotations["seatrial.io/request-left"]; !strings.Contains(why, "seatrial register") || len(p.events) != 1 {
+			t.Errorf("asked by %s, it says %q; told %q", by, why, p.events)
+		}
+	}
+}
+
 // rules are those of a role and whom it is bound to.
 func (p *plane) rules(namespace, name string) (rules []rbacv1.PolicyRule, user string, owners []metav1.OwnerReference) {
 	p.Helper()
