@@ -170,6 +170,10 @@ type unread struct{}
 
 func (unread) Settled(string, int32, int32) {}
 
+func (unread) Ready(string, int64, bool) {}
+
+func (unread) Gone(string) {}
+
 func (unread) Depth(int) {}
 
 func (unread) Processed(string, string, time.Duration, error) {}

@@ -2,7 +2,9 @@ package eviction
 
 import (
 	"slices"
+	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/utils/ptr"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,6 +45,9 @@ func Hold(
 			continue
 		}
 		ready, _ := readyReplicas(item)
+		if Uncounted(spec, copies) && (&Options{}).healthy(item, target) {
+			ready = int64(target.Replicas)
+		}
 		keeps := replicasIn(wanted, target.Name)
 		extra := min(growth, int32(min(ready, int64(target.Replicas)))-keeps)
 		if extra <= 0 {
@@ -56,6 +61,12 @@ func Hold(
 		return nil
 	}
 	return bounding(tasks, spec, wanted, view, now)
+}
+
+// Uncounted tells kinds that have replicas and do not report how many are ready, such as Pods: a copy is well or not as a whole, so it is held
+// until those that replace it are. The workloads of Kubernetes count, also before they have said so.
+func Uncounted(spec *workv1alpha2.ResourceBindingSpec, copies []workv1alpha2.AggregatedStatusItem) bool {
+	return !strings.HasPrefix(spec.Resource.APIVersion, appsv1.GroupName+"/") && len(Ready(copies)) == 0
 }
 
 // holdWhole does so where there are no replicas to count.

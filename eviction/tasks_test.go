@@ -9,6 +9,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 
 	"github.com/seatrial/seatrial/api/names"
@@ -150,6 +151,39 @@ func TestHold(t *testing.T) {
 				task < 0 && held != target.Replicas || task >= 0 && held != max(target.Replicas, *tasks[task].Replicas) {
 				t.Errorf("%s: %s has %d replicas for now", c.name, target.Name, held)
 			}
+		}
+	}
+}
+
+// TestHoldWhatDoesNotCount: a kind with replicas that does not report how many are ready is held while its copy is well, or applied where nobody
+// judges it.
+func TestHoldWhatDoesNotCount(t *testing.T) {
+	running := func(health workv1alpha2.ResourceHealth, status string) []workv1alpha2.AggregatedStatusItem {
+		item := workv1alpha2.AggregatedStatusItem{ClusterName: "m1", Applied: true, Health: health}
+		if status != "" {
+			item.Status = &runtime.RawExtension{Raw: []byte(status)}
+		}
+		return []workv1alpha2.AggregatedStatusItem{item}
+	}
+	for _, c := range []struct {
+		name, kind    string
+		before, after []workv1alpha2.TargetCluster
+		copies        []workv1alpha2.AggregatedStatusItem
+		want          string
+	}{
+		{"a Pod that is well", "v1", targets("m1", 1), targets("m2", 1), running(healthy, `{"phase":"Running"}`), "m1 x1"},
+		{"a Pod that is not", "v1", targets("m1", 1), targets("m2", 1), running(unhealthy, `{"phase":"Pending"}`), ""},
+		{"part of it", "ray.io/v1", targets("m1", 4), targets("m1", 2, "m2", 2), running(healthy, `{"state":"ready"}`), "m1 x4"},
+		{"fewer of it", "ray.io/v1", targets("m1", 4), targets("m1", 2), running(healthy, `{"state":"ready"}`), ""},
+		{"nobody judges it", "example.com/v1", targets("m1", 4), targets("m2", 4), running(workv1alpha2.ResourceUnknown, `{}`), "m1 x4"},
+		{"nobody has judged it", "example.com/v1", targets("m1", 4), targets("m2", 4), running(workv1alpha2.ResourceUnknown, ""), ""},
+		{"none is ready where they count", "example.com/v1", targets("m1", 4), targets("m2", 4), running(healthy, `{"replicas":4}`), ""},
+		{"a Deployment that has counted none yet", "apps/v1", targets("m1", 4), targets("m2", 4), running(healthy, `{}`), ""},
+	} {
+		spec := &workv1alpha2.ResourceBindingSpec{Resource: workv1alpha2.ObjectReference{APIVersion: c.kind}, Clusters: c.before}
+		tasks := Hold(spec, c.after, c.copies, func(string) bool { return true }, metav1.Time{Time: began})
+		if got := strings.TrimPrefix(strings.TrimPrefix(describe(&workv1alpha2.ResourceBindingSpec{GracefulEvictionTasks: tasks}), "|"), " "); got != c.want {
+			t.Errorf("%s: holds %q, want %q", c.name, got, c.want)
 		}
 	}
 }

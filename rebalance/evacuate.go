@@ -47,12 +47,13 @@ func Evacuate(ctx context.Context, fleet *placement.Snapshot, bindings []binding
 
 // evacuate tells what becomes of one workload, or why it has to stay.
 func (p *planner) evacuate(ctx context.Context, bound binding.Binding, cluster string) (shifts []Shift, reason string) {
-	if IsJob(bound.Spec) {
+	if eviction.IsJob(bound.Spec) {
 		return nil, JobStays
 	}
 	asked := bound.Clone()
 	eviction.Leave(asked.Spec, workv1alpha2.GracefulEvictionTask{FromCluster: cluster, PurgeMode: policyv1alpha1.PurgeModeGracefully}, true)
 	decision := p.decide(ctx, asked, p.peak.fleet)
+	p.doubt(&decision)
 	switch {
 	case decision.Err != nil:
 		return nil, decision.Err.Error()

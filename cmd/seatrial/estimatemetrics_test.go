@@ -38,6 +38,23 @@ seatrial_estimator_error_replicas_count{member_cluster="member1"} 3
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want)); err != nil {
 		t.Error(err)
 	}
+	m.Ready("member1", 7, false)
+	m.Ready("member2", 4, true)
+	m.Ready("member3", 4, false)
+	m.Gone("member3")
+	want = `
+# HELP seatrial_replicas_last_known_ready Replicas of propagated workloads that were ready in a member when it was last seen, and that nobody can see now.
+# TYPE seatrial_replicas_last_known_ready gauge
+seatrial_replicas_last_known_ready{member_cluster="member1"} 7
+seatrial_replicas_last_known_ready{member_cluster="member2"} 0
+# HELP seatrial_replicas_ready Replicas of propagated workloads that are ready in a member that can be seen.
+# TYPE seatrial_replicas_ready gauge
+seatrial_replicas_ready{member_cluster="member1"} 0
+seatrial_replicas_ready{member_cluster="member2"} 4
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "seatrial_replicas_ready", "seatrial_replicas_last_known_ready"); err != nil {
+		t.Error(err)
+	}
 	if _, err := newEstimateErrors(registry); err == nil || !strings.Contains(err.Error(), "metrics of estimates") {
 		t.Errorf("registering twice: error %v", err)
 	}

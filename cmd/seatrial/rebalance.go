@@ -200,22 +200,31 @@ func (r *rebalanceRun) apply(ctx context.Context, plan rebalance.Plan) error {
 	name := fmt.Sprintf("rebalance-%d", time.Now().Unix())
 	for number := 1; len(plan.Waves) > 0; number++ {
 		wave := plan.Waves[0]
-		if err := r.carryOut(ctx, fmt.Sprintf("%s-%d", name, number), wave); err != nil {
+		progress, err := r.carryOut(ctx, fmt.Sprintf("%s-%d", name, number), wave)
+		if err != nil {
 			return fmt.Errorf("wave %d: %w", number, err)
 		}
-		fmt.Fprintf(r.told, "wave %d: %d workloads moved and healthy\n", number, len(wave.Moves))
+		fmt.Fprintf(r.told, "wave %d: %s\n", number, ended(progress))
 		for i := range wave.Moves {
 			delete(r.limits.Only, wave.Moves[i].Binding())
 		}
 		if len(r.limits.Only) == 0 {
 			return nil
 		}
-		var err error
 		if plan, err = r.planNow(ctx); err != nil {
 			return err
 		}
 	}
 	return left(plan)
+}
+
+// ended tells what came of a wave that is over.
+func ended(progress waves.Progress) string {
+	text := fmt.Sprintf("%d workloads moved and healthy", progress.Settled)
+	if gone := len(progress.Gone); gone > 0 {
+		text += fmt.Sprintf(", %d deleted meanwhile: %s", gone, listed(progress.Gone))
+	}
+	return text
 }
 
 // left is an error about the workloads that were to move and do not any more, nil when the others are in place by now.
@@ -230,10 +239,10 @@ func left(plan rebalance.Plan) error {
 	return fmt.Errorf("%d workloads of the plan stay where they are: %s", len(stay), strings.Join(few(stay), ", "))
 }
 
-// carryOut makes the moves of one wave and waits until all workloads are healthy.
-func (r *rebalanceRun) carryOut(ctx context.Context, name string, wave rebalance.Wave) error {
+// carryOut makes the moves of one wave and waits until all workloads that are still there are healthy.
+func (r *rebalanceRun) carryOut(ctx context.Context, name string, wave rebalance.Wave) (progress waves.Progress, err error) {
 	if err := waves.Begin(ctx, r.plane, name, wave); err != nil {
-		return err
+		return progress, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, r.timeout, fmt.Errorf("not done within %s (see --wave-timeout)", r.timeout))
 	defer cancel()
@@ -243,22 +252,22 @@ func (r *rebalanceRun) carryOut(ctx context.Context, name string, wave rebalance
 	for failed := 0; ; {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w; %d workloads are still moving, and no other wave begins: %s", interruption(ctx), len(moving), listed(moving))
+			return progress, fmt.Errorf("%w; %d workloads are still moving, and no other wave begins: %s", interruption(ctx), len(moving), listed(moving))
 		case <-ticker.C:
 		}
-		progress, err := waves.Look(ctx, r.plane, name, wave)
+		progress, err = waves.Look(ctx, r.plane, name, wave)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			if failed++; failed == hiccups {
-				return err
+				return progress, err
 			}
 		case err == nil:
 			failed, moving = 0, progress.Moving
 			if progress.Over() && len(progress.Failed) > 0 {
-				return fmt.Errorf("the control plane could not move %s", listed(progress.Failed))
+				return progress, fmt.Errorf("the control plane could not move %s", listed(progress.Failed))
 			}
 			if progress.Over() {
-				return nil
+				return progress, nil
 			}
 		}
 	}

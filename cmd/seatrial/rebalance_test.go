@@ -10,6 +10,7 @@ import (
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/rebalance"
+	"github.com/seatrial/seatrial/rebalance/waves"
 )
 
 // TestSurge is a number, or a part of the replicas that are divided among clusters, rounded up.
@@ -51,6 +52,17 @@ func TestLeft(t *testing.T) {
 	err := left(plan)
 	if err == nil || !strings.HasPrefix(err.Error(), "7 workloads of the plan stay where they are: Deployment shop/a (no room), ") || !strings.HasSuffix(err.Error(), "shop/e (no room), and 2 more") {
 		t.Errorf("it reads %v", err)
+	}
+}
+
+// TestEnded: a wave ends without those that were deleted meanwhile, and names them.
+func TestEnded(t *testing.T) {
+	if got := ended(waves.Progress{Settled: 3}); got != "3 workloads moved and healthy" {
+		t.Errorf("all moved: %s", got)
+	}
+	gone := []rebalance.Workload{{Kind: "Deployment", Namespace: "shop", Name: "web"}}
+	if got := ended(waves.Progress{Settled: 2, Gone: gone}); got != "2 workloads moved and healthy, 1 deleted meanwhile: Deployment shop/web" {
+		t.Errorf("one was deleted: %s", got)
 	}
 }
 

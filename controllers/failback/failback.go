@@ -119,11 +119,12 @@ func (m *mover) look(ctx context.Context, deps control.Deps, _ control.Key) (con
 	moving := 0
 	var idle []binding.Binding
 	for _, bound := range chosen {
-		settled, rests := m.options.Eviction.Settled(eviction.Look(bound, seen.clusters, seen.now)), m.rests(bound, seen.now)
+		view := eviction.Look(bound, seen.clusters, seen.now)
+		settled, rests := m.options.Eviction.Settled(view), m.rests(bound, seen.now)
 		switch {
 		case settled && !rests && bound.Answered():
 			idle = append(idle, bound)
-		case !settled && rests:
+		case !settled && (rests || m.getsOn(view)):
 			moving++
 		}
 	}
@@ -134,6 +135,12 @@ func (m *mover) look(ctx context.Context, deps control.Deps, _ control.Key) (con
 func (m *mover) rests(bound binding.Binding, now time.Time) bool {
 	at := bound.Spec.RescheduleTriggeredAt
 	return at != nil && now.Sub(at.Time) < m.options.Rest
+}
+
+// getsOn tells whether a workload is on its way for longer than it would rest: replicas are held until others are ready, and some have become
+// so of late. One that does not get on tells so by itself, and is no reason for others to stay where they are.
+func (m *mover) getsOn(view *eviction.View) bool {
+	return eviction.Holding(view.Spec) && m.options.Eviction.Stuck(view.Spec.GracefulEvictionTasks, view) == nil
 }
 
 func survey(ctx context.Context, deps control.Deps) (*fleet, error) {

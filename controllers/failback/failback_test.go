@@ -65,7 +65,9 @@ func (s *stage) cluster(name string, room int64, ready metav1.ConditionStatus, s
 // workload runs as wanted where it is, is divided by room, asks one CPU for a replica, and may move by itself.
 func (s *stage) workload(name string, change func(binding.Binding), clusters ...workv1alpha2.TargetCluster) {
 	view := binding.New("default", name)
-	view.SetAnnotations(map[string]string{names.AnnotationRebalance: names.RebalanceAutomatic})
+	view.SetAnnotations(map[string]string{
+		names.AnnotationRebalance: names.RebalanceAutomatic, names.AnnotationPropagationPolicyNamespace: "default", names.AnnotationPropagationPolicyName: "all",
+	})
 	view.Spec.Resource = workv1alpha2.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "default", Name: name}
 	view.Spec.ReplicaRequirements = &workv1alpha2.ReplicaRequirements{ResourceRequest: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}
 	view.Spec.Placement = &policyv1alpha1.Placement{ReplicaScheduling: &policyv1alpha1.ReplicaSchedulingStrategy{
@@ -262,6 +264,32 @@ func TestAFewAtATime(t *testing.T) {
 	s.Must(s.Store.Status().Update(t.Context(), arrived.Object))
 	if got := s.asked(); got != "web2" {
 		t.Errorf("when one has arrived: %q, want the next", got)
+	}
+}
+
+// TestSlowMovesCount: a move in steps that takes longer than a workload rests is waited for as long as it gets on, by whomever it was asked for.
+func TestSlowMovesCount(t *testing.T) {
+	for name, c := range map[string]struct {
+		last time.Duration
+		want string
+	}{"it got on of late": {9 * time.Minute, ""}, "it does not get on": {11 * time.Minute, "web"}} {
+		s := newStage(t, nil)
+		s.cluster("m1", 500, metav1.ConditionTrue, time.Hour)
+		s.cluster("m2", 1000, metav1.ConditionTrue, time.Hour)
+		s.workload("slow", func(view binding.Binding) {
+			asked, step := metav1.NewTime(s.clock.Now().Add(-30*time.Minute)), metav1.NewTime(s.clock.Now().Add(-c.last))
+			view.Spec.RescheduleTriggeredAt, view.Status.LastScheduledTime = &asked, &asked
+			view.Spec.Replicas = 12
+			view.Spec.Clusters = []workv1alpha2.TargetCluster{on("m1", 2), on("m2", 10)}
+			view.Spec.GracefulEvictionTasks = []workv1alpha2.GracefulEvictionTask{{
+				FromCluster: "m1", Replicas: ptr.To(int32(6)), PurgeMode: policyv1alpha1.PurgeModeGracefully, CreationTimestamp: &step,
+				Reason: names.EvictionReasonMoved, Producer: names.EvictionProducerScheduler,
+			}}
+		}, on("m1", 6), on("m2", 6))
+		s.workload("web", nil, on("m1", 12))
+		if got := s.asked(); got != c.want {
+			t.Errorf("%s: moves %q, want %q", name, got, c.want)
+		}
 	}
 }
 

@@ -51,7 +51,7 @@ func (i improvement) String() string {
 // and none that the scheduler leaves alone.
 func (m *mover) judge(ctx context.Context, bound binding.Binding, seen *fleet) (better improvement, found bool) {
 	failover, suspension := bound.Spec.Failover, bound.Spec.Suspension
-	if !eviction.Divided(bound.Spec) || rebalance.IsJob(bound.Spec) || failover != nil && failover.Application != nil || suspension != nil && ptr.Deref(suspension.Scheduling, false) {
+	if !eviction.Divided(bound.Spec) || eviction.IsJob(bound.Spec) || failover != nil && failover.Application != nil || suspension != nil && ptr.Deref(suspension.Scheduling, false) {
 		return improvement{}, false
 	}
 	asking, now := bound.Clone(), metav1.NewTime(seen.now)

@@ -45,6 +45,11 @@ func (r *rebalancer) advance(
 			failures = append(failures, fmt.Errorf("reading binding %s: %w", bindingOf(next.of.Workload), err))
 			continue
 		}
+		if !r.options.Reference && eviction.Spent(next.bound) {
+			// It has nothing to do in another place.
+			next.of.Result = appsv1alpha1.RebalanceSuccessful
+			continue
+		}
 		if !asked(next.bound, request) {
 			due = append(due, next)
 			continue

@@ -195,6 +195,45 @@ func TestHeldReplicasAreNotDone(t *testing.T) {
 	s.expect("let go", request, "web Successful, finished")
 }
 
+// TestFinishedJobStays: a Job that has come to its end in a part of its clusters has nothing to do in another place, and others do not wait for
+// it. The reference has it run again.
+func TestFinishedJobStays(t *testing.T) {
+	for _, c := range []struct {
+		status          string
+		reference       bool
+		asks, succeeded bool
+	}{
+		{`{"active":2}`, false, true, false},
+		{`{"succeeded":2,"conditions":[{"type":"Complete","status":"True"}]}`, false, false, true},
+		{`{"failed":7,"conditions":[{"type":"Failed","status":"True"}]}`, false, false, true},
+		{`{"succeeded":2,"conditions":[{"type":"Complete","status":"True"}]}`, true, true, true},
+	} {
+		options := eviction.Defaults()
+		options.Reference = c.reference
+		s := newStage(t, options)
+		s.workload("work", nil)
+		job := &workv1alpha2.ResourceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: names.Binding("Job", "work")}}
+		job.Spec = *s.bound("work").Spec.DeepCopy()
+		job.Spec.Resource = workv1alpha2.ObjectReference{APIVersion: "batch/v1", Kind: "Job", Namespace: "default", Name: "work"}
+		s.Must(s.Store.Delete(t.Context(), s.bound("work").Object))
+		s.Create(job)
+		job.Status.AggregatedStatus = []workv1alpha2.AggregatedStatusItem{{ClusterName: "m1", Applied: true, Status: &runtime.RawExtension{Raw: []byte(c.status)}}}
+		s.Must(s.Store.Status().Update(t.Context(), job))
+		request := &appsv1alpha1.WorkloadRebalancer{ObjectMeta: metav1.ObjectMeta{Name: "batch"}}
+		request.Spec.Workloads = []appsv1alpha1.ObjectReference{{APIVersion: "batch/v1", Kind: "Job", Namespace: "default", Name: "work"}}
+		s.Create(request)
+		for range 2 {
+			s.Turn(control.KeyOf(request))
+		}
+		s.Read(request)
+		s.Read(job)
+		result := request.Status.ObservedWorkloads[0].Result
+		if (job.Spec.RescheduleTriggeredAt != nil) != c.asks || (result == appsv1alpha1.RebalanceSuccessful) != c.succeeded {
+			t.Errorf("%s, reference %t: asked for another placement at %s, result %q", c.status, c.reference, job.Spec.RescheduleTriggeredAt, result)
+		}
+	}
+}
+
 // TestBatches: no more workloads move at once than the request allows, and the next one when one is done.
 func TestBatches(t *testing.T) {
 	for _, limit := range []string{"2", "40%"} {

@@ -2,6 +2,7 @@ package render
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,6 +39,18 @@ func (r *renderer) mayStillRun(bound binding.Binding, works []workv1alpha1.Work,
 	}
 	slices.Sort(left)
 	return fmt.Errorf("it is to run once, and may still run in %s", strings.Join(left, ", "))
+}
+
+// wouldRunAgain says that a Job which has come to its end begins in no other cluster, wherever it is to be now. Where each cluster has a Job
+// of its own, one that comes to the others gets its own as well. It is nil for all else.
+func (r *renderer) wouldRunAgain(
+	bound binding.Binding, template *unstructured.Unstructured, works []workv1alpha1.Work, targets []workv1alpha2.TargetCluster,
+) error {
+	joins := !eviction.Divided(bound.Spec) && slices.ContainsFunc(targets, func(t workv1alpha2.TargetCluster) bool { return begun(works, t.Name) })
+	if r.options.Reference || !eviction.IsJob(bound.Spec) || !eviction.Over(template) || joins {
+		return nil
+	}
+	return errors.New("the Job has come to its end, and would run again")
 }
 
 // waitsForNothing tells a cluster that a workload leaves directly, or where its copy stays until a user says that it may go.

@@ -102,6 +102,100 @@ func TestJobBeginsWhereNoneRuns(t *testing.T) {
 	}
 }
 
+// TestFinishedJobBeginsNowhereElse: a Job that has come to its end does not run again because it is moved, nor because it is to run where
+// others have left. Where each cluster has a Job of its own, one that comes to them gets one as well.
+func TestFinishedJobBeginsNowhereElse(t *testing.T) {
+	const complete, failed = batchv1.JobComplete, batchv1.JobFailed
+	for name, c := range map[string]struct {
+		end        batchv1.JobConditionType
+		kind       string
+		after      []string
+		duplicated bool
+		reference  bool
+		begins     bool
+	}{
+		"it runs":                          {after: []string{"m2"}, begins: true},
+		"it is complete":                   {end: complete, after: []string{"m2"}},
+		"it has failed":                    {end: failed, after: []string{"m2"}},
+		"it is to be in another as well":   {end: complete, after: []string{"m1", "m2"}},
+		"each has its own, and one joins":  {end: complete, after: []string{"m1", "m2"}, duplicated: true, begins: true},
+		"each has its own, in other ones":  {end: complete, after: []string{"m2"}, duplicated: true},
+		"as the reference":                 {end: complete, after: []string{"m2"}, reference: true, begins: true},
+		"what makes Jobs begins elsewhere": {kind: "CronJob", after: []string{"m2"}, begins: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			options := eviction.Defaults()
+			options.Reference = c.reference
+			plane := byhand.New(t, New(options, 1))
+			made := bound(plane, "m1", "m2")
+			job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}, Spec: batchv1.JobSpec{Parallelism: ptr.To(int32(2)), Completions: ptr.To(int32(2)), Template: restartless()}}
+			plane.Create(job)
+			plane.Create(&batchv1.CronJob{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"},
+				Spec:       batchv1.CronJobSpec{Schedule: "0 * * * *", JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: restartless()}}},
+			})
+			place := func(clusters ...string) {
+				plane.Read(made)
+				made.Spec.Resource.APIVersion, made.Spec.Resource.Kind = "batch/v1", "Job"
+				if c.kind != "" {
+					made.Spec.Resource.Kind = c.kind
+				}
+				made.Spec.Replicas, made.Spec.Clusters = 2, nil
+				if !c.duplicated && c.kind == "" {
+					made.Spec.Placement = &policyv1alpha1.Placement{ReplicaScheduling: &policyv1alpha1.ReplicaSchedulingStrategy{ReplicaSchedulingType: policyv1alpha1.ReplicaSchedulingTypeDivided}}
+				}
+				for _, cluster := range clusters {
+					made.Spec.Clusters = append(made.Spec.Clusters, workv1alpha2.TargetCluster{Name: cluster, Replicas: int32(2 / len(clusters))})
+				}
+				plane.Must(plane.Store.Update(t.Context(), made))
+				plane.Turn(control.KeyOf(made))
+			}
+			place("m1")
+			if got := works(t, plane); !slices.Equal(got, []string{"m1"}) {
+				t.Fatalf("Works for %v", got)
+			}
+			plane.Read(job)
+			job.Status = endedBy(c.end)
+			plane.Must(plane.Store.Status().Update(t.Context(), job))
+			place(c.after...)
+			list := &workv1alpha1.WorkList{}
+			plane.Must(plane.Store.List(t.Context(), list))
+			for i := range list.Items {
+				if !list.Items[i].DeletionTimestamp.IsZero() {
+					list.Items[i].Finalizers = nil
+					plane.Must(plane.Store.Update(t.Context(), &list.Items[i]))
+				}
+			}
+			plane.Turn(control.KeyOf(made))
+			plane.Read(made)
+			told := meta.FindStatusCondition(made.Status.Conditions, names.ConditionRendered)
+			if got := slices.Contains(works(t, plane), "m2"); got != c.begins || (told == nil) != c.begins {
+				t.Fatalf("it begins: %t, condition %+v", got, told)
+			}
+			if want := "giving cluster m2 its Work: the Job has come to its end, and would run again"; told != nil && told.Message != want {
+				t.Errorf("%q, want %q", told.Message, want)
+			}
+		})
+	}
+}
+
+// endedBy is the status of a Job that has come to its end, or of one that runs.
+func endedBy(end batchv1.JobConditionType) batchv1.JobStatus {
+	now := metav1.Now()
+	before := map[batchv1.JobConditionType]batchv1.JobConditionType{batchv1.JobComplete: batchv1.JobSuccessCriteriaMet, batchv1.JobFailed: batchv1.JobFailureTarget}[end]
+	status := batchv1.JobStatus{StartTime: &now}
+	if end == "" {
+		return status
+	}
+	for _, condition := range []batchv1.JobConditionType{before, end} {
+		status.Conditions = append(status.Conditions, batchv1.JobCondition{Type: condition, Status: corev1.ConditionTrue})
+	}
+	if end == batchv1.JobComplete {
+		status.CompletionTime = &now
+	}
+	return status
+}
+
 func restartless() corev1.PodTemplateSpec {
 	return corev1.PodTemplateSpec{Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "work", Image: "work:1"}}}}
 }

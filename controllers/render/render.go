@@ -2,6 +2,7 @@
 package render
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -285,10 +286,10 @@ func (r *renderer) render(
 	}
 	var failures, refused []error
 	wrote, admitted := 0, overdrawn(bound.Object) || outpaced(ctx, deps, bound, template)
-	running := r.mayStillRun(bound, works, targets)
+	twice := cmp.Or(r.wouldRunAgain(bound, template, works, targets), r.mayStillRun(bound, works, targets))
 	for i, target := range targets {
-		if running != nil && !begun(works, target.Name) {
-			refused = append(refused, fmt.Errorf("giving cluster %s its Work: %w", target.Name, running))
+		if twice != nil && !begun(works, target.Name) {
+			refused = append(refused, fmt.Errorf("giving cluster %s its Work: %w", target.Name, twice))
 			continue
 		}
 		share := share{TargetCluster: target, admitted: admitted}

@@ -19,13 +19,14 @@ import (
 
 // withinSurge lets targets grow only so far while others hold replicas that are to go: together they have no more than the workload
 // wants and its surge. What each has already is what its Work says; a cluster that has nothing and gets nothing yet is
-// left out. Every step of a move changes the tasks of the binding, and with that renders it again; next is how long it is until time
-// alone may change who grows, 0 for never.
+// left out. What does not count its ready replicas grows at once: nobody could tell when a part of it is ready. Every step of a move changes
+// the tasks of the binding, and with that renders it again; next is how long it is until time alone may change who grows, 0 for never.
 func (r *renderer) withinSurge(
 	ctx context.Context, deps control.Deps, bound binding.Binding, template *unstructured.Unstructured, works []workv1alpha1.Work,
 	targets []workv1alpha2.TargetCluster,
 ) (within []workv1alpha2.TargetCluster, next time.Duration, err error) {
-	if !eviction.Divided(bound.Spec) || len(bound.Spec.RequiredBy) > 0 || !eviction.Holding(bound.Spec) {
+	if !eviction.Divided(bound.Spec) || len(bound.Spec.RequiredBy) > 0 || !eviction.Holding(bound.Spec) ||
+		eviction.Uncounted(bound.Spec, bound.Status.AggregatedStatus) {
 		return targets, 0, nil
 	}
 	present, err := presentReplicas(ctx, deps, works)

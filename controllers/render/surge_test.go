@@ -22,6 +22,7 @@ import (
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/eviction"
 	"github.com/seatrial/seatrial/internal/byhand"
@@ -43,6 +44,31 @@ func rendered(t *testing.T, plane *byhand.Plane) string {
 	}
 	slices.Sort(parts)
 	return strings.Join(parts, " ")
+}
+
+// TestWhatDoesNotCountMovesWhole: nobody could tell when a part of it is ready, so what it is to have elsewhere comes at once.
+func TestWhatDoesNotCountMovesWhole(t *testing.T) {
+	bound := binding.New("default", "ray")
+	bound.Spec.Resource = workv1alpha2.ObjectReference{APIVersion: "ray.io/v1", Kind: "RayCluster", Namespace: "default", Name: "ray"}
+	bound.Spec.Replicas, bound.Spec.Clusters = 8, []workv1alpha2.TargetCluster{{Name: "m2", Replicas: 8}}
+	bound.Spec.Placement = &policyv1alpha1.Placement{ReplicaScheduling: &policyv1alpha1.ReplicaSchedulingStrategy{ReplicaSchedulingType: policyv1alpha1.ReplicaSchedulingTypeDivided}}
+	bound.Spec.GracefulEvictionTasks = []workv1alpha2.GracefulEvictionTask{{FromCluster: "m1", Producer: names.EvictionProducerScheduler, Replicas: ptr.To(int32(8))}}
+	for status, want := range map[string]string{`{"state":"ready"}`: "m2:8 m1:8", `{"readyReplicas":8}`: "m2:5 m1:4"} {
+		bound.Status.AggregatedStatus = []workv1alpha2.AggregatedStatusItem{{ClusterName: "m1", Applied: true, Health: workv1alpha2.ResourceHealthy, Status: &runtime.RawExtension{Raw: []byte(status)}}}
+		r, deps := &renderer{options: eviction.Defaults()}, control.Deps{Clock: testclock.NewFakePassiveClock(time.Unix(0, 0))}
+		template := &unstructured.Unstructured{Object: map[string]any{"kind": "RayCluster"}}
+		within, _, err := r.withinSurge(t.Context(), deps, bound, template, nil, targets(bound.Spec))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var parts []string
+		for _, target := range within {
+			parts = append(parts, fmt.Sprintf("%s:%d", target.Name, target.Replicas))
+		}
+		if got := strings.Join(parts, " "); got != want {
+			t.Errorf("%s: %s, want %s", status, got, want)
+		}
+	}
 }
 
 // TestMovesStayWithinTheirSurge follows a workload of ten from m1 to m2 and m3. New replicas come as far as the surge allows, and more of

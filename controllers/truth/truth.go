@@ -1,5 +1,5 @@
 // Package truth holds what placements promised against what became of it: of the replicas that a cluster was given because an
-// estimate said that they fit there, how many became ready?
+// estimate said that they fit there, how many became ready? And it keeps what is ready apart from what was ready when it was last seen.
 package truth
 
 import (
@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,6 +26,10 @@ import (
 type Recorder interface {
 	// Settled tells how many of the replicas promised to a cluster are ready there, once for each cluster of each placement.
 	Settled(cluster string, promised, ready int32)
+	// Ready tells how many replicas of all workloads are ready in a cluster: now where it is seen, and otherwise by its last reports.
+	Ready(cluster string, replicas int64, seen bool)
+	// Gone tells that a cluster is no member any more.
+	Gone(cluster string)
 }
 
 // Options say when replicas have settled.
@@ -39,11 +44,11 @@ type Options struct {
 // Defaults are the options of a default installation.
 func Defaults() Options { return Options{Full: 30 * time.Second, Short: 5 * time.Minute} }
 
-// New is the controller named "placementTruth". Its keys are bindings of both scopes. It writes nothing; what it remembers
+// New is the controller named "placementTruth". Its keys are bindings of both scopes, and clusters. It writes nothing; what it remembers
 // keeps it from telling the same twice.
 func New(recorder Recorder, options Options) control.Controller {
-	c := &comparer{recorder: recorder, options: options, placements: map[control.Key]*placement{}}
-	var watches []control.Watch
+	c := &comparer{recorder: recorder, options: options, placements: map[control.Key]*placement{}, tally: newTally()}
+	watches := []control.Watch{{Object: &clusterv1alpha1.Cluster{}, Keys: onCluster}}
 	for _, kind := range binding.Kinds() {
 		watches = append(watches, control.Watch{Object: kind, Keys: onBinding})
 	}
@@ -67,6 +72,7 @@ type comparer struct {
 	recorder   Recorder
 	options    Options
 	placements map[control.Key]*placement
+	tally      tally
 }
 
 // placement is one generation of a binding.
@@ -83,13 +89,19 @@ type report struct {
 }
 
 func (c *comparer) reconcile(ctx context.Context, deps control.Deps, key control.Key) (control.Result, error) {
-	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName(), client.UnsafeDisableDeepCopy)
-	if err != nil {
-		delete(c.placements, key)
-		return control.Result{}, client.IgnoreNotFound(err)
+	if key.GVK == clusterKind {
+		return control.Result{}, c.tell(ctx, deps, key.Name)
 	}
-	if !promises(bound) {
-		return control.Result{}, nil
+	bound, err := binding.Get(ctx, deps.Client, key.NamespacedName(), client.UnsafeDisableDeepCopy)
+	if apierrors.IsNotFound(err) {
+		delete(c.placements, key)
+		return control.Result{}, c.follow(ctx, deps, key, nil)
+	}
+	if err != nil {
+		return control.Result{}, err
+	}
+	if err := c.follow(ctx, deps, key, &bound); err != nil || !promises(bound) {
+		return control.Result{}, err
 	}
 	var next time.Duration
 	p := c.placement(key, bound, deps.Clock.Now())

@@ -3,6 +3,7 @@ package truth
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -21,11 +22,23 @@ import (
 )
 
 // told writes down what it is told.
-type told []string
+type told struct {
+	settled []string
+	ready   map[string]string
+}
 
 func (r *told) Settled(cluster string, promised, ready int32) {
-	*r = append(*r, fmt.Sprintf("%s %d of %d", cluster, ready, promised))
+	r.settled = append(r.settled, fmt.Sprintf("%s %d of %d", cluster, ready, promised))
 }
+
+func (r *told) Ready(cluster string, replicas int64, seen bool) {
+	r.ready[cluster] = fmt.Sprintf("%d ready", replicas)
+	if !seen {
+		r.ready[cluster] = fmt.Sprintf("%d when last seen", replicas)
+	}
+}
+
+func (r *told) Gone(cluster string) { delete(r.ready, cluster) }
 
 // fixture is a control plane with clusters, on which only this controller runs.
 type fixture struct {
@@ -46,7 +59,7 @@ func newFixture(t *testing.T, targets ...workv1alpha2.TargetCluster) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{T: t, env: env, plane: plane, told: &told{}}
+	f := &fixture{T: t, env: env, plane: plane, told: &told{ready: map[string]string{}}}
 	f.bound = &workv1alpha2.ResourceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-deployment"}}
 	f.bound.Spec.Resource = workv1alpha2.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "shop", Name: "web"}
 	f.bound.Spec.Clusters = targets
@@ -108,8 +121,8 @@ func (f *fixture) pass(how time.Duration) []string {
 	f.Helper()
 	end := f.env.Now().Add(how)
 	f.must(f.env.Await(f.Context(), how, "the time", func(context.Context) (bool, error) { return !f.env.Now().Before(end), nil }))
-	said := slices.Clone(*f.told)
-	*f.told = nil
+	said := slices.Clone(f.told.settled)
+	f.told.settled = nil
 	return said
 }
 
@@ -178,6 +191,39 @@ func TestSilenceIsNoTruth(t *testing.T) {
 	f.schedule()
 	f.report("a", `{"replicas":3,"readyReplicas":3}`)
 	f.expect(time.Minute, "a 3 of 3")
+}
+
+// TestLastKnownIsApart: what was ready in a cluster that cannot be seen is told apart from what is ready now, of all workloads together, by
+// whatever rules they are placed.
+func TestLastKnownIsApart(t *testing.T) {
+	f := newFixture(t, target("a", 3), target("b", 2))
+	expect := func(when string, want map[string]string) {
+		t.Helper()
+		f.pass(time.Minute)
+		if !maps.Equal(f.told.ready, want) {
+			t.Errorf("%s: %v, want %v", when, f.told.ready, want)
+		}
+	}
+	expect("nothing is reported", map[string]string{"a": "0 ready", "b": "0 ready"})
+	f.report("a", `{"replicas":3,"readyReplicas":3}`)
+	f.report("b", `{"replicas":2,"readyReplicas":1}`)
+	other := &workv1alpha2.ResourceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "api-deployment"}, Spec: *f.bound.Spec.DeepCopy()}
+	other.Spec.Resource.Name, other.Spec.Placement = "api", nil
+	f.must(f.plane.Create(t.Context(), other))
+	other.Status.AggregatedStatus = []workv1alpha2.AggregatedStatusItem{{ClusterName: "a", Applied: true, Status: &runtime.RawExtension{Raw: []byte(`{"replicas":4,"readyReplicas":4}`)}}}
+	f.must(f.plane.Status().Update(t.Context(), other))
+	expect("all can be seen", map[string]string{"a": "7 ready", "b": "1 ready"})
+	f.setReady("a", metav1.ConditionUnknown)
+	expect("a is cut off", map[string]string{"a": "7 when last seen", "b": "1 ready"})
+	f.report("a", `{"replicas":3,"readyReplicas":2}`)
+	f.must(f.env.Restart(New(f.told, Defaults())))
+	expect("a report came late, and the process is another", map[string]string{"a": "6 when last seen", "b": "1 ready"})
+	f.setReady("a", metav1.ConditionTrue)
+	f.must(f.plane.Delete(t.Context(), other))
+	expect("a is back, and a workload is gone", map[string]string{"a": "2 ready", "b": "1 ready"})
+	f.change(func(s *workv1alpha2.ResourceBindingStatus) { s.AggregatedStatus = s.AggregatedStatus[:0] })
+	f.must(f.plane.Delete(t.Context(), &clusterv1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "b"}}))
+	expect("b has left", map[string]string{"a": "0 ready"})
 }
 
 func TestPromises(t *testing.T) {

@@ -60,7 +60,7 @@ func judge(bound binding.Binding, cluster string) Workload {
 		w.State, w.Reason = awaitsRoom(bound)
 	case obstacle != "":
 		w.State, w.Reason = Stays, obstacle
-	case rebalance.IsJob(bound.Spec):
+	case eviction.IsJob(bound.Spec):
 		w.State, w.Reason = Queued, rebalance.JobStays+", so its end is awaited"
 	case len(bound.Spec.GracefulEvictionTasks) > 0:
 		// A task takes the place of one that holds replicas of an earlier move, which are needed until it is over.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -41,8 +40,8 @@ func Begin(ctx context.Context, plane client.Client, name string, wave rebalance
 type Progress struct {
 	// Settled counts the workloads that are healthy in their new places.
 	Settled int
-	// Moving are those that are not yet, Failed those that are never going to be.
-	Moving, Failed []rebalance.Workload
+	// Moving are those that are not yet, Failed those that are never going to be. Gone were deleted meanwhile: nobody waits for them.
+	Moving, Failed, Gone []rebalance.Workload
 }
 
 // Over tells that nothing of the wave moves any more.
@@ -54,21 +53,30 @@ func Look(ctx context.Context, plane client.Reader, name string, wave rebalance.
 	if err := plane.Get(ctx, client.ObjectKey{Name: name}, request); err != nil {
 		return Progress{}, fmt.Errorf("reading the request for wave %s: %w", name, err)
 	}
-	results := map[appsv1alpha1.ObjectReference]appsv1alpha1.RebalanceResult{}
+	results := map[appsv1alpha1.ObjectReference]appsv1alpha1.ObservedWorkload{}
 	for _, seen := range request.Status.ObservedWorkloads {
-		results[seen.Workload] = seen.Result
+		results[seen.Workload] = seen
 	}
 	var progress Progress
 	for i := range wave.Moves {
 		move := &wave.Moves[i]
 		of := appsv1alpha1.ObjectReference{APIVersion: move.APIVersion, Kind: move.Kind, Namespace: move.Namespace, Name: move.Name}
-		settled, err := settled(ctx, plane, move, request.CreationTimestamp)
+		answer := results[of]
+		bound, err := binding.Get(ctx, plane, move.Binding())
+		if client.IgnoreNotFound(err) != nil {
+			return Progress{}, fmt.Errorf("reading the binding of %s: %w", move, err)
+		}
+		if err != nil || !bound.GetDeletionTimestamp().IsZero() || answer.Reason == appsv1alpha1.RebalanceObjectNotFound {
+			progress.Gone = append(progress.Gone, move.Workload)
+			continue
+		}
+		settled, err := settled(ctx, plane, bound, request.CreationTimestamp)
 		switch {
-		case apierrors.IsNotFound(err), results[of] == appsv1alpha1.RebalanceFailed:
-			progress.Failed = append(progress.Failed, move.Workload)
 		case err != nil:
 			return Progress{}, err
-		case settled && results[of] == appsv1alpha1.RebalanceSuccessful:
+		case answer.Result == appsv1alpha1.RebalanceFailed:
+			progress.Failed = append(progress.Failed, move.Workload)
+		case settled && answer.Result == appsv1alpha1.RebalanceSuccessful:
 			progress.Settled++
 		default:
 			progress.Moving = append(progress.Moving, move.Workload)
@@ -79,11 +87,7 @@ func Look(ctx context.Context, plane client.Reader, name string, wave rebalance.
 
 // settled tells whether a workload was placed since the wave began, and is healthy there. A control plane may call a move a success
 // once it is asked for.
-func settled(ctx context.Context, plane client.Reader, move *rebalance.Move, since metav1.Time) (bool, error) {
-	bound, err := binding.Get(ctx, plane, move.Binding())
-	if err != nil {
-		return false, fmt.Errorf("reading the binding of %s: %w", move, err)
-	}
+func settled(ctx context.Context, plane client.Reader, bound binding.Binding, since metav1.Time) (bool, error) {
 	if trigger := bound.Spec.RescheduleTriggeredAt; trigger == nil || trigger.Before(&since) || !bound.Answered() {
 		return false, nil
 	}

@@ -2,6 +2,7 @@ package waves_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -61,17 +62,17 @@ func TestWave(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := fmt.Sprintf("%d settled, moving %v, failed %v", progress.Settled, progress.Moving, progress.Failed); got != want {
+		if got := fmt.Sprintf("%d settled, moving %v, failed %v, gone %v", progress.Settled, progress.Moving, progress.Failed, progress.Gone); got != want {
 			t.Errorf("%s: %s, want %s", when, got, want)
 		}
 	}
-	check("before anything happens", "0 settled, moving [Deployment ns/web], failed []")
+	check("before anything happens", "0 settled, moving [Deployment ns/web], failed [], gone []")
 
 	request := &appsv1alpha1.WorkloadRebalancer{}
 	answer(t, store, client.ObjectKey{Name: "w-1"}, request, func() {
 		request.Status.ObservedWorkloads = []appsv1alpha1.ObservedWorkload{{Workload: request.Spec.Workloads[0], Result: appsv1alpha1.RebalanceSuccessful}}
 	})
-	check("asked for, and not decided", "0 settled, moving [Deployment ns/web], failed []")
+	check("asked for, and not decided", "0 settled, moving [Deployment ns/web], failed [], gone []")
 
 	later := metav1.Time{Time: request.CreationTimestamp.Add(time.Minute)}
 	moved := binding.New("ns", "web-deployment")
@@ -97,13 +98,34 @@ func TestWave(t *testing.T) {
 		})
 	}
 	report(0)
-	check("before it is ready", "0 settled, moving [Deployment ns/web], failed []")
+	check("before it is ready", "0 settled, moving [Deployment ns/web], failed [], gone []")
 	report(1)
-	check("in its new places", "1 settled, moving [], failed []")
+	check("in its new places", "1 settled, moving [], failed [], gone []")
 	answer(t, store, client.ObjectKey{Name: "w-1"}, request, func() {
 		request.Status.ObservedWorkloads[0].Result = appsv1alpha1.RebalanceFailed
 	})
-	check("refused", "0 settled, moving [], failed [Deployment ns/web]")
+	check("refused", "0 settled, moving [], failed [Deployment ns/web], gone []")
+	answer(t, store, client.ObjectKey{Name: "w-1"}, request, func() {
+		request.Status.ObservedWorkloads[0].Reason = appsv1alpha1.RebalanceObjectNotFound
+	})
+	check("deleted, and made again", "0 settled, moving [], failed [], gone [Deployment ns/web]")
+	answer(t, store, client.ObjectKey{Name: "w-1"}, request, func() {
+		request.Status.ObservedWorkloads[0] = appsv1alpha1.ObservedWorkload{Workload: request.Spec.Workloads[0]}
+	})
+	check("asked again", "0 settled, moving [Deployment ns/web], failed [], gone []")
+	moved.SetFinalizers([]string{"seatrial.io/test"})
+	if err := errors.Join(store.Update(t.Context(), moved.Object), store.Delete(t.Context(), moved.Object)); err != nil {
+		t.Fatal(err)
+	}
+	check("being deleted", "0 settled, moving [], failed [], gone [Deployment ns/web]")
+	if err := store.Get(t.Context(), key, moved.Object); err != nil {
+		t.Fatal(err)
+	}
+	moved.SetFinalizers(nil)
+	if err := store.Update(t.Context(), moved.Object); err != nil {
+		t.Fatal(err)
+	}
+	check("deleted", "0 settled, moving [], failed [], gone [Deployment ns/web]")
 }
 
 // planned is the wave of a plan that moves one replica of the workload to m2.

@@ -3,6 +3,7 @@ package invariant
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -44,7 +45,7 @@ func floor(w *World, c Change) error {
 	if template == nil || !counted(template.GroupVersionKind()) || eviction.Once(after.Spec, after.GetAnnotations()) || !takes(before, after) || permitted(before, after) || w.called(before, after) {
 		return nil
 	}
-	lowest := w.lowest(template, after.Spec.Replicas)
+	lowest := w.lowest(template, after)
 	had, left := w.upheld(before, w.readyIfSteady), w.upheld(after, w.readiest)
 	missing := min(had, lowest) - left
 	if missing <= 0 || w.elsewhere(after) < missing {
@@ -226,18 +227,38 @@ func (w *World) room(cluster string, bound binding.Binding) int64 {
 }
 
 // lowest is the availability floor of a workload: its replicas without those that its strategy lets be away, at least one, or what disruption
-// budgets keep up that have stood as they are for a while. More replicas than its binding was admitted with do not count.
-func (w *World) lowest(template *unstructured.Unstructured, admitted int32) int64 {
+// budgets and its policy keep up that have stood as they are for a while. More replicas than its binding was admitted with do not count.
+func (w *World) lowest(template *unstructured.Unstructured, bound binding.Binding) int64 {
 	replicas, set, _ := unstructured.NestedInt64(template.Object, "spec", "replicas")
 	if !set {
 		replicas = 1
 	}
-	replicas = min(replicas, int64(admitted))
+	replicas = min(replicas, int64(bound.Spec.Replicas))
 	away := int64(1)
 	if template.GetKind() == "Deployment" {
 		away = awayOf(template, replicas)
 	}
-	return keptup.Budgeted(max(replicas-away, 1), template, w.budgets(template.GetNamespace()), int32(replicas))
+	least := keptup.Budgeted(max(replicas-away, 1), template, w.budgets(template.GetNamespace()), int32(replicas))
+	return w.raised(least, bound, int32(replicas))
+}
+
+// raised is a floor as the policy of a binding raises it: the lowest of those that it has asked for lately. What cannot be read asks for
+// none.
+func (w *World) raised(least int64, bound binding.Binding, replicas int32) int64 {
+	lowest := int64(math.MaxInt64)
+	w.ever(kindOfBinding(bound.NamespacedName()), bound.NamespacedName(), func(object client.Object) bool {
+		asked := ""
+		if object != nil {
+			asked = object.GetAnnotations()[names.AnnotationFloor]
+		}
+		floor, err := keptup.Raised(least, asked, replicas)
+		if err != nil {
+			floor = least
+		}
+		lowest = min(lowest, floor)
+		return false
+	})
+	return lowest
 }
 
 // budgets are the disruption budgets of a namespace that have stood as they are for a while.

@@ -262,7 +262,7 @@ func (w *World) mayHold(bound binding.Binding, cluster string) bool {
 		sum += min(w.ready(target.Name, copyOf(bound)), int64(target.Replicas))
 	}
 	template := w.template(bound)
-	return w.ready(cluster, copyOf(bound)) > 0 && (template == nil || sum < w.lowest(template, bound.Spec.Replicas))
+	return w.ready(cluster, copyOf(bound)) > 0 && (template == nil || sum < w.lowest(template, bound))
 }
 
 // eligible are the clusters that a placement admits and that would take something new.

@@ -25,8 +25,8 @@ type Status struct {
 	Current, Misscheduled int32
 	// CurrentRevision and UpdateRevision name those of a StatefulSet; UpdateRevision the hash of a Deployment.
 	CurrentRevision, UpdateRevision string
-	// Succeeded and Failed are a Job's pods.
-	Succeeded, Failed int32
+	// Succeeded and Failed are a Job's pods. Ended are those of its parallelism that have succeeded and that no other follows.
+	Succeeded, Failed, Ended int32
 	// Condition is what a Job has come to: empty, "Complete" or "Failed"; Reason says why. For a Deployment Condition is that
 	// of type Progressing: "Progressing", "Complete" or "Stalled".
 	Condition, Reason string
@@ -97,6 +97,7 @@ func (c *Cluster) statusOf(w *workload) Status {
 		if j := w.job; j != nil {
 			s.Succeeded, s.Failed, s.Condition, s.Reason = s.Succeeded+j.succeeded, s.Failed+j.failed, j.condition, j.reason
 			s.Started, s.Finished = time.Duration(j.started), time.Duration(j.finished)
+			s.Ended = w.replicas - followed(w, s)
 		}
 	case KindCronJob:
 		s.LastScheduled = time.Duration(w.cron.last)
@@ -107,6 +108,20 @@ func (c *Cluster) statusOf(w *workload) Status {
 		}
 	}
 	return s
+}
+
+// followed is how much of a Job's parallelism there is still something to do for.
+func followed(w *workload, s Status) int32 {
+	completions := w.object.(*batchv1.Job).Spec.Completions
+	switch {
+	case s.Condition == string(batchv1.JobComplete):
+		return 0
+	case completions != nil:
+		return min(w.replicas, max(*completions-s.Succeeded, 0))
+	case s.Succeeded > 0:
+		return min(w.replicas, s.Replicas)
+	}
+	return w.replicas
 }
 
 func (c *Cluster) deploymentStatus(w *workload, s *Status) {

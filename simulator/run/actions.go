@@ -205,7 +205,9 @@ func (e *engine) end(name string) error {
 	if err := e.fleet.Kill(e.ctx, name); err != nil {
 		return err
 	}
-	e.refresh(m)
+	for _, key := range m.kube.Workloads() {
+		e.hold(m, key, pods{})
+	}
 	e.recorder.ClusterState(e.passed(), m.id, report.ClusterRemoved)
 	e.recorder.Capacity(e.passed(), m.id, report.Capacity{})
 	delete(e.members, name)

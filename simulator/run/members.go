@@ -44,7 +44,11 @@ type pricedPool struct {
 	price float64
 }
 
-type pods struct{ running, pending, ready int64 }
+type pods struct {
+	running, pending, ready int64
+	// succeeded are all pods of a Job that have, ended those that no other follows, and followed those whose successors are not ready yet.
+	succeeded, ended, followed int64
+}
 
 // addCluster makes a member, joins it, and begins to measure it.
 func (e *engine) addCluster(plan *scenario.Cluster) error {
@@ -242,9 +246,17 @@ func (e *engine) onWorkload(m *member, key kube.Key) {
 	case kube.KindStatefulSet:
 		now.running -= int64(status.Terminating)
 	case kube.KindJob:
-		now.running, now.ready = now.running+int64(status.Succeeded), now.ready+int64(status.Succeeded)
+		now.succeed(m.held[key], status)
 	}
 	e.hold(m, key, now)
+}
+
+// succeed counts the pods of a Job that have ended as they should: until the next one is ready, nobody misses one.
+func (p *pods) succeed(before pods, status kube.Status) {
+	p.succeeded, p.ended = int64(status.Succeeded), int64(status.Ended)
+	lacking := int64(status.Desired) - p.ended - p.ready
+	p.followed = max(min(before.followed+p.succeeded-before.succeeded, lacking), 0)
+	p.ready += p.followed
 }
 
 // onMember notes workloads that are gone from a member; their pods have been told to end.
@@ -268,6 +280,7 @@ func (e *engine) hold(m *member, key kube.Key, now pods) {
 	e.recorder.Pods(e.passed(), m.id, m.running, m.pending)
 	if w := e.workloads[workloadKey(key)]; w != nil {
 		e.recorder.Replicas(e.passed(), w.id, m.id, now.running, now.ready)
+		e.desire(w, func() { w.ended += now.ended - before.ended })
 	}
 }
 

@@ -33,6 +33,8 @@ type workload struct {
 	replicas int64
 	// copies is in how many clusters all of the replicas are wanted; 1 when they are divided.
 	copies int64
+	// ended are the pods of a Job that have succeeded, in all members, and that no other follows.
+	ended int64
 	// done Jobs want nothing any more; gone templates are deleted, and what members still have of them is measured on.
 	done, gone bool
 }
@@ -41,7 +43,16 @@ func (w *workload) desired() int64 {
 	if w.done {
 		return 0
 	}
-	return w.replicas * w.copies
+	return max(w.replicas*w.copies-w.ended, 0)
+}
+
+// desire tells when a change of a workload changes how many replicas are wanted.
+func (e *engine) desire(w *workload, change func()) {
+	before := w.desired()
+	change()
+	if now := w.desired(); now != before && !w.gone {
+		e.recorder.Desired(e.passed(), w.id, now)
+	}
 }
 
 // bindingKey names a binding.
@@ -88,11 +99,7 @@ func (e *engine) onTemplate(event store.Event) {
 		e.addWorkload(key, object, replicas)
 		return
 	}
-	before := w.desired()
-	w.replicas, w.done = replicas, done
-	if now := w.desired(); now != before {
-		e.recorder.Desired(e.passed(), w.id, now)
-	}
+	e.desire(w, func() { w.replicas, w.done = replicas, done })
 }
 
 // addWorkload begins to measure a template. What members still have of one of that name which was deleted is counted as its own.
@@ -108,6 +115,7 @@ func (e *engine) addWorkload(key workloadKey, object client.Object, replicas int
 		if held, ok := m.held[kube.Key(key)]; ok && before != nil {
 			e.recorder.Replicas(e.passed(), before.id, m.id, 0, 0)
 			e.recorder.Replicas(e.passed(), w.id, m.id, held.running, held.ready)
+			e.desire(w, func() { w.ended += held.ended })
 		}
 	}
 }
@@ -196,8 +204,5 @@ func (e *engine) copy(w *workload, bound binding.Binding) {
 	if scheduling := bound.Spec.Placement.ReplicaScheduling; scheduling == nil || scheduling.ReplicaSchedulingType != policyv1alpha1.ReplicaSchedulingTypeDivided {
 		copies = max(1, int64(len(bound.Spec.Clusters)))
 	}
-	if copies != w.copies {
-		w.copies = copies
-		e.recorder.Desired(e.passed(), w.id, w.desired())
-	}
+	e.desire(w, func() { w.copies = copies })
 }
