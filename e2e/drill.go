@@ -133,7 +133,7 @@ func (f *fixture) requestedBeside(cluster, namespace string) int64 {
 	return sum
 }
 
-// plan makes a plan for all of the fleet.
+// plan makes a plan for all of the fleet, by what its scheduler would see.
 func (f *fixture) plan() rebalance.Plan {
 	f.Helper()
 	listed := &clusterv1alpha1.ClusterList{}
@@ -146,6 +146,12 @@ func (f *fixture) plan() rebalance.Plan {
 	f.must(err)
 	// That is what installations have by default.
 	options := scheduler.Options{Name: "default-scheduler", General: estimator.General{UseModels: true}}
+	if env, ok := f.env.(Estimating); ok {
+		asked, done, err := env.Estimators(f.ctx)
+		f.must(err)
+		defer done()
+		options.Estimators = asked
+	}
 	plan, err := rebalance.New(f.ctx, placement.NewSnapshot(clusters), bindings, options.Decide, rebalance.Options{General: options.General})
 	f.must(err)
 	return plan

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 
+	"github.com/seatrial/seatrial/estimator"
 	"github.com/seatrial/seatrial/fleet"
 	"github.com/seatrial/seatrial/scheduler"
 )
@@ -26,4 +27,10 @@ type Rig interface {
 	Explain(ctx context.Context, binding string) (scheduler.Explanation, error)
 	// Logs writes what the components and the clusters have told so far into files of a folder that exists.
 	Logs(ctx context.Context, folder string) error
+}
+
+// Estimating is a fleet whose scheduler asks estimators of members.
+type Estimating interface {
+	// Estimators are those that the scheduler asks. Done ends the connections to them.
+	Estimators(ctx context.Context) (asked estimator.Estimators, done func(), err error)
 }

@@ -49,6 +49,8 @@ type Plan struct {
 	After  Balance `json:"after"`
 	// Skipped are workloads that are not where a decision now would put them, and stay.
 	Skipped []Skip `json:"skipped,omitempty"`
+	// Doubts are clusters of which estimators told less than they were asked, in ascending order of name.
+	Doubts []Doubt `json:"doubts,omitempty"`
 }
 
 // Wave is what moves at the same time.

@@ -5,10 +5,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -51,6 +49,7 @@ func (p *planner) misplaced(ctx context.Context, bindings []binding.Binding) ([]
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("planning for binding %s: %w", bound.NamespacedName(), err)
 		}
+		p.doubt(&decision)
 		if decision.Err != nil {
 			p.skip(bound, "a decision now fails: "+decision.Err.Error())
 			continue
@@ -83,7 +82,7 @@ func busy(bound binding.Binding) string {
 	suspension := bound.Spec.Suspension
 	trigger := bound.Spec.RescheduleTriggeredAt
 	switch {
-	case IsJob(bound.Spec):
+	case eviction.IsJob(bound.Spec):
 		return JobStays
 	case suspension != nil && ptr.Deref(suspension.Scheduling, false):
 		return "its scheduling is suspended"
@@ -97,12 +96,6 @@ func busy(bound binding.Binding) string {
 
 // JobStays is why a Job is not moved.
 const JobStays = "a Job would begin anew elsewhere"
-
-// IsJob tells Jobs, which nobody moves to make anything better: what one has done is lost where it is taken away, and in a new place it
-// does all of it again, even when it was over.
-func IsJob(spec *workv1alpha2.ResourceBindingSpec) bool {
-	return spec.Resource.Kind == "Job" && strings.HasPrefix(spec.Resource.APIVersion, batchv1.GroupName+"/")
-}
 
 // Returns tells whether the affinity group of a decision comes before the one that a binding is in, and before one that there is not.
 func Returns(bound binding.Binding, group string) bool {
@@ -163,6 +156,7 @@ func (p *planner) fillWave(ctx context.Context, pending []candidate) (left []can
 // and a reason what is in the way; with neither it is in its place by now.
 func (p *planner) consider(ctx context.Context, bound binding.Binding, surge int64) (move *Move, reason string, again bool) {
 	decision := p.decide(ctx, afresh(bound), p.peak.fleet)
+	p.doubt(&decision)
 	if decision.Err != nil {
 		return nil, "there is no room for it: " + decision.Err.Error(), true
 	}

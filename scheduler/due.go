@@ -25,10 +25,12 @@ func due(bound binding.Binding, fleet *placement.Snapshot) bool {
 // calledFor tells whether something calls for a decision: the placement of a binding, its preferences or its replicas changed, a
 // reschedule was asked for, or one of its clusters is gone or outside its affinity.
 func calledFor(bound binding.Binding, fleet *placement.Snapshot) bool {
-	if waits(bound) || rescheduleAsked(bound) || replicasChanged(bound.Spec) || lostCluster(bound.Spec.Clusters, fleet) {
-		return true
-	}
-	if placementChanged(bound) ||
+	return waits(bound) || rescheduleAsked(bound) || outdated(bound, fleet)
+}
+
+// outdated tells whether the targets of a binding are an answer to something else than what it says now.
+func outdated(bound binding.Binding, fleet *placement.Snapshot) bool {
+	if replicasChanged(bound.Spec) || lostCluster(bound.Spec.Clusters, fleet) || placementChanged(bound) ||
 		bound.GetAnnotations()[names.AnnotationAppliedPreferences] != appliedPreferences(bound, fleet.PriceList()) {
 		return true
 	}

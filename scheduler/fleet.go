@@ -180,6 +180,7 @@ func (s *scheduler) wrote(deps control.Deps, bound binding.Binding, revision uin
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.called, bound.NamespacedName())
+	delete(s.undated, bound.NamespacedName())
 	s.decided[bound.NamespacedName()] = decided{bound.Spec.Clusters, deps.Clock.Now()}
 	s.written[bound.NamespacedName()] = version{
 		number: snapshot.Version(bound.GetResourceVersion()), revision: revision, at: deps.Clock.Now(),
@@ -192,6 +193,7 @@ func (s *scheduler) forget(name types.NamespacedName) {
 	delete(s.written, name)
 	delete(s.called, name)
 	delete(s.decided, name)
+	delete(s.undated, name)
 	s.fleet.Delete(name)
 	s.inFlight.Forget(name)
 }

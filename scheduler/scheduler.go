@@ -137,6 +137,8 @@ type scheduler struct {
 	// decided are the last decisions that were written, and when.
 	decided map[types.NamespacedName]decided
 	called  map[types.NamespacedName]bool
+	// undated are answers of which the targets are written and the date is not.
+	undated map[types.NamespacedName]undated
 }
 
 type version struct {
@@ -163,7 +165,7 @@ func newScheduler(options Options) *scheduler {
 	return &scheduler{
 		options: options.withDefaults(), fleet: snapshot.New(), inFlight: inflight.New(flight),
 		memo: capacity.New(options.General), batch: placement.NewBatch(nil), written: map[types.NamespacedName]version{}, called: map[types.NamespacedName]bool{},
-		decided: map[types.NamespacedName]decided{},
+		decided: map[types.NamespacedName]decided{}, undated: map[types.NamespacedName]undated{},
 	}
 }
 
@@ -198,7 +200,10 @@ func (s *scheduler) reconcile(ctx context.Context, deps control.Deps, key contro
 // change of either.
 func (s *scheduler) schedule(ctx context.Context, deps control.Deps, bound binding.Binding, seen sight) (control.Result, error) {
 	began := deps.Clock.Now()
-	decision, undo := s.settle(ctx, deps, bound)
+	decision, undo, known := s.recall(bound, seen.fleet)
+	if !known {
+		decision, undo = s.settle(ctx, deps, bound)
+	}
 	if decision.Err == nil && s.repeats(bound, decision.Clusters, deps.Clock.Now()) {
 		undo()
 		return control.Result{RequeueAfter: catchUp}, nil
@@ -207,7 +212,7 @@ func (s *scheduler) schedule(ctx context.Context, deps control.Deps, bound bindi
 	if err == nil {
 		err = outcome
 	}
-	if err != nil {
+	if err != nil && !s.halfWritten(bound, decision) {
 		undo()
 	}
 	if !control.Stale(err) {

@@ -57,6 +57,9 @@ func (s *scheduler) write(
 	attempt := seen.called || !bound.Decided() || !followsFleet(bound.Spec) || calledFor(bound, seen.fleet) ||
 		changed.GetResourceVersion() != bound.GetResourceVersion()
 	if err := s.writeStatus(ctx, deps, changed, decision, attempt); err != nil {
+		if changed.GetResourceVersion() != bound.GetResourceVersion() {
+			s.keepUndated(deps, bound, changed, decision)
+		}
 		return nil, err
 	}
 	s.wrote(deps, changed, seen.revision)

@@ -214,18 +214,25 @@ func capacity(cluster scheduler.ClusterExplanation) string {
 	return text
 }
 
-func printFootnotes(out io.Writer, e scheduler.Explanation) error {
-	doubts := map[placement.DoubtKind]string{
-		placement.DoubtSummary: "counted by the resource summary of the cluster alone",
-		placement.DoubtStale:   "counted on the nodes of an earlier moment",
-		placement.DoubtPartial: "counted without regard to other pods",
+// roomIs tells how the room of a cluster was counted that is in doubt.
+func roomIs(kind placement.DoubtKind) string {
+	switch kind {
+	case placement.DoubtStale:
+		return "counted on the nodes of an earlier moment"
+	case placement.DoubtPartial:
+		return "counted without regard to other pods"
+	default:
+		return "counted by the resource summary of the cluster alone"
 	}
+}
+
+func printFootnotes(out io.Writer, e scheduler.Explanation) error {
 	var notes []string
 	counted := false
 	for _, cluster := range e.Clusters {
 		counted = counted || cluster.Capacity != nil
 		if cluster.Doubt != nil && cluster.Capacity != nil {
-			notes = append(notes, fmt.Sprintf("* %s: %s: %s", cluster.Name, doubts[cluster.Doubt.Kind], cluster.Doubt.Reason))
+			notes = append(notes, fmt.Sprintf("* %s: %s: %s", cluster.Name, roomIs(cluster.Doubt.Kind), cluster.Doubt.Reason))
 		}
 	}
 	if counted && e.InFlightExcluded {

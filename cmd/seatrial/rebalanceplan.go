@@ -20,7 +20,7 @@ import (
 func printPlan(out io.Writer, plan rebalance.Plan) error {
 	if len(plan.Waves) == 0 {
 		fmt.Fprintln(out, "nothing to move")
-		return printSkipped(out, plan.Skipped)
+		return printRest(out, plan)
 	}
 	moves := 0
 	for _, wave := range plan.Waves {
@@ -38,7 +38,19 @@ func printPlan(out io.Writer, plan rebalance.Plan) error {
 	if err := printBalance(out, plan.Before, plan.After); err != nil {
 		return err
 	}
-	return printSkipped(out, plan.Skipped)
+	return printRest(out, plan)
+}
+
+// printRest tells what stays, and what the plan does not know.
+func printRest(out io.Writer, plan rebalance.Plan) error {
+	if err := printSkipped(out, plan.Skipped); err != nil || len(plan.Doubts) == 0 {
+		return err
+	}
+	fmt.Fprintln(out, "\nThe scheduler may know more, and divide otherwise:")
+	for _, doubt := range plan.Doubts {
+		fmt.Fprintf(out, "* %s: %s: %s\n", doubt.Cluster, roomIs(doubt.Kind), doubt.Reason)
+	}
+	return nil
 }
 
 func printMoves(out io.Writer, planned []rebalance.Wave, numbered bool) error {
@@ -131,7 +143,7 @@ func (r *drainRun) rehearse(ctx context.Context, output output) error {
 			return err
 		}
 	}
-	return printSkipped(r.out, plan.Skipped)
+	return printRest(r.out, plan)
 }
 
 // evacuation plans a drain: what cannot leave is skipped, as is what fits nowhere else.
