@@ -119,9 +119,9 @@ make_root() {
     ln -sf /dev/null "$units/$unit"
   done
   mkdir -p "$units/multi-user.target.wants"
-  for unit in kubelet announce; do
-    install -m 644 "$here/node/$unit.service" "$units/"
-    ln -s "/etc/systemd/system/$unit.service" "$units/multi-user.target.wants/"
+  install -m 644 "$here"/node/*.{service,path} "$units/"
+  for unit in kubelet.service announce.service volumes.path; do
+    ln -s "/etc/systemd/system/$unit" "$units/multi-user.target.wants/"
   done
   ln -s /lib/systemd/system/containerd.service "$units/multi-user.target.wants/"
   ln -sf /lib/systemd/system/multi-user.target "$units/default.target"
