@@ -23,9 +23,10 @@ type undated struct {
 // unsettled is a revision that no fleet has: what was written at it has more to say.
 const unsettled = math.MaxUint64
 
-// keepUndated remembers an answer until its date is written. Changed is the binding as the targets were written.
+// keepUndated remembers an answer until its date is written. Changed is the binding as the targets were written. What goes to all clusters that
+// fit takes no room that could be counted wrong, and must hear of those that have come meanwhile.
 func (s *scheduler) keepUndated(deps control.Deps, bound, changed binding.Binding, decision placement.Decision) {
-	if decision.Err != nil || !rescheduleAsked(bound) {
+	if decision.Err != nil || !rescheduleAsked(bound) || followsFleet(bound.Spec) {
 		return
 	}
 	s.mu.Lock()

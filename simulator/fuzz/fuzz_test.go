@@ -44,6 +44,7 @@ func TestSmallSeeds(t *testing.T) {
 func TestFoundSeeds(t *testing.T) {
 	for seed, was := range map[uint64]string{
 		955:   "a policy let a StatefulSet go in the middle of a move, which nobody brought to its end",
+		2497:  "the answer to a fresh placement was brought to its end for what goes everywhere, without the cluster that had come meanwhile",
 		11582: "a duplicated StatefulSet was scaled down while an application failover held its only copy; the invariant wanted what it had before",
 		38976: "a divided Deployment was scaled down while an application failover waited for another place; the invariant wanted what it had before",
 		39511: "a ClusterRole was changed and changed back before its binding followed, and an override had what it said in between rendered",
