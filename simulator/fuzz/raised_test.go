@@ -9,7 +9,6 @@ import (
 
 	"github.com/seatrial/seatrial/api/names"
 	"github.com/seatrial/seatrial/binding"
-	"github.com/seatrial/seatrial/simulator/invariant"
 )
 
 // unwilling is a workload whose policy keeps up all of its replicas. It is to move to a cluster where pods take longer to start than a move
@@ -69,17 +68,5 @@ func TestFloorOfAPolicyIsKept(t *testing.T) {
 			return err
 		},
 	}}
-	scenario, err := Parse([]byte(unwilling))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sound, err := Run(t.Context(), scenario, Options{})
-	if err != nil || sound.Violation != nil {
-		t.Errorf("without the bug: %v, %v", sound.Violation, err)
-	}
-	options := Options{Controllers: overlooks.controllers, Invariants: invariant.Defaults()}
-	bent, err := Run(t.Context(), scenario, options)
-	if err != nil || bent.Violation == nil || bent.Violation.Invariant != "floor" {
-		t.Errorf("with the bug: %v, %v", bent.Violation, err)
-	}
+	finds(t, unwilling, overlooks, "floor")
 }

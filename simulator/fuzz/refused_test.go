@@ -77,7 +77,13 @@ func TestRefusedTemplateIsNotRendered(t *testing.T) {
 			return err
 		},
 	}}
-	scenario, err := Parse([]byte(outgrowing))
+	finds(t, outgrowing, overlooks, "refused")
+}
+
+// finds fails unless a scenario holds without a bug, and breaks an invariant with it.
+func finds(t *testing.T, text string, made bug, broken string) {
+	t.Helper()
+	scenario, err := Parse([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,9 +91,8 @@ func TestRefusedTemplateIsNotRendered(t *testing.T) {
 	if err != nil || sound.Violation != nil {
 		t.Errorf("without the bug: %v, %v", sound.Violation, err)
 	}
-	options := Options{Controllers: overlooks.controllers, Invariants: invariant.Defaults()}
-	bent, err := Run(t.Context(), scenario, options)
-	if err != nil || bent.Violation == nil || bent.Violation.Invariant != "refused" {
+	bent, err := Run(t.Context(), scenario, Options{Controllers: made.controllers, Invariants: invariant.Defaults()})
+	if err != nil || bent.Violation == nil || bent.Violation.Invariant != broken {
 		t.Errorf("with the bug: %v, %v", bent.Violation, err)
 	}
 }
