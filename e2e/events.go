@@ -55,10 +55,7 @@ func StrangersServeNobody(t *testing.T, env fleet.Environment) {
 func (f *fixture) freeze(cluster *clusterv1alpha1.Cluster, change func(*clusterv1alpha1.Cluster)) {
 	f.Helper()
 	update(f, f.plane, cluster, func(c *clusterv1alpha1.Cluster) { metav1.SetMetaDataAnnotation(&c.ObjectMeta, Frozen, "true") })
-	found := &clusterv1alpha1.Cluster{}
-	f.must(f.plane.Get(f.ctx, clientKey(cluster), found))
-	change(found)
-	f.must(f.plane.Status().Update(f.ctx, found))
+	updateStatus(f, f.plane, cluster, change)
 }
 
 // WaitingReplicasMove has a workload divided by room whose pods find no node, and closes member1: what waits there is placed elsewhere.

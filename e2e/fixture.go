@@ -269,13 +269,24 @@ func as[T client.Object](from client.Client, object T, holds func(T) bool) func(
 // update changes an object, as often as others write to it meanwhile.
 func update[T client.Object](f *fixture, to client.Client, object T, change func(T)) {
 	f.Helper()
+	revise(f, to, object, change, func(ctx context.Context, changed client.Object) error { return to.Update(ctx, changed) })
+}
+
+// updateStatus does so with the status of an object.
+func updateStatus[T client.Object](f *fixture, to client.Client, object T, change func(T)) {
+	f.Helper()
+	revise(f, to, object, change, func(ctx context.Context, changed client.Object) error { return to.Status().Update(ctx, changed) })
+}
+
+func revise[T client.Object](f *fixture, reader client.Reader, object T, change func(T), write func(context.Context, client.Object) error) {
+	f.Helper()
 	f.await(toSettle, fmt.Sprintf("a change of %T %s", object, object.GetName()), func(ctx context.Context) (bool, error) {
 		found := blank(object)
-		if err := to.Get(ctx, client.ObjectKeyFromObject(object), found); err != nil {
+		if err := reader.Get(ctx, client.ObjectKeyFromObject(object), found); err != nil {
 			return false, err
 		}
 		change(found)
-		err := to.Update(ctx, found)
+		err := write(ctx, found)
 		if apierrors.IsConflict(err) {
 			return false, nil
 		}

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -287,19 +286,7 @@ func (f *fixture) awaitCrew(ship *unstructured.Unstructured, total int32, shares
 // report writes the status of a copy, as its controller in the member does.
 func (f *fixture) report(name string, ship *unstructured.Unstructured, status map[string]any) {
 	f.Helper()
-	member := f.member(name)
-	f.await(toSettle, "a status in "+name, func(ctx context.Context) (bool, error) {
-		found := blank(ship)
-		if err := member.Get(ctx, client.ObjectKeyFromObject(ship), found); err != nil {
-			return false, err
-		}
-		found.Object["status"] = status
-		err := member.Status().Update(ctx, found)
-		if apierrors.IsConflict(err) {
-			return false, nil
-		}
-		return true, err
-	})
+	updateStatus(f, f.member(name), ship, func(s *unstructured.Unstructured) { s.Object["status"] = status })
 }
 
 func healthyEverywhere(b binding.Binding, health workv1alpha2.ResourceHealth) bool {

@@ -1,18 +1,15 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/seatrial/seatrial/api/names"
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
@@ -59,22 +56,9 @@ func (f *fixture) awaitLimit(limits *corev1.ResourceQuota, member, hard string) 
 // reportQuota says what the quota controller of a cluster says of an empty namespace, as not every fleet runs one.
 func (f *fixture) reportQuota(limits *corev1.ResourceQuota, member string) {
 	f.Helper()
-	f.await(toSettle, "a status in "+member, func(ctx context.Context) (bool, error) {
-		found := blank(limits)
-		if err := f.member(member).Get(ctx, client.ObjectKeyFromObject(limits), found); err != nil {
-			return false, err
-		}
+	updateStatus(f, f.member(member), limits, func(found *corev1.ResourceQuota) {
 		found.Status.Hard, found.Status.Used = found.Spec.Hard, cpus("0")
-		err := f.member(member).Status().Update(ctx, found)
-		return err == nil, ignoreConflict(err)
 	})
-}
-
-func ignoreConflict(err error) error {
-	if apierrors.IsConflict(err) {
-		return nil
-	}
-	return err
 }
 
 func cpus(amount string) corev1.ResourceList {

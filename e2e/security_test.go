@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -287,9 +288,9 @@ func namesAreGivenOnce(t *testing.T, env *installation) {
 			}
 		})
 	}
-	stolen := cluster.DeepCopy()
-	stolen.Spec.APIEndpoint = "https://127.0.0.1:2"
-	if err := thief.Update(t.Context(), stolen); !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {
+	// Without the version of what it changes: the control plane says how the cluster is meanwhile.
+	stolen := client.RawPatch(types.MergePatchType, []byte(`{"spec": {"apiEndpoint": "https://127.0.0.1:2"}}`))
+	if err := thief.Patch(t.Context(), cluster.DeepCopy(), stolen); !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {
 		t.Errorf("the thief says where the cluster is: %v", err)
 	}
 	if err := thief.Get(t.Context(), client.ObjectKeyFromObject(secret), secret.DeepCopy()); !apierrors.IsForbidden(err) {

@@ -204,16 +204,10 @@ func RemediesPrescribeActions(t *testing.T, env fleet.Environment) {
 // resolution is what a detector in a cluster reports of its names.
 func (f *fixture) resolution(cluster string, status metav1.ConditionStatus) {
 	f.Helper()
-	f.await(toSettle, "the report of "+cluster, func(ctx context.Context) (bool, error) {
-		found := clusterNamed(cluster)
-		if err := f.plane.Get(ctx, client.ObjectKeyFromObject(found), found); err != nil {
-			return false, err
-		}
+	updateStatus(f, f.plane, clusterNamed(cluster), func(found *clusterv1alpha1.Cluster) {
 		meta.SetStatusCondition(&found.Status.Conditions, metav1.Condition{
 			Type: names.ConditionServiceDomainNameResolutionReady, Status: status, Reason: "Asked", LastTransitionTime: metav1.Unix(1, 0),
 		})
-		err := f.plane.Status().Update(ctx, found)
-		return err == nil, ignoreConflict(err)
 	})
 }
 

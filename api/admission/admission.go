@@ -5,6 +5,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	autoscalingv1alpha1 "github.com/seatrial/seatrial/api/autoscaling/v1alpha1"
 	clusterv1alpha1 "github.com/seatrial/seatrial/api/cluster/v1alpha1"
@@ -13,6 +14,7 @@ import (
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	workv1alpha1 "github.com/seatrial/seatrial/api/work/v1alpha1"
 	workv1alpha2 "github.com/seatrial/seatrial/api/work/v1alpha2"
+	"github.com/seatrial/seatrial/policy"
 )
 
 // Options are what admission needs from outside and the switches that change its rules.
@@ -44,8 +46,10 @@ func Default(object, old runtime.Object, options Options) error {
 		}
 	case *policyv1alpha1.PropagationPolicy:
 		PropagationOf(object).Default(create, options.IDs)
+		noteFormerKinds(object, old)
 	case *policyv1alpha1.ClusterPropagationPolicy:
 		ClusterPropagationOf(object).Default(create, options.IDs)
+		noteFormerKinds(object, old)
 	case *policyv1alpha1.OverridePolicy:
 		OverrideOf(object).Default()
 	case *workv1alpha2.ResourceBinding:
@@ -64,6 +68,20 @@ func Default(object, old runtime.Object, options Options) error {
 		DefaultFederatedHPA(object)
 	}
 	return nil
+}
+
+// noteFormerKinds keeps on a changed policy which kinds it does not select any more. What it claims of them has to be found again, also by
+// a process that did not see the change.
+func noteFormerKinds(object client.Object, old runtime.Object) {
+	before, isObject := old.(client.Object)
+	if !isObject {
+		return
+	}
+	changed, isPolicy := policy.Of(object)
+	previous, wasPolicy := policy.Of(before)
+	if isPolicy && wasPolicy {
+		changed.NoteFormerKinds(previous)
+	}
 }
 
 // Validate checks an object of any wire kind that Default has completed; old is nil on create. Kinds without rules of their

@@ -35,8 +35,14 @@ func PolicyAnnotations() []string {
 // It goes when the policy says otherwise.
 const AnnotationDefaultGracePeriod = "seatrial.io/default-grace-period"
 
+// AnnotationFormerKinds on a policy lists kinds that it selected before and may still claim templates of, as "v1/ConfigMap,apps/v1/Deployment".
+const AnnotationFormerKinds = "seatrial.io/former-kinds"
+
 // AnnotationUnhealthySince on a binding is JSON: since when a workload with application failover is unhealthy in each cluster.
 const AnnotationUnhealthySince = "seatrial.io/unhealthy-since"
+
+// AnnotationFailedMoves on a binding counts how often application failover made it leave clusters since it was last well in all of its own.
+const AnnotationFailedMoves = "seatrial.io/failed-moves"
 
 // AnnotationHeldUntil on a cluster that is not well says until when workloads do not leave it for that, because most of the fleet looks
 // lost: HeldOpen while that lasts, then the moment it ended, from which on what workloads tolerate counts anew.

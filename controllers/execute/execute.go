@@ -73,8 +73,13 @@ func onMember(ctx context.Context, reader client.Reader, event control.Event) []
 // errRemoving says that a member object has to go before its successor can be made.
 var errRemoving = errors.New("is still being removed")
 
-// removalCheck is how often such an object is looked at.
-const removalCheck = 5 * time.Second
+const (
+	// removalCheck is how often such an object is looked at.
+	removalCheck = 5 * time.Second
+	// sightCheck is how often one is looked at that was made and not seen since. Watchers that list anew never hear of an object that came
+	// and went meanwhile.
+	sightCheck = 5 * time.Second
+)
 
 type executor struct {
 	scope   control.Scope
@@ -132,8 +137,9 @@ func (e *executor) apply(ctx context.Context, deps control.Deps, work *workv1alp
 	}
 	manifests, failure := workload.Manifests(work)
 	var results []string
+	var unseen bool
 	if failure == nil {
-		results, failure = e.syncAll(ctx, deps, cluster, work, manifests)
+		results, unseen, failure = e.syncAll(ctx, deps, cluster, work, manifests)
 	}
 	written := len(results)
 	if control.Stale(failure) {
@@ -157,51 +163,58 @@ func (e *executor) apply(ctx context.Context, deps control.Deps, work *workv1alp
 		deps.Events.Eventf(work, corev1.EventTypeNormal, names.EventSyncSucceed, "%d manifests applied", written)
 	}
 	e.settle(work, manifests, result.Sources, results)
+	if unseen {
+		result.RequeueAfter = sightCheck
+	}
 	return result, nil
 }
 
-// syncAll returns the versions of the member objects that are in line with their manifests.
-func (e *executor) syncAll(ctx context.Context, deps control.Deps, cluster string, work *workv1alpha1.Work, manifests []*unstructured.Unstructured) (results []string, err error) {
+// syncAll returns the versions of the member objects that are in line with their manifests, and whether some of them have not been seen
+// in the member yet.
+func (e *executor) syncAll(ctx context.Context, deps control.Deps, cluster string, work *workv1alpha1.Work, manifests []*unstructured.Unstructured) (results []string, unseen bool, err error) {
 	member, err := deps.Members.Member(ctx, cluster)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	var failures []error
 	for i, manifest := range manifests {
-		result, err := e.sync(ctx, deps, member, cluster, manifest, fingerprint(work.Spec.Workload.Manifests[i].Raw))
+		result, seen, err := e.sync(ctx, deps, member, cluster, manifest, fingerprint(work.Spec.Workload.Manifests[i].Raw))
 		if err != nil {
 			failures = append(failures, err)
 			continue
 		}
+		unseen = unseen || !seen
 		results = append(results, versionOf(result))
 	}
 	if len(failures) == 1 {
-		return results, failures[0]
+		return results, unseen, failures[0]
 	}
-	return results, errors.Join(failures...)
+	return results, unseen, errors.Join(failures...)
 }
 
-// sync brings one member object in line with its manifest, and returns it.
-func (e *executor) sync(ctx context.Context, deps control.Deps, member control.Member, cluster string, manifest *unstructured.Unstructured, content uint64) (*unstructured.Unstructured, error) {
+// sync brings one member object in line with its manifest, and returns it. Seen tells that there was one before.
+func (e *executor) sync(ctx context.Context, deps control.Deps, member control.Member, cluster string, manifest *unstructured.Unstructured, content uint64) (result *unstructured.Unstructured, seen bool, err error) {
 	observed := &unstructured.Unstructured{}
 	observed.SetGroupVersionKind(manifest.GroupVersionKind())
-	err := member.Get(ctx, client.ObjectKeyFromObject(manifest), observed, client.UnsafeDisableDeepCopy)
+	err = member.Get(ctx, client.ObjectKeyFromObject(manifest), observed, client.UnsafeDisableDeepCopy)
+	seen = err == nil
 	if apierrors.IsNotFound(err) {
 		created := framed(manifest)
 		err = member.Create(ctx, created, fieldpatch.Unread{})
 		if err == nil {
 			e.applied.put(cluster, manifest, content, created)
-			return created, nil
+			return created, false, nil
 		}
 		if !apierrors.IsAlreadyExists(err) {
-			return nil, fmt.Errorf("creating %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+			return nil, false, fmt.Errorf("creating %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
 		}
 		err = member.Live().Get(ctx, client.ObjectKeyFromObject(manifest), observed)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
+		return nil, false, fmt.Errorf("reading %s in cluster %s: %w", workload.Describe(manifest), cluster, err)
 	}
-	return e.update(ctx, deps, member, cluster, manifest, content, observed)
+	result, err = e.update(ctx, deps, member, cluster, manifest, content, observed)
+	return result, seen, err
 }
 
 // framed is an object whose metadata can be written to; what lies below it is shared.

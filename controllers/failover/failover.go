@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,8 +25,12 @@ import (
 	"github.com/seatrial/seatrial/workload"
 )
 
-// defaultToleration is how long a workload may be unhealthy when its policy does not say.
-const defaultToleration = 300 * time.Second
+const (
+	// defaultToleration is how long a workload may be unhealthy when its policy does not say.
+	defaultToleration = 300 * time.Second
+	// maxPatience is the longest that moves without success make a workload wait.
+	maxPatience = time.Hour
+)
 
 // New is the controller named "applicationFailover". Its keys are bindings of both scopes.
 func New(options eviction.Options, workers int) control.Controller {
@@ -48,6 +53,7 @@ func (m *mover) onBinding(_ context.Context, _ client.Reader, event control.Even
 	}
 	if wasThere && old.GetGeneration() == current.GetGeneration() &&
 		old.GetAnnotations()[names.AnnotationUnhealthySince] == current.GetAnnotations()[names.AnnotationUnhealthySince] &&
+		old.GetAnnotations()[names.AnnotationFailedMoves] == current.GetAnnotations()[names.AnnotationFailedMoves] &&
 		workload.Equal(old.Status.AggregatedStatus, current.Status.AggregatedStatus) {
 		return nil
 	}
@@ -56,7 +62,8 @@ func (m *mover) onBinding(_ context.Context, _ client.Reader, event control.Even
 
 func concerns(bound binding.Binding) bool {
 	_, marked := bound.GetAnnotations()[names.AnnotationUnhealthySince]
-	return application(bound) != nil || marked
+	_, counted := bound.GetAnnotations()[names.AnnotationFailedMoves]
+	return application(bound) != nil || marked || counted
 }
 
 func application(bound binding.Binding) *policyv1alpha1.ApplicationFailoverBehavior {
@@ -75,15 +82,18 @@ func (m *mover) reconcile(ctx context.Context, deps control.Deps, key control.Ke
 		return control.Result{}, nil
 	}
 	now := deps.Clock.Now()
-	since := observe(bound, now)
-	failed, next := overdue(bound, since, now)
+	since, moves := observe(bound, now), m.failedMoves(bound)
+	failed, next := overdue(bound, since, patience(bound, moves), now)
 	changed := bound.Clone()
 	kept := m.withdraw(changed, since)
 	left, err := m.leave(changed, failed)
 	if err != nil {
 		deps.Events.Eventf(bound.Object, corev1.EventTypeWarning, names.EventEvictWorkloadFromClusterFailed, "%v", err)
 	}
-	if err := write(ctx, deps, bound, changed, since); err != nil {
+	if len(left) > 0 && !m.options.Reference {
+		moves++
+	}
+	if err := write(ctx, deps, bound, changed, map[string]string{names.AnnotationUnhealthySince: encode(since), names.AnnotationFailedMoves: count(moves)}); err != nil {
 		return control.Result{}, err
 	}
 	if len(left) > 0 {
@@ -125,16 +135,41 @@ func observe(bound binding.Binding, now time.Time) map[string]time.Time {
 	return since
 }
 
+// failedMoves is how often a workload was moved since it was well in all its clusters. A count that cannot be read is none.
+func (m *mover) failedMoves(bound binding.Binding) int {
+	ill := func(target workv1alpha2.TargetCluster) bool {
+		return !slices.ContainsFunc(bound.Status.AggregatedStatus, func(item workv1alpha2.AggregatedStatusItem) bool {
+			return item.ClusterName == target.Name && item.Health == workv1alpha2.ResourceHealthy
+		})
+	}
+	if application(bound) == nil || m.options.Reference || len(bound.Spec.Clusters) > 0 && !slices.ContainsFunc(bound.Spec.Clusters, ill) {
+		return 0
+	}
+	moves, err := strconv.Atoi(bound.GetAnnotations()[names.AnnotationFailedMoves])
+	if err != nil || moves < 0 {
+		return 0
+	}
+	return moves
+}
+
+// patience is how long a workload may be unhealthy in a cluster. It doubles with each move that did not help: one that takes longer to
+// start than its policy tolerates would be moved forever, and never run.
+func patience(bound binding.Binding, moves int) time.Duration {
+	failover := application(bound)
+	if failover == nil {
+		return 0
+	}
+	tolerated := time.Duration(ptr.Deref(failover.DecisionConditions.TolerationSeconds, int32(defaultToleration/time.Second))) * time.Second
+	patience := tolerated
+	for ; moves > 0 && patience < maxPatience; moves-- {
+		patience = min(2*max(patience, time.Second), maxPatience)
+	}
+	return max(patience, tolerated)
+}
+
 // overdue lists the clusters in which a workload is unhealthy for longer than tolerated, ascending, and how long it is until the
 // next one is; 0 for none.
-func overdue(bound binding.Binding, since map[string]time.Time, now time.Time) (failed []string, next time.Duration) {
-	if len(since) == 0 {
-		return nil, 0
-	}
-	tolerated := defaultToleration
-	if seconds := application(bound).DecisionConditions.TolerationSeconds; seconds != nil {
-		tolerated = time.Duration(*seconds) * time.Second
-	}
+func overdue(bound binding.Binding, since map[string]time.Time, tolerated time.Duration, now time.Time) (failed []string, next time.Duration) {
 	for _, cluster := range slices.Sorted(maps.Keys(since)) {
 		left := since[cluster].Add(tolerated).Sub(now)
 		switch {
@@ -214,13 +249,18 @@ func (m *mover) withdraw(changed binding.Binding, since map[string]time.Time) []
 	})
 }
 
-// write puts tasks, targets and times on the API server, as far as they changed.
-func write(ctx context.Context, deps control.Deps, bound, changed binding.Binding, since map[string]time.Time) error {
+// write puts tasks, targets and notes on the API server, as far as they changed. Notes are annotations; an empty one goes.
+func write(ctx context.Context, deps control.Deps, bound, changed binding.Binding, notes map[string]string) error {
 	var fields fieldpatch.Fields
-	if text, marked := encode(since), bound.GetAnnotations()[names.AnnotationUnhealthySince]; text != marked {
-		fields.Annotations = map[string]any{names.AnnotationUnhealthySince: text}
-		if text == "" {
-			fields.Annotations[names.AnnotationUnhealthySince] = nil
+	for name, note := range notes {
+		if note == bound.GetAnnotations()[name] {
+			continue
+		}
+		if fields.Annotations == nil {
+			fields.Annotations = map[string]any{}
+		}
+		if fields.Annotations[name] = note; note == "" {
+			fields.Annotations[name] = nil
 		}
 	}
 	if !workload.Equal(bound.Spec.GracefulEvictionTasks, changed.Spec.GracefulEvictionTasks) {
@@ -240,6 +280,14 @@ func write(ctx context.Context, deps control.Deps, bound, changed binding.Bindin
 		return fmt.Errorf("failing binding %s over: %w", bound.NamespacedName(), err)
 	}
 	return nil
+}
+
+// count is the text for a number of moves; empty for none.
+func count(moves int) string {
+	if moves == 0 {
+		return ""
+	}
+	return strconv.Itoa(moves)
 }
 
 // encode is the same text for the same times; empty for none.

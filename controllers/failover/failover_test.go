@@ -214,6 +214,60 @@ func TestRecoveredCopyStays(t *testing.T) {
 	}
 }
 
+// TestMovesThatDoNotHelpComeLater: what takes longer to start than its policy tolerates is moved at ever longer intervals, until it is well.
+func TestMovesThatDoNotHelpComeLater(t *testing.T) {
+	for _, reference := range []bool{false, true} {
+		s := newStage(t, "ns", func(_ binding.Binding, o *eviction.Options) { o.Reference = reference })
+		runsIn := func(clusters ...string) {
+			t.Helper()
+			stored := s.stored(t)
+			stored.Spec.Clusters, stored.Spec.GracefulEvictionTasks = nil, nil
+			for _, name := range clusters {
+				stored.Spec.Clusters = append(stored.Spec.Clusters, workv1alpha2.TargetCluster{Name: name, Replicas: 2})
+			}
+			if err := s.deps.Client.Update(t.Context(), stored.Object); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// Never more than an hour.
+		for _, minutes := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
+			patience := time.Duration(minutes) * time.Minute
+			if reference {
+				patience = time.Minute
+			}
+			if stored := s.report(t, unhealthy, patience-time.Second); len(stored.Spec.GracefulEvictionTasks) > 0 {
+				t.Errorf("reference %t: it left within %s", reference, patience)
+			}
+			if stored := s.report(t, unhealthy, time.Second); len(stored.Spec.GracefulEvictionTasks) != 1 {
+				t.Errorf("reference %t: it did not leave after %s", reference, patience)
+			}
+			// It goes elsewhere, and comes back.
+			runsIn("m2", "m3")
+			s.mover = &mover{options: s.options}
+			s.report(t, unhealthy, time.Second)
+			runsIn("m1", "m2")
+		}
+		if stored := s.report(t, healthy, time.Second); len(stored.GetAnnotations()) > 0 {
+			t.Errorf("reference %t: a workload that is well has %v", reference, stored.GetAnnotations())
+		}
+		if stored := s.report(t, unhealthy, time.Minute); len(stored.Spec.GracefulEvictionTasks) != 1 {
+			t.Errorf("reference %t: after it was well it did not leave in time", reference)
+		}
+	}
+}
+
+// TestGarbledCountIsNone: annotations can be written by anybody.
+func TestGarbledCountIsNone(t *testing.T) {
+	for _, text := range []string{"often", "-3", "99999999999999999999"} {
+		s := newStage(t, "ns", func(b binding.Binding, _ *eviction.Options) {
+			b.SetAnnotations(map[string]string{names.AnnotationFailedMoves: text})
+		})
+		if stored := s.report(t, unhealthy, time.Minute); len(stored.Spec.GracefulEvictionTasks) != 1 {
+			t.Errorf("%s failed moves: it did not leave", text)
+		}
+	}
+}
+
 // TestFailoverTakenOutOfPolicy leaves no times behind.
 func TestFailoverTakenOutOfPolicy(t *testing.T) {
 	s := newStage(t, "ns", nil)

@@ -21,6 +21,7 @@ import (
 	policyv1alpha1 "github.com/seatrial/seatrial/api/policy/v1alpha1"
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
+	"github.com/seatrial/seatrial/fieldpatch"
 	"github.com/seatrial/seatrial/interpreter/wake"
 	"github.com/seatrial/seatrial/override"
 	"github.com/seatrial/seatrial/policy"
@@ -162,7 +163,7 @@ func (d *detector) reconcilePolicy(ctx context.Context, deps control.Deps, key c
 		result.Wake = append(result.Wake, templateOf(bound))
 	}
 	var failures []error
-	for _, kind := range selectedKinds(current) {
+	for _, kind := range current.SelectedKinds() {
 		if _, err := deps.Client.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version); err != nil {
 			failures = append(failures, fmt.Errorf("%s selects %s: %w", current, kind, err))
 			continue
@@ -173,6 +174,14 @@ func (d *detector) reconcilePolicy(ctx context.Context, deps control.Deps, key c
 			failures = append(failures, err)
 		}
 		result.Wake = append(result.Wake, concerned...)
+	}
+	left, err := formerClaims(ctx, deps, current)
+	if err != nil {
+		failures = append(failures, err)
+	}
+	if len(left) > 0 {
+		// Nobody tells when they are let go: their kinds are not watched any more.
+		result.Wake, result.RequeueAfter = append(result.Wake, left...), formerKindRetry
 	}
 	if failure := errors.Join(failures...); failure != nil {
 		deps.Events.Eventf(current.Object, corev1.EventTypeWarning, names.EventApplyPolicyFailed, "%v", failure)
@@ -204,18 +213,6 @@ func ensureIdentity(ctx context.Context, deps control.Deps, current policy.Polic
 	return nil
 }
 
-// selectedKinds are the kinds a policy selects, each once, in the order of its selectors.
-func selectedKinds(current policy.Policy) []schema.GroupVersionKind {
-	var kinds []schema.GroupVersionKind
-	for _, selector := range current.Spec.ResourceSelectors {
-		kind := schema.FromAPIVersionAndKind(selector.APIVersion, selector.Kind)
-		if !slices.Contains(kinds, kind) {
-			kinds = append(kinds, kind)
-		}
-	}
-	return kinds
-}
-
 // concerns are the templates of a kind that the policy selects or claims.
 func concerns(ctx context.Context, deps control.Deps, current policy.Policy, kind schema.GroupVersionKind) ([]control.Key, error) {
 	templates, err := listTemplates(ctx, deps, kind, client.InNamespace(current.GetNamespace()), client.UnsafeDisableDeepCopy)
@@ -228,6 +225,40 @@ func concerns(ctx context.Context, deps control.Deps, current policy.Policy, kin
 		if current.Matches(&templates[i]) || claimed && claim.ID == current.ID() {
 			keys = append(keys, control.KindKeyOf(kind, &templates[i]))
 		}
+	}
+	return keys, nil
+}
+
+// formerClaims are the templates that a policy claims of kinds that it does not select any more. Those without a binding are found by
+// nothing else. When there are none left, the note about those kinds goes.
+func formerClaims(ctx context.Context, deps control.Deps, current policy.Policy) ([]control.Key, error) {
+	var left []schema.GroupVersionKind
+	var keys []control.Key
+	former := current.FormerKinds()
+	for _, kind := range former {
+		templates, err := listTemplates(ctx, deps, kind, client.MatchingLabels{current.IDLabel(): current.ID()}, client.UnsafeDisableDeepCopy)
+		if meta.IsNoMatchError(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listing what %s still claims of %s: %w", current, kind, err)
+		}
+		for i := range templates {
+			keys = append(keys, control.KindKeyOf(kind, &templates[i]))
+		}
+		if len(templates) > 0 {
+			left = append(left, kind)
+		}
+	}
+	if len(left) == len(former) {
+		return keys, nil
+	}
+	changed := current.Clone()
+	policy.SetFormerKinds(changed, left)
+	fields := fieldpatch.Fields{Annotations: fieldpatch.BetweenText(current.GetAnnotations(), changed.GetAnnotations()), KeepOwners: true}
+	// A policy that has changed meanwhile comes back.
+	if err := fieldpatch.Object(ctx, deps.Client, changed.Object, fields); client.IgnoreNotFound(err) != nil && !control.Stale(err) {
+		return keys, fmt.Errorf("noting what %s still claims: %w", current, err)
 	}
 	return keys, nil
 }
@@ -251,7 +282,7 @@ func release(ctx context.Context, deps control.Deps, current policy.Policy) erro
 	if err != nil {
 		return err
 	}
-	kinds := selectedKinds(current)
+	kinds := append(current.SelectedKinds(), current.FormerKinds()...)
 	for _, bound := range bindings {
 		if kind := templateOf(bound).GVK; !slices.Contains(kinds, kind) {
 			kinds = append(kinds, kind)

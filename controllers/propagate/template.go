@@ -26,6 +26,9 @@ import (
 // unknownKindRetry is how often a selected kind that the API server does not serve is looked for again.
 const unknownKindRetry = 30 * time.Second
 
+// formerKindRetry is how often a policy looks whether all is let go that it claimed of kinds it does not select any more.
+const formerKindRetry = 30 * time.Second
+
 // reconcileTemplate settles whose the template is and keeps its binding up to date.
 func (d *detector) reconcileTemplate(ctx context.Context, deps control.Deps, key control.Key) error {
 	if d.options.Skipped.Skips(key.GVK, key.Namespace) {

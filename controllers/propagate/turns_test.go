@@ -3,6 +3,7 @@ package propagate
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -343,5 +344,37 @@ func TestChangedBackIsAChange(t *testing.T) {
 	plane.Turn(key)
 	if plane.Read(bound); bound.Generation != before {
 		t.Errorf("made anew without a change: generation %d after %d", bound.Generation, before)
+	}
+}
+
+// TestFormerKindsAreLetGo: a policy that does not select a kind any more finds what it claims of it, though there is no binding to lead there
+// and nobody has seen the change.
+func TestFormerKindsAreLetGo(t *testing.T) {
+	plane := byhand.New(t, New(Options{}))
+	plane.Interpreter = &kinds{}
+	template, claimer, bound := settings(plane)
+	key := control.Key{GVK: policyv1alpha1.GroupVersion.WithKind("PropagationPolicy"), Namespace: "default", Name: "settings"}
+	plane.Turn(key)
+	plane.Turn(settingsKey)
+	plane.Read(bound)
+	plane.Must(plane.Client.Delete(t.Context(), bound))
+
+	plane.Read(claimer)
+	claimer.Spec.ResourceSelectors[0] = policyv1alpha1.ResourceSelector{APIVersion: "apps/v1", Kind: "Deployment"}
+	plane.Must(plane.Client.Update(t.Context(), claimer))
+	if result := plane.Turn(key); !slices.Contains(result.Wake, settingsKey) || result.RequeueAfter != formerKindRetry {
+		t.Errorf("it wakes %v, and again after %s", result.Wake, result.RequeueAfter)
+	}
+	plane.Turn(settingsKey)
+	plane.Read(template)
+	if claim, claimed := policy.ClaimOf(template); claimed {
+		t.Errorf("it still belongs to %s", claim.Policy)
+	}
+	if result := plane.Turn(key); len(result.Wake) > 0 || result.RequeueAfter != 0 {
+		t.Errorf("nothing is left, and it wakes %v, and again after %s", result.Wake, result.RequeueAfter)
+	}
+	plane.Read(claimer)
+	if note, noted := claimer.Annotations[names.AnnotationFormerKinds]; noted {
+		t.Errorf("what is seen to is still noted: %s", note)
 	}
 }

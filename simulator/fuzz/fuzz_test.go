@@ -45,6 +45,10 @@ func TestFoundSeeds(t *testing.T) {
 	for seed, was := range map[uint64]string{
 		955:   "a policy let a StatefulSet go in the middle of a move, which nobody brought to its end",
 		2497:  "the answer to a fresh placement was brought to its end for what goes everywhere, without the cluster that had come meanwhile",
+		6854:  "a StatefulSet that starts for longer than its policy tolerates was moved to and fro forever",
+		9219:  "likewise, with static weights",
+		10319: "a copy was made, and deleted by hand before the broken watch of its member was back: it was never made again",
+		10640: "the controllers died between a claim and its binding, and the policy did not select the kind any more: the claim stayed",
 		11582: "a duplicated StatefulSet was scaled down while an application failover held its only copy; the invariant wanted what it had before",
 		38976: "a divided Deployment was scaled down while an application failover waited for another place; the invariant wanted what it had before",
 		39511: "a ClusterRole was changed and changed back before its binding followed, and an override had what it said in between rendered",
