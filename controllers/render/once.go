@@ -84,7 +84,11 @@ func (r *renderer) handedOver(
 		return nil, 0, fmt.Errorf("reading what clusters have of %s: %w", workload.Describe(template), err)
 	}
 	waits := deps.Clock.Since(decided(bound)) < r.options.Timeout
-	free := bound.Spec.Replicas
+	// What the targets add up to may run: not what the template asks for since, to which nobody may answer any more.
+	var free int32
+	for _, target := range targets {
+		free += target.Replicas
+	}
 	running := eviction.Running(bound.Status.AggregatedStatus)
 	for cluster, replicas := range carried {
 		i := indexOf(targets, cluster)

@@ -50,8 +50,10 @@ func TestFoundSeeds(t *testing.T) {
 		10319: "a copy was made, and deleted by hand before the broken watch of its member was back: it was never made again",
 		10640: "the controllers died between a claim and its binding, and the policy did not select the kind any more: the claim stayed",
 		11582: "a duplicated StatefulSet was scaled down while an application failover held its only copy; the invariant wanted what it had before",
+		33983: "a StatefulSet was scaled down and its policy deleted before the scheduler answered: a cluster that came back never got its share",
 		38976: "a divided Deployment was scaled down while an application failover waited for another place; the invariant wanted what it had before",
 		39511: "a ClusterRole was changed and changed back before its binding followed, and an override had what it said in between rendered",
+		43306: "likewise, and its Work was deleted by hand",
 	} {
 		t.Run(was, func(t *testing.T) { runSeed(t, Small, seed) })
 	}
