@@ -57,8 +57,9 @@ kind-down: ## Delete them
 ##@ Check
 
 .PHONY: test
+# The suites on real clusters wait most of their time, so they begin before the rest.
 test: build ## Run all tests, with those that start real clusters
-	go test -timeout 25m $(TEST_FLAGS) ./...
+	go test -timeout 25m $(TEST_FLAGS) ./e2e ./...
 	cd fleet/embedded/clusterd && go test $(CLUSTERD_FLAGS) -timeout 5m $(TEST_FLAGS) ./...
 
 .PHONY: test-race

@@ -18,6 +18,7 @@ import (
 	"github.com/seatrial/seatrial/binding"
 	"github.com/seatrial/seatrial/control"
 	"github.com/seatrial/seatrial/override"
+	"github.com/seatrial/seatrial/policy"
 	"github.com/seatrial/seatrial/workload"
 )
 
@@ -95,11 +96,16 @@ func renderAdmitted(
 		return renderFor(ctx, deps, bound, admitted, target, overrides)
 	}
 	like := firstWith(applied, works)
-	if like == nil && !overdrawn(bound.Object) {
-		return renderFor(ctx, deps, bound, template, target, overrides) // nobody has refused it
-	}
-	if like == nil {
+	switch {
+	case like != nil:
+	case overdrawn(bound.Object):
 		return false, fmt.Errorf("giving cluster %s its Work: %w", target.Name, errRefused)
+	case policy.Wants(bound):
+		// The binding follows, which wakes it, or a quota refuses that.
+		return false, nil
+	default:
+		// Nobody will ask the quota any more.
+		return renderFor(ctx, deps, bound, template, target, overrides)
 	}
 	admitted, err := carriedBy(like, template)
 	if err != nil {

@@ -54,6 +54,8 @@ func TestFoundSeeds(t *testing.T) {
 		38976: "a divided Deployment was scaled down while an application failover waited for another place; the invariant wanted what it had before",
 		39511: "a ClusterRole was changed and changed back before its binding followed, and an override had what it said in between rendered",
 		43306: "likewise, and its Work was deleted by hand",
+		72945: "a cluster that came, and has other overrides, got a template before the quota could refuse it",
+		73376: "likewise, with divided replicas",
 	} {
 		t.Run(was, func(t *testing.T) { runSeed(t, Small, seed) })
 	}
