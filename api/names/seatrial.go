@@ -41,7 +41,7 @@ const AnnotationFormerKinds = "seatrial.io/former-kinds"
 // AnnotationUnhealthySince on a binding is JSON: since when a workload with application failover is unhealthy in each cluster.
 const AnnotationUnhealthySince = "seatrial.io/unhealthy-since"
 
-// AnnotationFailedMoves on a binding counts how often application failover made it leave clusters since it was last well in all of its own.
+// AnnotationFailedMoves on a binding is JSON: how many moves of application failover followed close on each other, and when the last one was.
 const AnnotationFailedMoves = "seatrial.io/failed-moves"
 
 // AnnotationHeldUntil on a cluster that is not well says until when workloads do not leave it for that, because most of the fleet looks

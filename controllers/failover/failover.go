@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -82,8 +81,8 @@ func (m *mover) reconcile(ctx context.Context, deps control.Deps, key control.Ke
 		return control.Result{}, nil
 	}
 	now := deps.Clock.Now()
-	since, moves := observe(bound, now), m.failedMoves(bound)
-	failed, next := overdue(bound, since, patience(bound, moves), now)
+	since, before := observe(bound, now), m.moves(bound, now)
+	failed, next := overdue(bound, since, patience(bound, before.Count), now)
 	changed := bound.Clone()
 	kept := m.withdraw(changed, since)
 	left, err := m.leave(changed, failed)
@@ -91,9 +90,10 @@ func (m *mover) reconcile(ctx context.Context, deps control.Deps, key control.Ke
 		deps.Events.Eventf(bound.Object, corev1.EventTypeWarning, names.EventEvictWorkloadFromClusterFailed, "%v", err)
 	}
 	if len(left) > 0 && !m.options.Reference {
-		moves++
+		before = moves{Count: before.Count + 1, Last: now.Truncate(time.Second)}
 	}
-	if err := write(ctx, deps, bound, changed, map[string]string{names.AnnotationUnhealthySince: encode(since), names.AnnotationFailedMoves: count(moves)}); err != nil {
+	notes := map[string]string{names.AnnotationUnhealthySince: encode(since, len(since)), names.AnnotationFailedMoves: encode(before, before.Count)}
+	if err := write(ctx, deps, bound, changed, notes); err != nil {
 		return control.Result{}, err
 	}
 	if len(left) > 0 {
@@ -135,21 +135,22 @@ func observe(bound binding.Binding, now time.Time) map[string]time.Time {
 	return since
 }
 
-// failedMoves is how often a workload was moved since it was well in all its clusters. A count that cannot be read is none.
-func (m *mover) failedMoves(bound binding.Binding) int {
-	ill := func(target workv1alpha2.TargetCluster) bool {
-		return !slices.ContainsFunc(bound.Status.AggregatedStatus, func(item workv1alpha2.AggregatedStatusItem) bool {
-			return item.ClusterName == target.Name && item.Health == workv1alpha2.ResourceHealthy
-		})
+// moves are those of a workload that followed close on each other.
+type moves struct {
+	Count int       `json:"count"`
+	Last  time.Time `json:"last"`
+}
+
+// moves are none once a workload has stayed for four times as long as it would have been given. That it is well meanwhile says little: where
+// each cluster has a copy, all others are while one leaves and comes back. What cannot be read is none.
+func (m *mover) moves(bound binding.Binding, now time.Time) moves {
+	var made moves
+	text, noted := bound.GetAnnotations()[names.AnnotationFailedMoves]
+	if !noted || application(bound) == nil || m.options.Reference || json.Unmarshal([]byte(text), &made) != nil || made.Count < 0 ||
+		now.Sub(made.Last) > 4*patience(bound, made.Count) {
+		return moves{}
 	}
-	if application(bound) == nil || m.options.Reference || len(bound.Spec.Clusters) > 0 && !slices.ContainsFunc(bound.Spec.Clusters, ill) {
-		return 0
-	}
-	moves, err := strconv.Atoi(bound.GetAnnotations()[names.AnnotationFailedMoves])
-	if err != nil || moves < 0 {
-		return 0
-	}
-	return moves
+	return made
 }
 
 // patience is how long a workload may be unhealthy in a cluster. It doubles with each move that did not help: one that takes longer to
@@ -164,7 +165,7 @@ func patience(bound binding.Binding, moves int) time.Duration {
 	for ; moves > 0 && patience < maxPatience; moves-- {
 		patience = min(2*max(patience, time.Second), maxPatience)
 	}
-	return max(patience, tolerated)
+	return patience
 }
 
 // overdue lists the clusters in which a workload is unhealthy for longer than tolerated, ascending, and how long it is until the
@@ -282,20 +283,12 @@ func write(ctx context.Context, deps control.Deps, bound, changed binding.Bindin
 	return nil
 }
 
-// count is the text for a number of moves; empty for none.
-func count(moves int) string {
-	if moves == 0 {
+// encode is the same text for the same note; empty where there is nothing to note.
+func encode(note any, size int) string {
+	if size == 0 {
 		return ""
 	}
-	return strconv.Itoa(moves)
-}
-
-// encode is the same text for the same times; empty for none.
-func encode(since map[string]time.Time) string {
-	if len(since) == 0 {
-		return ""
-	}
-	encoded, err := json.Marshal(since)
+	encoded, err := json.Marshal(note)
 	if err != nil {
 		// The years of a clock have four digits.
 		panic(fmt.Sprintf("encoding times: %v", err))

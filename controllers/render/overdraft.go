@@ -56,6 +56,9 @@ func outpaced(ctx context.Context, deps control.Deps, bound binding.Binding, tem
 // errRefused says that a cluster has to wait for the quota.
 var errRefused = errors.New("a quota refuses its template, and none of its Works carries what was admitted as this cluster would have it")
 
+// errUnasked says that a cluster has to wait until the binding follows the template, a quota refuses that, or the policy lets go of it.
+var errUnasked = errors.New("the binding has yet to follow the template")
+
 // keepOrRender renders the template for a cluster, unless it gets what was admitted: then the cluster keeps what it was given before, and
 // nothing but its share of the replicas changes, so that moves within the quota go on. One that has nothing yet is given what
 // others have: neither does a workload that moves wait for somebody to mend its quota, nor does a move bring in what was refused.
@@ -101,8 +104,7 @@ func renderAdmitted(
 	case overdrawn(bound.Object):
 		return false, fmt.Errorf("giving cluster %s its Work: %w", target.Name, errRefused)
 	case policy.Wants(bound):
-		// The binding follows, which wakes it, or a quota refuses that.
-		return false, nil
+		return false, errUnasked
 	default:
 		// Nobody will ask the quota any more.
 		return renderFor(ctx, deps, bound, template, target, overrides)

@@ -299,6 +299,8 @@ func (r *renderer) render(
 		written, err := keepOrRender(ctx, deps, bound, works, template, share, overrides)
 		switch {
 		case errors.Is(err, workload.ErrBeingRemoved): // Its end wakes the binding.
+		case errors.Is(err, errUnasked):
+			next = min(cmp.Or(next, unwind), unwind)
 		case errors.Is(err, errRefused): // The end of the refusal does.
 			refused = append(refused, err)
 		case err != nil:

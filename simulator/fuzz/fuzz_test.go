@@ -56,6 +56,8 @@ func TestFoundSeeds(t *testing.T) {
 		43306: "likewise, and its Work was deleted by hand",
 		72945: "a cluster that came, and has other overrides, got a template before the quota could refuse it",
 		73376: "likewise, with divided replicas",
+		83402: "such a cluster waited for ever when the policy let go of the template meanwhile",
+		89349: "a duplicated StatefulSet left one of its clusters for its health and came back, for ever: the other copy was well meanwhile",
 	} {
 		t.Run(was, func(t *testing.T) { runSeed(t, Small, seed) })
 	}
