@@ -27,7 +27,7 @@ import (
 const (
 	// defaultToleration is how long a workload may be unhealthy when its policy does not say.
 	defaultToleration = 300 * time.Second
-	// maxPatience is the longest that moves without success make a workload wait.
+	// maxPatience is the longest that moves which follow close on each other make a workload wait.
 	maxPatience = time.Hour
 )
 
@@ -81,8 +81,8 @@ func (m *mover) reconcile(ctx context.Context, deps control.Deps, key control.Ke
 		return control.Result{}, nil
 	}
 	now := deps.Clock.Now()
-	since, before := observe(bound, now), m.moves(bound, now)
-	failed, next := overdue(bound, since, patience(bound, before.Count), now)
+	since, made := observe(bound, now), m.moves(bound, now)
+	failed, next := overdue(bound, since, patience(bound, made.Count), now)
 	changed := bound.Clone()
 	kept := m.withdraw(changed, since)
 	left, err := m.leave(changed, failed)
@@ -90,9 +90,9 @@ func (m *mover) reconcile(ctx context.Context, deps control.Deps, key control.Ke
 		deps.Events.Eventf(bound.Object, corev1.EventTypeWarning, names.EventEvictWorkloadFromClusterFailed, "%v", err)
 	}
 	if len(left) > 0 && !m.options.Reference {
-		before = moves{Count: before.Count + 1, Last: now.Truncate(time.Second)}
+		made = moves{Count: made.Count + 1, Last: now.Truncate(time.Second)}
 	}
-	notes := map[string]string{names.AnnotationUnhealthySince: encode(since, len(since)), names.AnnotationFailedMoves: encode(before, before.Count)}
+	notes := map[string]string{names.AnnotationUnhealthySince: encode(since, len(since)), names.AnnotationFailedMoves: encode(made, made.Count)}
 	if err := write(ctx, deps, bound, changed, notes); err != nil {
 		return control.Result{}, err
 	}
@@ -153,8 +153,8 @@ func (m *mover) moves(bound binding.Binding, now time.Time) moves {
 	return made
 }
 
-// patience is how long a workload may be unhealthy in a cluster. It doubles with each move that did not help: one that takes longer to
-// start than its policy tolerates would be moved forever, and never run.
+// patience is how long a workload may be unhealthy in a cluster. It doubles with each of the moves: one that takes longer to start than its
+// policy tolerates would be moved forever, and never run.
 func patience(bound binding.Binding, moves int) time.Duration {
 	failover := application(bound)
 	if failover == nil {
@@ -283,7 +283,7 @@ func write(ctx context.Context, deps control.Deps, bound, changed binding.Bindin
 	return nil
 }
 
-// encode is the same text for the same note; empty where there is nothing to note.
+// encode is the same text for the same note; empty for one of nothing.
 func encode(note any, size int) string {
 	if size == 0 {
 		return ""
@@ -291,7 +291,7 @@ func encode(note any, size int) string {
 	encoded, err := json.Marshal(note)
 	if err != nil {
 		// The years of a clock have four digits.
-		panic(fmt.Sprintf("encoding times: %v", err))
+		panic(fmt.Sprintf("encoding a note: %v", err))
 	}
 	return string(encoded)
 }

@@ -214,8 +214,8 @@ func TestRecoveredCopyStays(t *testing.T) {
 	}
 }
 
-// TestMovesThatDoNotHelpComeLater: what takes longer to start than its policy tolerates is moved at ever longer intervals, until it is well.
-func TestMovesThatDoNotHelpComeLater(t *testing.T) {
+// TestMovesComeEverLater: what takes longer to start than its policy tolerates is moved at ever longer intervals, until it stays.
+func TestMovesComeEverLater(t *testing.T) {
 	for _, reference := range []bool{false, true} {
 		s := newStage(t, "ns", func(_ binding.Binding, o *eviction.Options) { o.Reference = reference })
 		runsIn := func(clusters ...string) {

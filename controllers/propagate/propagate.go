@@ -236,12 +236,9 @@ func formerClaims(ctx context.Context, deps control.Deps, current policy.Policy)
 	var keys []control.Key
 	former := current.FormerKinds()
 	for _, kind := range former {
-		templates, err := listTemplates(ctx, deps, kind, client.MatchingLabels{current.IDLabel(): current.ID()}, client.UnsafeDisableDeepCopy)
-		if meta.IsNoMatchError(err) {
-			continue
-		}
+		templates, err := claimedTemplates(ctx, deps, current, kind)
 		if err != nil {
-			return nil, fmt.Errorf("listing what %s still claims of %s: %w", current, kind, err)
+			return nil, err
 		}
 		for i := range templates {
 			keys = append(keys, control.KindKeyOf(kind, &templates[i]))
@@ -261,6 +258,15 @@ func formerClaims(ctx context.Context, deps control.Deps, current policy.Policy)
 		return keys, fmt.Errorf("noting what %s still claims: %w", current, err)
 	}
 	return keys, nil
+}
+
+// claimedTemplates are those of a kind that a policy claims; none of a kind that is not served any more.
+func claimedTemplates(ctx context.Context, deps control.Deps, current policy.Policy, kind schema.GroupVersionKind) ([]unstructured.Unstructured, error) {
+	templates, err := listTemplates(ctx, deps, kind, client.MatchingLabels{current.IDLabel(): current.ID()})
+	if err != nil && !meta.IsNoMatchError(err) {
+		return nil, fmt.Errorf("listing what %s claims of %s: %w", current, kind, err)
+	}
+	return templates, nil
 }
 
 func listTemplates(ctx context.Context, deps control.Deps, kind schema.GroupVersionKind, options ...client.ListOption) ([]unstructured.Unstructured, error) {
@@ -289,12 +295,9 @@ func release(ctx context.Context, deps control.Deps, current policy.Policy) erro
 		}
 	}
 	for _, kind := range kinds {
-		templates, err := listTemplates(ctx, deps, kind, client.MatchingLabels{current.IDLabel(): current.ID()})
-		if meta.IsNoMatchError(err) {
-			continue
-		}
+		templates, err := claimedTemplates(ctx, deps, current, kind)
 		if err != nil {
-			return fmt.Errorf("listing what %s claims: %w", current, err)
+			return err
 		}
 		for i := range templates {
 			if err := unclaim(ctx, deps, &templates[i], workload.Describe(&templates[i])); err != nil {
